@@ -1,0 +1,106 @@
+// @ts-check
+// The result as a picture, drawn by Apache ECharts without a browser: GFLOP/s of every contestant in the forward pass on the
+// left, convkit's three passes on the right, the measured peak as a line through both.
+import { writeFileSync } from 'node:fs'
+import { requirePeer } from './peers.mjs'
+import { subject } from './report.mjs'
+import { median } from './statistics.mjs'
+
+/** @typedef {import('./types.js').Contestant} Contestant */
+/** @typedef {import('./types.js').Result} Result */
+
+const width = 1400
+const barHeight = 9
+const top = 100
+const colors = ['#0b7285', '#e8590c', '#868e96', '#74b816', '#9c36b5', '#f08c00']
+
+/**
+ * @param {string} file
+ * @param {Result} result
+ * @param {Contestant[]} contestants
+ */
+export function drawChart(file, result, contestants) {
+  const layers = [...new Set(result.rows.map((row) => row.layer))]
+  const value = (/** @type {string} */ layer, /** @type {string} */ pass, /** @type {string} */ name) =>
+    result.rows.find((row) => row.layer === layer && row.pass === pass)?.figures[name]?.gflops ?? null
+
+  // convkit's forward pass stands in both panels, under one name and hence in one color.
+  const forward = contestants.map(({ name, title }) => ({
+    name: name === subject ? 'convkit forward' : title,
+    contestant: name,
+    pass: 'forward',
+    panel: 0,
+  }))
+  const passes = ['forward', 'gradInput', 'gradWeight'].map((pass) => ({
+    name: `convkit ${pass}`,
+    contestant: subject,
+    pass,
+    panel: 1,
+  }))
+  const bars = [...forward, ...passes]
+    .map((bar) => ({ ...bar, data: layers.map((layer) => value(layer, bar.pass, bar.contestant)) }))
+    .filter(({ data }) => data.some((gflops) => gflops !== null))
+  const panels = [0, 1].filter((panel) => bars.some((bar) => bar.panel === panel))
+
+  const most = Math.max(1, ...panels.map((panel) => bars.filter((bar) => bar.panel === panel).length))
+  const height = top + 60 + layers.length * (most * barHeight + 6)
+  const peaks = result.rows.flatMap(({ peakGflops }) => peakGflops ?? [])
+  const peakLine = peaks.length > 0 && {
+    silent: true,
+    symbol: 'none',
+    lineStyle: { color: '#c92a2a', type: 'dashed' },
+    label: { formatter: 'peak', color: '#c92a2a', position: 'start' },
+    data: [{ xAxis: Math.round(median(peaks)) }],
+  }
+
+  const { machine, threads, dtype, date } = result
+  const chart = requirePeer('echarts').init(null, null, { renderer: 'svg', ssr: true, width, height })
+  chart.setOption({
+    animation: false,
+    backgroundColor: '#ffffff',
+    color: colors,
+    title: {
+      text: `convkit: GFLOP/s, ${dtype}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+      subtext: `${machine.cpu}, ${date.slice(0, 10)}`,
+      left: 'center',
+    },
+    legend: { top: 62, itemGap: 30 },
+    grid: panels.map((_, i) => ({
+      top,
+      bottom: 40,
+      left: i === 0 ? 130 : '53%',
+      right: i === panels.length - 1 ? 30 : '50%',
+    })),
+    xAxis: panels.map((_, gridIndex) => ({
+      type: 'value',
+      gridIndex,
+      name: 'GFLOP/s',
+      nameLocation: 'middle',
+      nameGap: 24,
+    })),
+    yAxis: panels.map((_, gridIndex) => ({
+      type: 'category',
+      gridIndex,
+      inverse: true,
+      data: layers,
+      axisLabel: { interval: 0, show: gridIndex === 0 },
+      axisTick: { show: false },
+    })),
+    series: bars.map((bar) => {
+      const axis = panels.indexOf(bar.panel)
+      const first = bars.find(({ panel }) => panel === bar.panel) === bar
+      return {
+        type: 'bar',
+        name: bar.name,
+        xAxisIndex: axis,
+        yAxisIndex: axis,
+        data: bar.data,
+        barGap: '0%',
+        barCategoryGap: '15%',
+        ...(first && peakLine && { markLine: peakLine }),
+      }
+    }),
+  })
+  writeFileSync(file, chart.renderToSVGString())
+  chart.dispose()
+}

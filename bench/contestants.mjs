@@ -1,0 +1,57 @@
+// @ts-check
+// Who takes part. A new peer is one more entry here and a program that speaks the line protocol (see contestants/).
+import { fileURLToPath } from 'node:url'
+
+/** @typedef {import('./types.js').Contestant} Contestant */
+
+const program = (/** @type {string} */ file) => fileURLToPath(new URL(`contestants/${file}`, import.meta.url))
+const allPasses = /** @type {const} */ (['forward', 'gradInput', 'gradWeight'])
+const bothTypes = /** @type {const} */ (['float32', 'float64'])
+
+/**
+ * In the order of the table. The first one's results are those that the others' are compared with.
+ *
+ * @param {{ threads: number, quick: boolean }} options
+ * @returns {Contestant[]}
+ */
+export function contestants({ threads, quick }) {
+  const node = process.execPath
+  return [
+    {
+      name: 'native',
+      title: 'convkit',
+      command: node,
+      args: [program('convkit.mjs'), String(threads)],
+      env: { CONVKIT_BACKEND: 'native' },
+      passes: allPasses,
+      dtypes: bothTypes,
+      maxFlops: Infinity,
+      maxRounds: Infinity,
+      ours: true,
+    },
+    {
+      name: 'onnxruntime',
+      title: 'onnxruntime',
+      command: node,
+      args: [program('onnxruntime.mjs'), String(threads)],
+      passes: ['forward'],
+      dtypes: ['float32'],
+      maxFlops: Infinity,
+      maxRounds: Infinity,
+      ours: false,
+    },
+    {
+      // About a hundred times slower: it only has to show how far behind it is, and that it computes the same.
+      name: 'typescript',
+      title: 'TypeScript',
+      command: node,
+      args: [program('convkit.mjs')],
+      env: { CONVKIT_BACKEND: 'typescript' },
+      passes: allPasses,
+      dtypes: bothTypes,
+      maxFlops: quick ? 0.1e9 : 1e9,
+      maxRounds: quick ? 1 : 3,
+      ours: true,
+    },
+  ]
+}

@@ -1,0 +1,135 @@
+// @ts-check
+// What the terminal shows: a line per case as it is finished, then the geometric means.
+import { geometricMean } from './statistics.mjs'
+
+/** @typedef {import('./types.js').Contestant} Contestant */
+/** @typedef {import('./types.js').Figure} Figure */
+/** @typedef {import('./types.js').Pass} Pass */
+/** @typedef {import('./types.js').Result} Result */
+/** @typedef {import('./types.js').Row} Row */
+/** @typedef {import('./types.js').Summary} Summary */
+
+/** The contestant that everything is measured against. */
+export const subject = 'native'
+
+/** Three significant digits, but no exponent: 0.0123, 1.23, 123, 12345. */
+export function digits(/** @type {number} */ value) {
+  if (value === 0 || !Number.isFinite(value)) return String(value)
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
+  return value.toFixed(Math.min(decimals, 6))
+}
+
+const columns = /** @type {const} */ ([
+  ['ms', 9],
+  ['GFLOP/s', 8],
+  ['peak', 5],
+])
+
+/** @param {Figure | undefined} figure */
+function cells(figure) {
+  const percent = figure?.percentOfPeak
+  const texts = figure
+    ? [digits(figure.ms), digits(figure.gflops), percent == null ? '' : `${Math.round(percent)}%`]
+    : ['', '', '']
+  return columns.map(([, width], i) => texts[i].padStart(width)).join('')
+}
+
+/**
+ * How many times as long as the subject a contestant takes.
+ *
+ * @param {Row} row
+ * @param {string} against
+ */
+export function ratio({ figures }, against) {
+  const ours = figures[subject]
+  const theirs = figures[against]
+  return ours && theirs ? theirs.ms / ours.ms : undefined
+}
+
+const ratioWidth = 9
+
+/**
+ * @param {Contestant[]} contestants
+ * @returns {string}
+ */
+export function heading(contestants) {
+  const groupWidth = columns.reduce((total, [, width]) => total + width, 0)
+  const over = contestants
+    .map(({ title, name }) => title.padStart(groupWidth) + ' '.repeat(name === subject ? 0 : ratioWidth))
+    .join('')
+  const names = columns.map(([name, width]) => name.padStart(width)).join('')
+  const under = contestants.map(({ name }) => names + (name === subject ? '' : 'ratio'.padStart(ratioWidth))).join('')
+  return `${' '.repeat(28)}${over.trimEnd()}\n${'layer'.padEnd(17)}${'pass'.padEnd(11)}${under}  plan`
+}
+
+/**
+ * @param {Row} row
+ * @param {Contestant[]} contestants
+ */
+export function line(row, contestants) {
+  const groups = contestants.map(({ name }) => {
+    const group =
+      row.failures[name] === undefined ? cells(row.figures[name]) : 'failed'.padStart(cells(undefined).length)
+    if (name === subject) return group
+    const times = ratio(row, name)
+    return group + (times === undefined ? '' : `×${digits(times)}`).padStart(ratioWidth)
+  })
+  const plan = row.figures[subject]?.plan ?? ''
+  return `${row.layer.padEnd(17)}${row.pass.padEnd(11)}${groups.join('')}  ${plan}`.trimEnd()
+}
+
+/**
+ * @param {Row[]} rows
+ * @param {Contestant[]} contestants
+ * @returns {Summary[]}
+ */
+export function summarize(rows, contestants) {
+  /** @type {Summary[]} */
+  const summaries = []
+  for (const { name } of contestants.filter(({ name }) => name !== subject)) {
+    for (const op of /** @type {const} */ (['conv', 'convTranspose'])) {
+      for (const pass of /** @type {const} */ (['forward', 'gradInput', 'gradWeight'])) {
+        const ratios = rows
+          .filter((row) => row.op === op && row.pass === pass)
+          .map((row) => ({ layer: row.layer, ratio: ratio(row, name) }))
+          .filter(/** @returns {entry is { layer: string, ratio: number }} */ (entry) => entry.ratio !== undefined)
+        if (ratios.length === 0) continue
+        const worst = ratios.reduce((least, entry) => (entry.ratio < least.ratio ? entry : least))
+        const mean = geometricMean(ratios.map((entry) => entry.ratio))
+        summaries.push({ op, pass, against: name, layers: ratios.length, ratio: mean, worst })
+      }
+    }
+  }
+  return summaries
+}
+
+/** @param {Summary[]} summaries */
+export function summaryText(summaries) {
+  const lines = summaries.map(
+    ({ op, pass, against, layers, ratio, worst }) =>
+      `${op.padEnd(14)}${pass.padEnd(11)}${`×${digits(ratio)}`.padEnd(10)}${against}` +
+      `, ${layers} ${layers === 1 ? 'layer' : 'layers'}, least ×${digits(worst.ratio)} (${worst.layer})`,
+  )
+  return ['how many times as fast as (geometric means):', ...lines].join('\n')
+}
+
+/** @param {Omit<Result, 'rows' | 'summary'>} result */
+export function preamble({ date, machine, versions, threads, dtype, rounds, peak, notes }) {
+  const { cpu, cores, memoryGiB, platform, arch, loadAverage } = machine
+  const known = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  const lines = [
+    `${date}  ${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${memoryGiB} GiB, ${platform} ${arch}`,
+    known.join(', '),
+    `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${dtype}, medians of ${rounds} interleaved rounds, weights prepared, output allocated`,
+  ]
+  if (peak) {
+    lines.push(
+      `peak (${peak.isa}): ${digits(peak.float32)} GFLOP/s float32, ${digits(peak.float64)} float64; ` +
+        `memory: ${digits(peak.read)} GB/s read, ${digits(peak.copy)} copied (read + written)`,
+    )
+  }
+  if (loadAverage > 0.5) {
+    notes = [...notes, `the machine is busy (load average ${digits(loadAverage)}): do not trust these figures`]
+  }
+  return [...lines, ...notes.map((note) => `note: ${note}`)].join('\n')
+}

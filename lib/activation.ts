@@ -1,0 +1,129 @@
+import type { ActivationKind } from './backend/backend.js'
+import { convkitError, describe, typedArrayName } from './errors.js'
+import { parseFloatArray } from './options.js'
+import type { FloatArray } from './problem.js'
+
+/**
+ * `f` of `f(sum + bias)`, applied to each output element while it is still in a register. Every activation maps NaN
+ * to NaN.
+ *
+ * - `'linear'` x; `'relu'` max(x, 0); `'relu6'` min(max(x, 0), 6)
+ * - `'sigmoid'` 1 / (1 + e⁻ˣ); `'tanh'`; `'silu'` x · sigmoid(x)
+ * - `'hard-sigmoid'` min(max(x/6 + 1/2, 0), 1); `'hard-swish'` x · hard-sigmoid(x), as in PyTorch
+ * - `leaky-relu` x < 0 ? slope · x : x; `elu` x < 0 ? alpha · (eˣ − 1) : x; `prelu` a slope per output channel
+ * - `clip` min(max(x, min), max)
+ */
+export type Activation =
+  | 'linear'
+  | 'relu'
+  | 'relu6'
+  | 'sigmoid'
+  | 'tanh'
+  | 'silu'
+  | 'hard-sigmoid'
+  | 'hard-swish'
+  | { readonly type: 'leaky-relu'; readonly slope: number }
+  | { readonly type: 'elu'; readonly alpha: number }
+  | { readonly type: 'prelu'; readonly slope: FloatArray }
+  | { readonly type: 'clip'; readonly min: number; readonly max: number }
+
+/** An activation in the form that the backends take. */
+export interface ParsedActivation {
+  readonly kind: ActivationKind
+  readonly a: number
+  readonly b: number
+  readonly slope?: FloatArray
+}
+
+const LINEAR: ParsedActivation = { kind: 'linear', a: 0, b: 0 }
+
+const WORDS: Readonly<Record<string, ParsedActivation>> = {
+  linear: LINEAR,
+  relu: { kind: 'clip', a: 0, b: Infinity },
+  relu6: { kind: 'clip', a: 0, b: 6 },
+  sigmoid: { kind: 'sigmoid', a: 0, b: 0 },
+  tanh: { kind: 'tanh', a: 0, b: 0 },
+  silu: { kind: 'silu', a: 0, b: 0 },
+  'hard-sigmoid': { kind: 'hard-sigmoid', a: 0, b: 0 },
+  'hard-swish': { kind: 'hard-swish', a: 0, b: 0 },
+}
+
+/** The parameters of each activation that is written as an object. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  'leaky-relu': ['slope'],
+  elu: ['alpha'],
+  prelu: ['slope'],
+  clip: ['min', 'max'],
+}
+
+const EXPECTED = `${Object.keys(WORDS)
+  .map((word) => `'${word}'`)
+  .join(
+    ' | ',
+  )}, or { type: 'leaky-relu', slope } | { type: 'elu', alpha } | { type: 'prelu', slope } | { type: 'clip', min, max }`
+
+function bad(kind: 'TypeError' | 'RangeError', where: string, key: string, expected: string, received: string): Error {
+  return convkitError(kind, 'ERR_CONVKIT_OPTION', `${where}: ${key}: expected ${expected}, received ${received}`)
+}
+
+/** Checks the option `activation`; the length and dtype of a prelu slope are checked with the other operands. */
+export function parseActivation(where: string, value: unknown): ParsedActivation {
+  if (value === undefined) return LINEAR
+  if (typeof value === 'string') {
+    if (Object.hasOwn(WORDS, value)) return WORDS[value]
+    throw bad('TypeError', where, 'activation', EXPECTED, describe(value) + hint(value))
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || typedArrayName(value) !== undefined) {
+    throw bad('TypeError', where, 'activation', EXPECTED, describe(value))
+  }
+  const read = new Map<string, unknown>()
+  for (const key of Object.keys(value)) read.set(key, (value as Record<string, unknown>)[key])
+  const type = read.get('type')
+  if (typeof type !== 'string' || !Object.hasOwn(PARAMETERS, type)) {
+    throw bad('TypeError', where, 'activation.type', "'leaky-relu' | 'elu' | 'prelu' | 'clip'", describe(type))
+  }
+  const parameters = PARAMETERS[type]
+  for (const [key, entry] of read) {
+    if (key !== 'type' && entry !== undefined && !parameters.includes(key)) {
+      throw bad(
+        'TypeError',
+        where,
+        'activation',
+        `type and ${parameters.join(', ')} alone for '${type}'`,
+        `the key ${describe(key)}`,
+      )
+    }
+  }
+  if (type === 'prelu') {
+    const expected = 'a Float32Array or Float64Array with one slope per output channel'
+    return { kind: 'prelu', a: 0, b: 0, slope: parseFloatArray(where, 'activation.slope', read.get('slope'), expected) }
+  }
+  if (type === 'clip') {
+    const min = parseNumber(where, 'activation.min', read.get('min'), false)
+    const max = parseNumber(where, 'activation.max', read.get('max'), false)
+    if (!(min <= max)) throw bad('RangeError', where, 'activation', 'min ≤ max', `min ${min}, max ${max}`)
+    return { kind: 'clip', a: min, b: max }
+  }
+  const [name] = parameters as [string]
+  return { kind: type as ActivationKind, a: parseNumber(where, `activation.${name}`, read.get(name), true), b: 0 }
+}
+
+function parseNumber(where: string, key: string, value: unknown, finite: boolean): number {
+  const expected = finite ? 'a finite number' : 'a number'
+  if (typeof value !== 'number') throw bad('TypeError', where, key, expected, describe(value))
+  if (Number.isNaN(value) || (finite && !Number.isFinite(value)))
+    throw bad('RangeError', where, key, expected, describe(value))
+  return value
+}
+
+function hint(word: string): string {
+  const squeezed = word.toLowerCase().replace(/[^a-z0-9]/g, '')
+  if (squeezed === 'swish') return "; did you mean 'silu'?"
+  if (squeezed === 'leakyrelu') return "; did you mean { type: 'leaky-relu', slope: 0.01 }?"
+  const meant = [...Object.keys(WORDS), ...Object.keys(PARAMETERS)].find((name) => name.replace(/-/g, '') === squeezed)
+  if (meant === undefined) return ''
+  const parameters = PARAMETERS[meant]
+  return parameters === undefined
+    ? `; did you mean '${meant}'?`
+    : `; did you mean { type: '${meant}', ${parameters.join(', ')} }?`
+}

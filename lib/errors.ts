@@ -1,0 +1,97 @@
+/**
+ * Every error that convkit makes: a class that says what kind of fault it is, a `code` for programs and one line for
+ * people: which argument, what was expected, what came.
+ */
+
+/**
+ * - `ERR_CONVKIT_OPTION`: an option (or a helper's argument) is unknown, of the wrong kind or out of its range
+ * - `ERR_CONVKIT_SHAPE`: shapes that are malformed or contradict each other
+ * - `ERR_CONVKIT_DTYPE`: an operand that is no tensor of floats, or operands of different dtypes
+ * - `ERR_CONVKIT_BUFFER`: data that is detached, overlapping, of the wrong length, or a disposed operator
+ * - `ERR_CONVKIT_MEMORY`: more than 2³² elements, or more than can be allocated
+ * - `ERR_CONVKIT_BACKEND`: the backend, instruction set or thread count asked for cannot be had
+ */
+export type ErrorCode =
+  | 'ERR_CONVKIT_OPTION'
+  | 'ERR_CONVKIT_SHAPE'
+  | 'ERR_CONVKIT_DTYPE'
+  | 'ERR_CONVKIT_BUFFER'
+  | 'ERR_CONVKIT_MEMORY'
+  | 'ERR_CONVKIT_BACKEND'
+
+const CLASSES = { TypeError, RangeError, Error }
+
+/** Makes (does not throw) an error of the given class with a `code`; the message becomes one line. */
+export function convkitError(
+  kind: keyof typeof CLASSES,
+  code: ErrorCode,
+  message: string,
+): Error & { code: ErrorCode } {
+  return Object.assign(new CLASSES[kind](message.replace(/\s*\n\s*/g, ' ')), { code })
+}
+
+/** The parts of an AbortSignal that convkit uses; declared here so that the library needs no DOM or Node types. */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+  readonly reason?: unknown
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
+/** The error of an aborted call: name `AbortError`, code `ABORT_ERR`, `cause` the signal's reason. */
+export function abortError(signal: AbortSignalLike): Error & { code: 'ABORT_ERR' } {
+  const error = new Error('The operation was aborted', { cause: signal.reason })
+  error.name = 'AbortError'
+  return Object.assign(error, { code: 'ABORT_ERR' as const })
+}
+
+const LONGEST = 60
+
+/**
+ * A value as an error message shows it. Runs no code of the caller: objects are not looked into, and arrays only
+ * through a copy that the caller of this function has made.
+ */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string': {
+      const text = JSON.stringify(value)
+      return text.length > LONGEST ? `${text.slice(0, LONGEST)}…"` : text.replace(/^"|"$/g, "'")
+    }
+    case 'bigint':
+      return `${value}n (a bigint)`
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value)
+    case 'symbol':
+      return 'a symbol'
+    case 'function':
+      return 'a function'
+    case 'object':
+      if (value === null) return 'null'
+      if (Array.isArray(value)) return 'an array'
+      return typedArrayName(value) ?? 'an object'
+    default:
+      return String(value)
+  }
+}
+
+/** A list of numbers (already copied from the caller) as a message shows it: `[1, 2, 3]`. */
+export function list(values: readonly unknown[]): string {
+  const shown = values.slice(0, 8).map((value) => describe(value))
+  return `[${shown.join(', ')}${values.length > 8 ? ', …' : ''}]`
+}
+
+const typedArrayTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)?.get as (this: unknown) => string | undefined
+
+/** `'Float32Array'` and the like for a true typed array (of any realm, subclasses too), else undefined. */
+export function typedArrayName(value: unknown): string | undefined {
+  return typedArrayTag.call(value)
+}
+
+/** The length of an array, which a proxy may lie about; NaN when it is no number. */
+export function arrayLength(value: unknown[]): number {
+  const length: unknown = value.length
+  return typeof length === 'number' ? length : NaN
+}

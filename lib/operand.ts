@@ -1,0 +1,210 @@
+/**
+ * Reading operands. What a caller passes may have getters and proxies that run any code, so an operand is taken in
+ * two steps: {@link readTensor} reads each property once and copies the shape; only when all arguments of the call
+ * have been read does {@link checkData} look at lengths. Nothing of the caller's runs between that and the kernels.
+ */
+
+import { arrayLength, convkitError, describe, list, typedArrayName } from './errors.js'
+import type { DType, FloatArray } from './problem.js'
+
+/** No operand or result has more elements than this. */
+export const MAX_ELEMENTS = 2 ** 32
+
+/** A row-major, contiguous array of floats with a shape. An onnxruntime tensor is one; so is convkit's `Tensor`. */
+export type TensorLike =
+  | { readonly data: FloatArray; readonly shape: readonly number[] }
+  | { readonly data: FloatArray; readonly dims: readonly number[] }
+
+/** An operand whose properties have been read; its data has not been looked at. */
+export interface Operand {
+  readonly name: string
+  readonly data: FloatArray
+  readonly dtype: DType
+  readonly shape: readonly number[]
+}
+
+const DTYPES: Readonly<Record<string, DType>> = { Float32Array: 'float32', Float64Array: 'float64' }
+
+/** The dtype of a Float32Array or Float64Array of any realm, else undefined. */
+export function dtypeOf(data: unknown): DType | undefined {
+  return DTYPES[typedArrayName(data) ?? '']
+}
+
+const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object
+const intrinsic = (name: string): ((this: FloatArray) => unknown) =>
+  Object.getOwnPropertyDescriptor(typedArrayPrototype, name)?.get as (this: FloatArray) => unknown
+const lengthGetter = intrinsic('length')
+const bufferGetter = intrinsic('buffer')
+const byteOffsetGetter = intrinsic('byteOffset')
+const byteLengthGetter = intrinsic('byteLength')
+
+/** The true length, whatever a subclass says; 0 when detached or out of bounds. */
+export function lengthOf(data: FloatArray): number {
+  return lengthGetter.call(data) as number
+}
+
+export function bufferOf(data: FloatArray): ArrayBufferLike {
+  return bufferGetter.call(data) as ArrayBufferLike
+}
+
+/** True when the buffer behind the view is gone. */
+export function isDetached(data: FloatArray): boolean {
+  if (lengthOf(data) > 0) return false
+  try {
+    // ArrayBuffer.prototype.detached came with Node 21; a view of a detached buffer cannot be made on any version.
+    return new Uint8Array(bufferOf(data)).length < 0
+  } catch {
+    return true
+  }
+}
+
+/** True when the two views share at least one byte. */
+export function overlap(a: FloatArray, b: FloatArray): boolean {
+  if (bufferOf(a) !== bufferOf(b)) return false
+  const [startA, startB] = [byteOffsetGetter.call(a) as number, byteOffsetGetter.call(b) as number]
+  const [bytesA, bytesB] = [byteLengthGetter.call(a) as number, byteLengthGetter.call(b) as number]
+  return startA < startB + bytesB && startB < startA + bytesA && bytesA > 0 && bytesB > 0
+}
+
+/** Copies a shape: a plain array of safe integers ≥ 0. Product and rank are checked by the caller. */
+export function readShape(where: string, name: string, value: unknown): number[] {
+  if (!Array.isArray(value)) {
+    throw convkitError(
+      'TypeError',
+      'ERR_CONVKIT_SHAPE',
+      `${where}: ${name}: expected an array of integers, received ${describe(value)}`,
+    )
+  }
+  const rank = arrayLength(value)
+  if (!(rank <= 16))
+    throw convkitError(
+      'RangeError',
+      'ERR_CONVKIT_SHAPE',
+      `${where}: ${name}: expected at most 16 axes, received ${rank}`,
+    )
+  const shape: number[] = []
+  for (let axis = 0; axis < rank; axis++) shape.push((value as unknown[])[axis] as number)
+  shape.forEach((extent, axis) => {
+    if (typeof extent !== 'number') {
+      throw convkitError(
+        'TypeError',
+        'ERR_CONVKIT_SHAPE',
+        `${where}: ${name}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
+      )
+    }
+    if (!Number.isSafeInteger(extent) || extent < 0) {
+      throw convkitError(
+        'RangeError',
+        'ERR_CONVKIT_SHAPE',
+        `${where}: ${name}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
+      )
+    }
+    shape[axis] = extent + 0 // −0 counts as 0
+  })
+  return shape
+}
+
+/**
+ * The product of the extents. Throws `ERR_CONVKIT_MEMORY` above 2³². A factor of 0 does not hide an overflow of the
+ * others: `[0, 2³⁰, 2³⁰]` could never be filled, but a native size computation must not wrap on it either.
+ */
+export function elementCount(where: string, name: string, shape: readonly number[]): number {
+  let count = 1
+  for (const extent of shape) count *= Math.max(extent, 1)
+  if (count > MAX_ELEMENTS) {
+    throw convkitError(
+      'RangeError',
+      'ERR_CONVKIT_MEMORY',
+      `${where}: ${name} of shape ${list(shape)} has more than 2^32 elements`,
+    )
+  }
+  return shape.includes(0) ? 0 : count
+}
+
+/** Reads `data`, `shape` (else `dims`), `dtype` and `type` of a tensor, each once. */
+export function readTensor(where: string, name: string, value: unknown): Operand {
+  if (typeof value !== 'object' || value === null || typedArrayName(value) !== undefined) {
+    throw convkitError(
+      'TypeError',
+      'ERR_CONVKIT_DTYPE',
+      `${where}: ${name}: expected a tensor { data: Float32Array | Float64Array, shape: number[] }, received ${describe(value)}`,
+    )
+  }
+  const tensor = value as { shape?: unknown; dims?: unknown; data?: unknown; dtype?: unknown; type?: unknown }
+  const ownShape = tensor.shape
+  const shapeValue = ownShape === undefined ? tensor.dims : ownShape
+  const { data, dtype: saysDtype, type: saysType } = tensor
+  const dtype = dtypeOf(data)
+  if (dtype === undefined) {
+    throw convkitError(
+      'TypeError',
+      'ERR_CONVKIT_DTYPE',
+      `${where}: ${name}.data: expected a Float32Array or Float64Array, received ${describe(data)}`,
+    )
+  }
+  for (const [key, says] of [
+    ['dtype', saysDtype],
+    ['type', saysType],
+  ] as const) {
+    if (says !== undefined && says !== dtype) {
+      throw convkitError(
+        'TypeError',
+        'ERR_CONVKIT_DTYPE',
+        `${where}: ${name}.${key} is ${describe(says)}, but its data is a ${describe(data)}`,
+      )
+    }
+  }
+  const shape = readShape(
+    where,
+    `${name}.${ownShape === undefined && shapeValue !== undefined ? 'dims' : 'shape'}`,
+    shapeValue,
+  )
+  return { name, data: data as FloatArray, dtype, shape }
+}
+
+/** Throws unless all operands have the dtype of the first. */
+export function checkDtypes(where: string, operands: readonly (Pick<Operand, 'name' | 'dtype'> | undefined)[]): DType {
+  const [first, ...rest] = operands.filter((operand) => operand !== undefined)
+  if (first === undefined) return 'float32'
+  for (const { name, dtype } of rest) {
+    if (dtype !== first.dtype) {
+      throw convkitError(
+        'TypeError',
+        'ERR_CONVKIT_DTYPE',
+        `${where}: ${name} is ${dtype}, but ${first.name} is ${first.dtype} (all operands of one call have one dtype)`,
+      )
+    }
+  }
+  return first.dtype
+}
+
+/** Throws unless the data is attached and holds exactly `expected` elements. Runs no code of the caller. */
+export function checkData(where: string, name: string, data: FloatArray, expected: number, needs: string): void {
+  if (isDetached(data)) {
+    throw convkitError(
+      'TypeError',
+      'ERR_CONVKIT_BUFFER',
+      `${where}: ${name}: expected ${expected} elements, but its buffer is detached`,
+    )
+  }
+  const length = lengthOf(data)
+  if (length !== expected) {
+    throw convkitError(
+      'RangeError',
+      'ERR_CONVKIT_BUFFER',
+      `${where}: ${name} has ${length} elements, but ${needs} needs ${expected}`,
+    )
+  }
+}
+
+/** A zero-filled array, or `ERR_CONVKIT_MEMORY`. */
+export function allocate(where: string, dtype: DType, length: number): FloatArray {
+  if (length <= MAX_ELEMENTS) {
+    try {
+      return dtype === 'float32' ? new Float32Array(length) : new Float64Array(length)
+    } catch {
+      // falls through: V8 has no room, or no arrays of this length
+    }
+  }
+  throw convkitError('RangeError', 'ERR_CONVKIT_MEMORY', `${where}: cannot allocate ${length} elements of ${dtype}`)
+}

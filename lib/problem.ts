@@ -1,0 +1,51 @@
+/**
+ * The one problem that every backend solves: a direct convolution, with the sizes of both of its
+ * sides. A convolution is a sparse matrix C that takes an *image* to *features*; `output sizes`,
+ * padding words and output padding are resolved before a problem exists (see geometry.ts), and a
+ * transposed convolution is the same problem run through another {@link Pass}.
+ *
+ * Per axis, feature `o` reads image `i = o·stride + j·dilation − padBegin` for tap `j`; an `i`
+ * outside the image is zero, or is mapped back into it by the padding mode.
+ */
+
+export type DType = 'float32' | 'float64'
+export type FloatArray = Float32Array | Float64Array
+export type Layout = 'channels-first' | 'channels-last'
+export type PaddingMode = 'zeros' | 'reflect' | 'replicate' | 'circular'
+
+/**
+ * - `forward`: features = C · image
+ * - `adjoint`: image = Cᵀ · features
+ * - `weightGradient`: weights = Σ features ⊗ patches(image)
+ */
+export type Pass = 'forward' | 'adjoint' | 'weightGradient'
+
+export interface ConvProblem {
+  readonly dtype: DType
+  /** ≥ 0; an unbatched call has batch 1. */
+  readonly batch: number
+  readonly groups: number
+  /** Channels of the image side, all groups together. */
+  readonly imageChannels: number
+  /** Channels of the feature side, all groups together. */
+  readonly featureChannels: number
+  /** Spatial extents, one entry per spatial axis (1 to 3), as are the five that follow. */
+  readonly image: readonly number[]
+  readonly kernel: readonly number[]
+  readonly features: readonly number[]
+  readonly stride: readonly number[]
+  readonly dilation: readonly number[]
+  /** ≥ 0. What lies beyond the end of the image follows from the sizes. */
+  readonly padBegin: readonly number[]
+  readonly paddingMode: PaddingMode
+  readonly flipKernel: boolean
+  /**
+   * Of image and features: `[batch, channels, ...extents]` or `[batch, ...extents, channels]`.
+   */
+  readonly layout: Layout
+  /**
+   * `[featureChannels, imageChannels / groups, ...kernel]` or
+   * `[...kernel, imageChannels / groups, featureChannels]`.
+   */
+  readonly weightLayout: Layout
+}

@@ -1,0 +1,129 @@
+import { convkitError, describe, list } from './errors.js'
+import { allocate, checkData, dtypeOf, elementCount, readShape } from './operand.js'
+import type { DType, FloatArray } from './problem.js'
+
+/** Nested arrays of numbers, as deep as the tensor's rank; a plain number for rank 0. */
+export type NestedArray = number | NestedArray[]
+
+/** Row-major, contiguous floats with a shape. Every operator returns one. */
+export class Tensor {
+  /** The elements; shared with whatever was wrapped, never copied. */
+  readonly data: FloatArray
+  /** Extents, outermost first; frozen. */
+  readonly shape: readonly number[]
+  readonly dtype: DType
+
+  /**
+   * Wraps an array without copying it.
+   * @param data - Float32Array or Float64Array with as many elements as the shape says
+   * @param shape - extents, outermost first, each an integer ≥ 0
+   * @throws TypeError `ERR_CONVKIT_DTYPE`, `ERR_CONVKIT_SHAPE`; RangeError `ERR_CONVKIT_SHAPE`, `ERR_CONVKIT_BUFFER`
+   */
+  constructor(data: FloatArray, shape: readonly number[]) {
+    const dtype = dtypeOf(data)
+    if (dtype === undefined) {
+      throw convkitError(
+        'TypeError',
+        'ERR_CONVKIT_DTYPE',
+        `tensor: data: expected a Float32Array or Float64Array, received ${describe(data)}`,
+      )
+    }
+    const extents = readShape('tensor', 'shape', shape)
+    checkData('tensor', 'data', data, elementCount('tensor', 'data', extents), `shape ${list(extents)}`)
+    this.data = data
+    this.shape = Object.freeze(extents)
+    this.dtype = dtype
+  }
+
+  /** Number of axes. */
+  get rank(): number {
+    return this.shape.length
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return this.shape.reduce((product, extent) => product * extent, 1)
+  }
+
+  /**
+   * The same data under another shape.
+   * @param shape - as many elements as before; one entry may be −1 and is inferred
+   * @throws RangeError `ERR_CONVKIT_SHAPE` when the sizes do not agree
+   */
+  reshape(shape: readonly number[]): Tensor {
+    if (!Array.isArray(shape)) readShape('reshape', 'shape', shape) // throws
+    const wanted = Array.from(shape as unknown[])
+    const open = wanted.indexOf(-1)
+    const extents = readShape(
+      'reshape',
+      'shape',
+      open < 0 ? wanted : wanted.map((extent, axis) => (axis === open ? 1 : extent)),
+    )
+    const rest = elementCount('reshape', 'the tensor', extents)
+    const inferred = open < 0 ? 1 : rest === 0 ? NaN : this.size / rest
+    if (rest * inferred !== this.size || !Number.isSafeInteger(inferred)) {
+      throw convkitError(
+        'RangeError',
+        'ERR_CONVKIT_SHAPE',
+        `reshape: shape ${list(wanted)} does not fit the ${this.size} elements of shape ${list(this.shape)}`,
+      )
+    }
+    if (open >= 0) extents[open] = inferred
+    return new Tensor(this.data, extents)
+  }
+
+  /** The elements as nested arrays: `[[1, 2], [3, 4]]` for shape `[2, 2]`. */
+  toArray(): NestedArray {
+    checkData('toArray', 'data', this.data, this.size, `shape ${list(this.shape)}`)
+    let next = 0
+    const nest = (axis: number): NestedArray => {
+      if (axis === this.rank) return this.data[next++]
+      return Array.from({ length: this.shape[axis] }, () => nest(axis + 1))
+    }
+    return nest(0)
+  }
+}
+
+/**
+ * Makes a tensor.
+ * @param data - a FloatArray is wrapped without copying; a `number[]` becomes a Float32Array
+ * @param shape - extents, outermost first; their product is the number of elements
+ * @throws TypeError `ERR_CONVKIT_DTYPE`, `ERR_CONVKIT_SHAPE`; RangeError `ERR_CONVKIT_SHAPE`, `ERR_CONVKIT_BUFFER`
+ */
+export function tensor(data: FloatArray | readonly number[], shape: readonly number[]): Tensor {
+  return new Tensor(Array.isArray(data) ? fromNumbers(data as readonly unknown[]) : (data as FloatArray), shape)
+}
+
+function fromNumbers(numbers: readonly unknown[]): FloatArray {
+  const data = allocate('tensor', 'float32', numbers.length)
+  for (let i = 0; i < data.length; i++) {
+    const value = numbers[i]
+    if (typeof value !== 'number') {
+      throw convkitError(
+        'TypeError',
+        'ERR_CONVKIT_DTYPE',
+        `tensor: data[${i}]: expected a number, received ${describe(value)}`,
+      )
+    }
+    data[i] = value
+  }
+  return data
+}
+
+/**
+ * A tensor of zeros.
+ * @param shape - extents, outermost first
+ * @param dtype - `'float32'` (default) or `'float64'`
+ * @throws RangeError `ERR_CONVKIT_MEMORY` above 2³² elements or when there is no room
+ */
+export function zeros(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+  if (dtype !== 'float32' && dtype !== 'float64') {
+    throw convkitError(
+      'TypeError',
+      'ERR_CONVKIT_DTYPE',
+      `zeros: dtype: expected 'float32' or 'float64', received ${describe(dtype)}`,
+    )
+  }
+  const extents = readShape('zeros', 'shape', shape)
+  return new Tensor(allocate('zeros', dtype, elementCount('zeros', 'the tensor', extents)), extents)
+}

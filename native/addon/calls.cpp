@@ -1,0 +1,270 @@
+#include "calls.h"
+
+#include <utility>
+
+#include "environment.h"
+#include "pool.h"
+#include "prepared_object.h"
+#include "run_call.h"
+
+namespace convkit {
+
+namespace {
+
+bool read_record(Args* args, size_t index, RunCall* call, const double** fields) {
+  *fields = args->numbers(index, kRecordFields);
+  if (!args->good()) return false;
+  const char* complaint = decode_record(*fields, &call->record);
+  if (complaint != nullptr) args->complain(complaint);
+  return args->good();
+}
+
+void read_epilogue(Args* args, size_t index, const CallRecord& record, int32_t type, int64_t channels,
+                   Epilogue* epilogue) {
+  const FloatView bias = args->optional_floats(index, "bias");
+  const FloatView slope = args->optional_floats(index + 1, "slope");
+  args->expect(bias, type, channels, "bias");
+  args->expect(slope, type, channels, "slope");
+  if ((record.activation == CK_PRELU) != (slope.data != nullptr)) args->complain("slope belongs to prelu");
+  *epilogue = {record.activation, record.a, record.b, bias.data, slope.data};
+}
+
+// record, first, second, out, bias?, slope?, from argument `from` on
+void read_run(Args* args, size_t from, RunCall* call) {
+  const double* fields = nullptr;
+  if (!read_record(args, from, call, &fields)) return;
+  const CallRecord& record = call->record;
+  const int32_t type = record.problem.image_type;
+  const FloatView first = args->floats(from + 1, "the first operand");
+  const FloatView second = args->floats(from + 2, "the second operand");
+  const FloatView out = args->floats(from + 3, "the result");
+  args->expect(first, type, record.first_length(), "the first operand");
+  args->expect(second, type, record.second_length(), "the second operand");
+  args->expect(out, type, record.out_length(), "the result");
+  read_epilogue(args, from + 4, record, type, record.out_channels(), &call->epilogue);
+  call->first = first.data;
+  call->second = second.data;
+  call->out = out.data;
+  if (!args->good()) return;
+  args->settle(Environment::of(args->env())->plans().find(fields, record, &call->plan));
+}
+
+// handle, record, input, out, from argument `from` on
+PreparedObject* read_prepared_run(Args* args, size_t from, RunCall* call) {
+  PreparedObject* object = PreparedObject::of(args->env(), args->value(from));
+  if (object == nullptr || object->prepared() == nullptr) {
+    args->complain("the prepared weights have been disposed of");
+    return nullptr;
+  }
+  const double* fields = nullptr;
+  if (!read_record(args, from + 1, call, &fields)) return nullptr;
+  const CallRecord& record = call->record;
+  const Prepared& prepared = *object->prepared();
+  const int32_t type = record.problem.image_type;
+  if (record.pass != prepared.pass() || record.algorithm != prepared.algorithm() || type != prepared.type() ||
+      record.weight_length != prepared.weight_length() ||
+      (prepared.channels() >= 0 && prepared.channels() != record.out_channels())) {
+    args->complain("the problem does not fit the prepared weights");
+  }
+  const FloatView input = args->floats(from + 2, "the input");
+  const FloatView out = args->floats(from + 3, "the result");
+  args->expect(input, type, record.first_length(), "the input");
+  args->expect(out, type, record.out_length(), "the result");
+  call->prepared = object->prepared();
+  call->first = input.data;
+  call->out = out.data;
+  if (!args->good()) return nullptr;
+  args->settle(Environment::of(args->env())->plans().find(fields, record, &call->plan));
+  return object;
+}
+
+// record, gradient, out, from argument `from` on
+void read_bias(Args* args, size_t from, BiasCall* call) {
+  const double* fields = args->numbers(from, kBiasFields);
+  if (!args->good()) return;
+  const char* complaint = decode_bias_record(fields, &call->record);
+  if (complaint != nullptr) return args->complain(complaint);
+  const FloatView gradient = args->floats(from + 1, "the gradient");
+  const FloatView out = args->floats(from + 2, "the result");
+  args->expect(gradient, gradient.type, call->record.length, "the gradient");
+  args->expect(out, gradient.type, call->record.channels, "the result");
+  call->type = gradient.type;
+  call->gradient = gradient.data;
+  call->out = out.data;
+}
+
+// Copies the operands and hands the call to the pool. std::function wants copyable work, hence the shared call.
+template <typename Call>
+Napi::Value enqueue(const Args& args, double id, size_t out_index, std::shared_ptr<Call> call) {
+  if (!args.good()) return finish(args.env(), args.outcome());
+  if (!call->own_operands()) return finish(args.env(), outcome_of(CK_OUT_OF_MEMORY));
+  return Environment::of(args.env())
+      ->run_async(args.env(), id, args.value(out_index),
+                  [call = std::move(call)](const std::atomic<bool>* cancelled) { return call->execute(cancelled); });
+}
+
+Napi::Array names(Napi::Env env, int32_t count, const char* (*name)(int32_t)) {
+  Napi::Array list = Napi::Array::New(env);
+  for (int32_t i = 0; i < count; i++) list.Set(static_cast<uint32_t>(i), name(i));
+  return list;
+}
+
+int32_t thread_count(Args* args) {
+  const double count = args->number(0);
+  if (!(count >= 1 && count <= kMaxThreads)) args->complain("expected 1 to 1024 threads");
+  return args->good() ? static_cast<int32_t>(count) : 1;
+}
+
+}  // namespace
+
+Napi::Value isas(const Napi::CallbackInfo& info) { return names(info.Env(), ck_isa_count(), ck_isa_name); }
+
+Napi::Value algorithms(const Napi::CallbackInfo& info) {
+  return names(info.Env(), ck_algorithm_count(), ck_algorithm_name);
+}
+
+// setIsa(name): one of isas()
+Napi::Value set_isa(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const std::string wanted = args.text(0);
+  int32_t index = 0;
+  while (index < ck_isa_count() && wanted != ck_isa_name(index)) index++;
+  if (index == ck_isa_count()) args.complain("no such instruction set here");
+  if (args.good()) Environment::of(args.env())->plans().set_isa(wanted);
+  return finish(args.env(), args.outcome());
+}
+
+Napi::Value threads(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Pool::instance().threads());
+}
+
+// setThreads(count)
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int32_t count = thread_count(&args);
+  if (args.good()) Pool::instance().set_threads(count);
+  return finish(args.env(), args.outcome());
+}
+
+// defaultThreads(count): for the first environment of the process to say
+Napi::Value default_threads(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int32_t count = thread_count(&args);
+  if (args.good()) Pool::instance().default_threads(count);
+  return finish(args.env(), args.outcome());
+}
+
+// plan(record) -> { id, algorithm, reason, refused, workspaceBytes }
+Napi::Value plan(const Napi::CallbackInfo& info) {
+  Args args(info);
+  RunCall call;
+  const double* fields = nullptr;
+  if (read_record(&args, 0, &call, &fields)) {
+    args.settle(Environment::of(args.env())->plans().find(fields, call.record, &call.plan));
+  }
+  if (!args.good()) return finish(args.env(), args.outcome());
+  const ck_plan_info& details = call.plan->info();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("id", details.id);
+  result.Set("algorithm", details.algorithm);
+  result.Set("reason", details.reason);
+  result.Set("refused", details.refused);
+  result.Set("workspaceBytes", static_cast<double>(details.workspace_bytes));
+  return result;
+}
+
+// run(record, first, second, out, bias?, slope?)
+Napi::Value run(const Napi::CallbackInfo& info) {
+  Args args(info);
+  RunCall call;
+  read_run(&args, 0, &call);
+  if (!args.good()) return finish(args.env(), args.outcome());
+  return finish(args.env(), outcome_of(call.execute(nullptr)));
+}
+
+// runAsync(id, record, first, second, out, bias?, slope?) -> Promise<void>
+Napi::Value run_async(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const double id = args.number(0);
+  auto call = std::make_shared<RunCall>();
+  read_run(&args, 1, call.get());
+  return enqueue(args, id, 4, std::move(call));
+}
+
+// biasGradient(record, gradient, out)
+Napi::Value bias_gradient(const Napi::CallbackInfo& info) {
+  Args args(info);
+  BiasCall call;
+  read_bias(&args, 0, &call);
+  if (!args.good()) return finish(args.env(), args.outcome());
+  return finish(args.env(), outcome_of(call.execute(nullptr)));
+}
+
+// biasGradientAsync(id, record, gradient, out) -> Promise<void>
+Napi::Value bias_gradient_async(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const double id = args.number(0);
+  auto call = std::make_shared<BiasCall>();
+  read_bias(&args, 1, call.get());
+  return enqueue(args, id, 3, std::move(call));
+}
+
+// prepare(record, weights, bias?, slope?) -> handle. Of the record only what follows the problem counts.
+Napi::Value prepare(const Napi::CallbackInfo& info) {
+  Args args(info);
+  CallRecord record = {};
+  const double* fields = args.numbers(0, kRecordFields);
+  if (args.good()) {
+    const char* complaint = decode_call(fields, &record);
+    if (complaint != nullptr || record.pass == CK_WEIGHT_GRADIENT) args.complain("no call to prepare");
+  }
+  const FloatView weights = args.floats(1, "weights");
+  const FloatView bias = args.optional_floats(2, "bias");
+  const FloatView slope = args.optional_floats(3, "slope");
+  const int64_t channels = bias.data != nullptr ? bias.length : slope.data != nullptr ? slope.length : -1;
+  Epilogue epilogue;
+  read_epilogue(&args, 2, record, weights.type, channels, &epilogue);
+  if (!args.good()) return finish(args.env(), args.outcome());
+  std::shared_ptr<Prepared> prepared =
+      Prepared::create(record, weights.type, weights.data, weights.length, epilogue, channels);
+  if (prepared == nullptr) return finish(args.env(), outcome_of(CK_OUT_OF_MEMORY));
+  return PreparedObject::create(args.env(), std::move(prepared));
+}
+
+// runPrepared(handle, record, input, out)
+Napi::Value run_prepared(const Napi::CallbackInfo& info) {
+  Args args(info);
+  RunCall call;
+  PreparedObject* object = read_prepared_run(&args, 0, &call);
+  if (!args.good()) return finish(args.env(), args.outcome());
+  const ck_status status = call.execute(nullptr);
+  object->report_memory(args.env());
+  return finish(args.env(), outcome_of(status));
+}
+
+// runPreparedAsync(id, handle, record, input, out) -> Promise<void>
+Napi::Value run_prepared_async(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const double id = args.number(0);
+  auto call = std::make_shared<RunCall>();
+  PreparedObject* object = read_prepared_run(&args, 1, call.get());
+  if (object != nullptr) object->report_memory(args.env());  // what earlier calls have packed
+  return enqueue(args, id, 4, std::move(call));
+}
+
+// dispose(handle): the memory goes with the last call under way
+Napi::Value dispose(const Napi::CallbackInfo& info) {
+  PreparedObject* object = PreparedObject::of(info.Env(), info[0]);
+  if (object != nullptr) object->dispose(info.Env());
+  return info.Env().Undefined();
+}
+
+// cancel(id): the promise is rejected with CK_CANCELLED, unless the work is done already
+Napi::Value cancel(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const double id = args.number(0);
+  if (args.good()) Environment::of(args.env())->cancel(id);
+  return finish(args.env(), args.outcome());
+}
+
+}  // namespace convkit

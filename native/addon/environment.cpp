@@ -1,0 +1,122 @@
+#include "environment.h"
+
+#include <dlfcn.h>
+
+#include <utility>
+
+namespace convkit {
+
+namespace {
+
+// A call on its way, with what JavaScript waits for.
+class NodeJob : public Job {
+ public:
+  NodeJob(double id, Work work) : Job(id), work_(std::move(work)) {}
+
+  napi_deferred deferred = nullptr;
+  napi_ref out = nullptr;
+
+ protected:
+  ck_status execute(const std::atomic<bool>* cancelled) override {
+    const ck_status status = work_(cancelled);
+    work_ = nullptr;  // large copies are given back here, not on the JavaScript thread
+    return status;
+  }
+
+ private:
+  Work work_;
+};
+
+// Node closes the library when the last worker that loaded it ends. Pool threads have been joined by then; this keeps
+// the code of their last instructions in place all the same, and the pool for the next worker.
+void stay_loaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info) != 0 && info.dli_fname != nullptr) {
+    dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+}
+
+}  // namespace
+
+Environment::Environment(Napi::Env env) : env_(env), jobs_(notify, this) {}
+Environment::~Environment() = default;
+
+Environment* Environment::create(Napi::Env env) {
+  stay_loaded();
+  std::unique_ptr<Environment> created(new Environment(env));
+  napi_value name = nullptr;
+  if (napi_create_string_utf8(env, "convkit", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, created.get(), on_finished,
+                                      &created->wake_) != napi_ok ||
+      napi_unref_threadsafe_function(env, created->wake_) != napi_ok) {
+    return nullptr;
+  }
+  // Hooks run last one first: this one before that of the thread-safe function, which is still alive then.
+  if (napi_add_env_cleanup_hook(env, on_exit, created.get()) != napi_ok) return nullptr;
+  Pool::instance().attach();
+  env.SetInstanceData<Environment>(created.get());
+  return created.release();
+}
+
+// The environment is going away: a worker that was terminated, process.exit(), or simply the end.
+void Environment::on_exit(void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  for (const auto& job : environment->jobs_.shut_down()) {
+    napi_delete_reference(environment->env_, static_cast<NodeJob*>(job.get())->out);
+  }
+  Pool::instance().detach();
+}
+
+void Environment::notify(void* data) {
+  napi_call_threadsafe_function(static_cast<Environment*>(data)->wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Environment::on_finished(napi_env env, napi_value /*callback*/, void* environment, void* /*data*/) {
+  if (env != nullptr) static_cast<Environment*>(environment)->settle(env);  // null while the environment closes
+}
+
+void Environment::settle(napi_env env) {
+  for (const auto& finished : jobs_.take_finished()) {
+    const auto* job = static_cast<const NodeJob*>(finished.get());
+    napi_value value = nullptr;
+    if (job->status() == CK_OK) {
+      napi_get_undefined(env, &value);
+      napi_resolve_deferred(env, job->deferred, value);
+    } else {
+      napi_value code = nullptr, message = nullptr;
+      napi_create_string_utf8(env, status_name(job->status()), NAPI_AUTO_LENGTH, &code);
+      napi_create_string_utf8(env, outcome_of(job->status()).why, NAPI_AUTO_LENGTH, &message);
+      napi_create_error(env, code, message, &value);
+      napi_reject_deferred(env, job->deferred, value);
+    }
+    napi_delete_reference(env, job->out);
+  }
+  if (jobs_.pending() == 0) napi_unref_threadsafe_function(env, wake_);
+}
+
+Napi::Value Environment::run_async(Napi::Env env, double id, Napi::Value out, Work work) {
+  auto job = std::make_unique<NodeJob>(id, std::move(work));
+  napi_ref reference = nullptr;
+  if (napi_create_reference(env, out, 1, &reference) != napi_ok) {
+    return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "no reference can be made"));
+  }
+  job->out = reference;
+  napi_value promise = nullptr;
+  napi_deferred deferred = nullptr;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) {
+    napi_delete_reference(env, reference);
+    return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "no promise can be made"));
+  }
+  job->deferred = deferred;
+  const bool first = jobs_.pending() == 0;
+  std::unique_ptr<Job> submitted = std::move(job);
+  if (!jobs_.submit(&submitted)) {
+    napi_delete_reference(env, reference);
+    napi_resolve_deferred(env, deferred, env.Undefined());  // nobody has seen it
+    return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "no thread can be started"));
+  }
+  if (first) napi_ref_threadsafe_function(env, wake_);
+  return Napi::Value(env, promise);
+}
+
+}  // namespace convkit

@@ -1,0 +1,77 @@
+// Asynchronous calls of one environment.
+//
+//   JavaScript thread            pool thread              JavaScript thread
+//   submit ------> queue ------> execute ---> finished ---> take_finished (after notify)
+//                    |              |
+//                  cancel: out    cancel: the flag, which the core asks for between tiles
+//
+// The queue is the pool's, shared by all environments and never one of libuv's. What is here knows nothing of Node.
+#ifndef CONVKIT_ADDON_JOBS_H
+#define CONVKIT_ADDON_JOBS_H
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "../core/convkit.h"
+#include "pool.h"
+
+namespace convkit {
+
+class Jobs;
+
+class Job : public Task {
+ public:
+  explicit Job(double id) : id_(id) {}
+  double id() const { return id_; }
+  ck_status status() const { return status_; }
+  void run() final;
+
+ protected:
+  // On a pool thread: computes, and lets go of operands. Touches no JavaScript value.
+  virtual ck_status execute(const std::atomic<bool>* cancelled) = 0;
+
+ private:
+  friend class Jobs;
+  const double id_;  // chosen by the caller, unique among the pending ones
+  std::atomic<bool> cancelled_{false};
+  ck_status status_ = CK_OK;
+  Jobs* owner_ = nullptr;
+  Job* next_finished_ = nullptr;
+};
+
+// All members but finished() belong to the environment's JavaScript thread.
+class Jobs {
+ public:
+  // notify is called on any thread when there is something to take; it must not call back.
+  Jobs(void (*notify)(void* context), void* context) : notify_(notify), context_(context) {}
+
+  // False when no thread can be had or the id is taken: the job then stays with the caller.
+  bool submit(std::unique_ptr<Job>* job);
+  void cancel(double id);
+  size_t pending() const { return pending_.size(); }
+  std::vector<std::unique_ptr<Job>> take_finished();
+
+  // Cancels everything, waits for what is running, and returns all that was pending. Nothing is submitted afterwards.
+  std::vector<std::unique_ptr<Job>> shut_down();
+
+ private:
+  friend class Job;
+  void finished(Job* job);
+  void cancel(Job* job);
+
+  void (*const notify_)(void* context);
+  void* const context_;
+  std::unordered_map<double, std::unique_ptr<Job>> pending_;
+
+  std::mutex mutex_;  // the rest
+  std::condition_variable settled_;
+  size_t under_way_ = 0;  // submitted and not yet finished
+  Job* finished_ = nullptr;
+};
+
+}  // namespace convkit
+#endif

@@ -1,0 +1,116 @@
+#include "js_args.h"
+
+#include <cmath>
+
+namespace convkit {
+
+namespace {
+
+// napi_get_typedarray_info answers for every kind of view: it gives the length of now for a length-tracking array, and 0
+// for one that is detached or has fallen out of its buffer.
+bool typed_array(napi_env env, napi_value value, napi_typedarray_type* type, size_t* length, void** data) {
+  bool is = false;
+  return napi_is_typedarray(env, value, &is) == napi_ok && is &&
+         napi_get_typedarray_info(env, value, type, length, data, nullptr, nullptr) == napi_ok;
+}
+
+double nothing = 0;  // what an empty array points to
+
+}  // namespace
+
+void Args::complain(const char* why) {
+  if (outcome_.ok()) outcome_ = Outcome::failure(CK_INVALID, why);
+}
+
+void Args::settle(const Outcome& outcome) {
+  if (outcome_.ok()) outcome_ = outcome;
+}
+
+double Args::number(size_t index) {
+  double number = NAN;
+  if (napi_get_value_double(env(), value(index), &number) != napi_ok) complain("expected a number");
+  return number;
+}
+
+std::string Args::text(size_t index) {
+  char text[64];
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env(), value(index), text, sizeof text, &length) != napi_ok) {
+    complain("expected a string");
+    return std::string();
+  }
+  return std::string(text, length);
+}
+
+FloatView Args::floats(size_t index, const char* name) {
+  FloatView view;
+  napi_typedarray_type type = napi_int8_array;
+  size_t length = 0;
+  void* data = nullptr;
+  if (!typed_array(env(), value(index), &type, &length, &data) ||
+      (type != napi_float32_array && type != napi_float64_array)) {
+    complain((std::string(name) + ": expected a Float32Array or Float64Array").c_str());
+    return view;
+  }
+  view.data = data == nullptr ? &nothing : data;
+  view.length = static_cast<int64_t>(length);
+  view.type = type == napi_float32_array ? CK_FLOAT32 : CK_FLOAT64;
+  return view;
+}
+
+FloatView Args::optional_floats(size_t index, const char* name) {
+  return value(index).IsUndefined() ? FloatView() : floats(index, name);
+}
+
+const double* Args::numbers(size_t index, size_t fields) {
+  const FloatView view = floats(index, "record");
+  if (view.data == nullptr || view.type != CK_FLOAT64 || view.length < static_cast<int64_t>(fields)) {
+    complain("the record is too short");
+    return nullptr;
+  }
+  return static_cast<const double*>(view.data);
+}
+
+void Args::expect(const FloatView& view, int32_t type, int64_t length, const char* name) {
+  if (view.data == nullptr) return;  // complained about before, or optional
+  if (view.type != type) complain((std::string(name) + " has another type than the problem").c_str());
+  if (view.length == length) return;
+  const std::string received = std::to_string(view.length);
+  complain((std::string(name) + ": expected " + std::to_string(length) + " elements, received " + received).c_str());
+}
+
+const char* status_name(ck_status status) {
+  switch (status) {
+    case CK_OK:
+      return "CK_OK";
+    case CK_INVALID:
+      return "CK_INVALID";
+    case CK_OUT_OF_MEMORY:
+      return "CK_OUT_OF_MEMORY";
+    case CK_UNSUPPORTED:
+      return "CK_UNSUPPORTED";
+    case CK_CANCELLED:
+      return "CK_CANCELLED";
+  }
+  return "CK_INVALID";
+}
+
+Outcome outcome_of(ck_status status) {
+  switch (status) {
+    case CK_OK:
+      return Outcome();
+    case CK_OUT_OF_MEMORY:
+      return Outcome::failure(status, "out of memory");
+    case CK_CANCELLED:
+      return Outcome::failure(status, "cancelled");
+    default:
+      return Outcome::failure(status, "the core refused its operands");
+  }
+}
+
+Napi::Value finish(Napi::Env env, const Outcome& outcome) {
+  if (!outcome.ok()) napi_throw_error(env, status_name(outcome.status), outcome.why);
+  return env.Undefined();
+}
+
+}  // namespace convkit

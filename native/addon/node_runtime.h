@@ -1,0 +1,47 @@
+// The addon's side of ck_runtime: memory from malloc, threads from the pool, a cancellation flag per call.
+#ifndef CONVKIT_ADDON_NODE_RUNTIME_H
+#define CONVKIT_ADDON_NODE_RUNTIME_H
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "../core/convkit.h"
+
+namespace convkit {
+
+// A runtime for one call. It must outlive the call, and nothing else: alloc and free look at no context, so what the core
+// allocated through it may be freed later.
+class NodeRuntime {
+ public:
+  // cancelled may be null: a synchronous call cannot be cancelled.
+  explicit NodeRuntime(int32_t slots, const std::atomic<bool>* cancelled = nullptr);
+  NodeRuntime(const NodeRuntime&) = delete;
+  NodeRuntime& operator=(const NodeRuntime&) = delete;
+
+  const ck_runtime* get() const { return &runtime_; }
+
+ private:
+  static void parallel_for(void* context, int64_t count, void (*body)(void*, int64_t, int32_t), void* arg);
+  static int32_t cancelled(void* context);
+
+  ck_runtime runtime_;
+  const std::atomic<bool>* cancelled_;
+};
+
+// How many threads a call with this many floating-point operations is worth; 1 for all small ones, which then
+// never touch the pool.
+int32_t slots_for(double operations);
+
+struct FreeBlock {
+  void operator()(void* block) const;
+};
+using Block = std::unique_ptr<void, FreeBlock>;
+
+// Aligned for the widest vectors; null when there is no memory. At least one byte.
+Block allocate(size_t bytes);
+Block copy_of(const void* data, size_t bytes);
+
+}  // namespace convkit
+#endif

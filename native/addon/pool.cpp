@@ -1,0 +1,226 @@
+#include "pool.h"
+
+#include <csignal>
+
+#include <algorithm>
+
+namespace convkit {
+
+namespace {
+// Explicit, because musl's default of 128 KiB is too little and glibc's depends on ulimit. The core takes its scratch
+// from the runtime, not from the stack.
+constexpr size_t kStackBytes = size_t{1} << 20;
+}  // namespace
+
+// One parallel_for under way. It lives on its caller's stack: the caller unlinks it and waits for the
+// last helper before it returns.
+struct Pool::Region {
+  Region(int32_t region_slots, int64_t region_count, Body region_body, void* region_arg)
+      : slots(region_slots), count(region_count), body(region_body), arg(region_arg) {
+    taken[0] = 1;  // the caller's
+  }
+
+  const int32_t slots;
+  const int64_t count;
+  const Body body;
+  void* const arg;
+  std::atomic<int64_t> next{0};
+  int32_t helpers = 0;
+  uint64_t taken[kMaxThreads / 64] = {};  // one bit a slot, so that a helper who left can be replaced
+  std::condition_variable left;
+  Region* link = nullptr;
+
+  bool wants_help() const { return helpers + 1 < slots && next.load(std::memory_order_relaxed) < count; }
+
+  int32_t take_slot() {
+    for (size_t word = 0;; word++) {
+      for (int32_t bit = 0; bit < 64; bit++) {
+        const uint64_t mask = uint64_t{1} << bit;
+        if ((taken[word] & mask) == 0) {
+          taken[word] |= mask;
+          return static_cast<int32_t>(word) * 64 + bit;
+        }
+      }
+    }
+  }
+  void give_slot(int32_t slot) { taken[slot / 64] &= ~(uint64_t{1} << (slot % 64)); }
+};
+
+Pool& Pool::instance() {
+  static Pool* pool = new Pool;
+  return *pool;
+}
+
+void Pool::attach() {
+  const std::lock_guard<std::mutex> lifecycle(lifecycle_);
+  if (environments_++ > 0) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  running_.reserve(kMaxThreads);  // nothing may throw where threads start and retire
+  retired_.reserve(kMaxThreads);
+}
+
+void Pool::detach() {
+  const std::lock_guard<std::mutex> lifecycle(lifecycle_);
+  if (--environments_ > 0) return;
+  std::vector<pthread_t> running, retired;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    wake_.notify_all();
+    running.swap(running_);
+    retired.swap(retired_);
+  }
+  for (const pthread_t thread : running) pthread_join(thread, nullptr);
+  for (const pthread_t thread : retired) pthread_join(thread, nullptr);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  stopping_ = false;
+}
+
+void Pool::set_threads(int32_t threads) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  target_ = threads;
+  sized_ = true;
+  wake_.notify_all();  // those too many leave
+}
+
+void Pool::default_threads(int32_t threads) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (sized_) return;
+  target_ = threads;
+  sized_ = true;
+}
+
+bool Pool::submit(Task* task) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  start_threads(queued_ + 1);
+  if (running_.empty()) return false;
+  task->behind_ = nullptr;
+  *last_link_ = task;
+  last_link_ = &task->behind_;
+  queued_++;
+  wake_.notify_one();
+  return true;
+}
+
+bool Pool::withdraw(Task* task) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (Task** link = &first_task_; *link != nullptr; link = &(*link)->behind_) {
+    if (*link == task) return take_task(link) != nullptr;
+  }
+  return false;
+}
+
+void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
+  if (slots <= 1 || count <= 1) {
+    for (int64_t index = 0; index < count; index++) body(arg, index, 0);
+    return;
+  }
+  Region region(slots, count, body, arg);
+  std::unique_lock<std::mutex> lock(mutex_);
+  region.link = regions_;
+  regions_ = &region;
+  const size_t wanted = static_cast<size_t>(std::min<int64_t>(slots, count)) - 1;
+  start_threads(wanted);
+  for (size_t i = 0; i < std::min(wanted, idle_); i++) wake_.notify_one();
+  lock.unlock();
+
+  for (int64_t index; (index = region.next.fetch_add(1, std::memory_order_relaxed)) < count;) body(arg, index, 0);
+
+  lock.lock();
+  Region** place = &regions_;
+  while (*place != &region) place = &(*place)->link;
+  *place = region.link;
+  region.left.wait(lock, [&] { return region.helpers == 0; });
+}
+
+// The functions below are called with mutex_ held.
+
+void Pool::start_threads(size_t wanted_idle) {
+  const size_t target = static_cast<size_t>(threads());
+  for (size_t idle = idle_; idle < wanted_idle && running_.size() < target; idle++) {
+    if (!start_one()) return;
+  }
+}
+
+bool Pool::start_one() {
+  reap();
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  // Signals are the host's business: a new thread inherits the mask of this one.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  const bool started = pthread_create(&thread, &attributes, &Pool::thread_main, this) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (started) running_.push_back(thread);
+  return started;
+}
+
+// Takes the task that `link` points to out of the queue.
+Task* Pool::take_task(Task** link) {
+  Task* task = *link;
+  *link = task->behind_;
+  if (last_link_ == &task->behind_) last_link_ = link;
+  queued_--;
+  return task;
+}
+
+// Those in retired_ have let go of mutex_ for good and are about to end.
+void Pool::reap() {
+  for (const pthread_t thread : retired_) pthread_join(thread, nullptr);
+  retired_.clear();
+}
+
+Pool::Region* Pool::region_wanting_help() {
+  Region* region = regions_;
+  while (region != nullptr && !region->wants_help()) region = region->link;
+  return region;
+}
+
+void Pool::help(Region* region, std::unique_lock<std::mutex>* lock) {
+  const int32_t slot = region->take_slot();
+  region->helpers++;
+  lock->unlock();
+  for (int64_t index; (index = region->next.fetch_add(1, std::memory_order_relaxed)) < region->count;) {
+    region->body(region->arg, index, slot);
+    if (queued_.load(std::memory_order_relaxed) > 0) break;
+  }
+  lock->lock();
+  region->give_slot(slot);
+  if (--region->helpers == 0) region->left.notify_one();
+}
+
+void* Pool::thread_main(void* pool) {
+  static_cast<Pool*>(pool)->thread_loop();
+  return nullptr;
+}
+
+void Pool::thread_loop() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stopping_) {
+    if (running_.size() > static_cast<size_t>(threads())) {
+      const auto self = std::find_if(running_.begin(), running_.end(),
+                                     [](pthread_t thread) { return pthread_equal(thread, pthread_self()) != 0; });
+      retired_.push_back(*self);
+      running_.erase(self);
+      return;
+    }
+    if (first_task_ != nullptr) {
+      Task* task = take_task(&first_task_);
+      lock.unlock();
+      task->run();
+      lock.lock();
+    } else if (Region* region = region_wanting_help()) {
+      help(region, &lock);
+    } else {
+      idle_++;
+      wake_.wait(lock);
+      idle_--;
+    }
+  }
+}
+
+}  // namespace convkit

@@ -1,0 +1,15 @@
+# Sources of the Node addon, next to those of the core (native/core/sources.cmake).
+set(CONVKIT_ADDON_SOURCES
+  ${CMAKE_CURRENT_LIST_DIR}/addon.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/calls.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/environment.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/jobs.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/js_args.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/node_runtime.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/plans.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/pool.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/prepared.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/prepared_object.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/record.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/run_call.cpp
+)

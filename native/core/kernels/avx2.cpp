@@ -1,0 +1,19 @@
+/* Kernels for AVX2 with FMA (16 registers): float32 6x16, float64 6x8. */
+#if defined(__x86_64__) || defined(_M_X64)
+#include "kernel_table.h"
+#include "unroll.h"
+#include "vec_avx2.h"
+
+namespace convkit {
+namespace avx2 {
+namespace {
+#include "activation.inl.h"
+#include "tile.inl.h"
+}  // namespace
+}  // namespace avx2
+
+const KernelTable kernels_avx2 = {"avx2", 1, avx2::tile_set<avx2::VecF32, 6, 2>(256),
+                                avx2::tile_set<avx2::VecF64, 6, 2>(128)};
+
+}  // namespace convkit
+#endif

@@ -1,0 +1,19 @@
+/* Kernels for AVX-512 (32 registers): float32 14x32, float64 14x16. */
+#if defined(__x86_64__) || defined(_M_X64)
+#include "kernel_table.h"
+#include "unroll.h"
+#include "vec_avx512.h"
+
+namespace convkit {
+namespace avx512 {
+namespace {
+#include "activation.inl.h"
+#include "tile.inl.h"
+}  // namespace
+}  // namespace avx512
+
+const KernelTable kernels_avx512 = {"avx512", 1, avx512::tile_set<avx512::VecF32, 14, 2>(256),
+                                avx512::tile_set<avx512::VecF64, 14, 2>(128)};
+
+}  // namespace convkit
+#endif

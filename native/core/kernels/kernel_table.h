@@ -1,0 +1,78 @@
+/* What an instruction set brings: its tiles, their sizes, and the epilogue as a pass of its own.
+ *
+ * This header is read by files that are built with ISA flags and by files that are not, so it holds
+ * plain data only: no function with a body, nothing from the standard library. Otherwise the linker might keep an
+ * AVX-512 copy of a shared inline function for a CPU without AVX-512.
+ *
+ * The contract of a tile
+ * ----------------------
+ *     C[i][j]  (+)=  sum over k of  A[k * a_step + i] * B[b_offsets[k] + j]      i < rows, j < columns
+ *
+ *        B (lanes)        +----------------+  b + b_offsets[k]: `vectors` whole vectors are read
+ *                         | k              |
+ *                         +----------------+
+ *     A (broadcast) +---+ +----------------+
+ *                   | k | | C: rows x      |  c + i * c_step: exactly `columns` elements are
+ *                   |   | |    columns     |  read (if it continues) and written
+ *                   +---+ +----------------+
+ *
+ * - Every element of C is one chain of multiply-adds in the order of k, begun at +0 or at the stored C
+ *   when `continues` is set. Neither tile shape nor blocking changes it: a float is stored exactly.
+ * - A tile that does not continue never reads C.
+ * - B is a base pointer and a table of offsets. A packed panel is the table with a constant step; an
+ *   image read in place is another table. There is no second kind of kernel.
+ * - The epilogue is given with the last block of k only. */
+#ifndef CONVKIT_KERNEL_TABLE_H
+#define CONVKIT_KERNEL_TABLE_H
+
+#include <stdint.h>
+
+namespace convkit {
+
+/* f(sum + bias) as the kernels take it. `activation` is a ck_activation. */
+template <typename T>
+struct Epilogue {
+  const T *bias;  /* of the first channel; null: none */
+  const T *slope; /* of the first channel; only CK_PRELU reads it */
+  T a, b;
+  int32_t activation;
+  int32_t channels_in_lanes; /* 1: one channel per column of C; 0: one per row */
+};
+
+template <typename T>
+struct TileCall {
+  const T *a, *b;
+  const int64_t *b_offsets;
+  int64_t a_step, depth;
+  T *c;
+  int64_t c_step;
+  int32_t columns;   /* 1 .. columns of the tile */
+  int32_t continues; /* 1: the chains go on from C */
+  const Epilogue<T> *epilogue; /* null but in the last block of k; its pointers are those of this tile */
+};
+
+template <typename T>
+struct TileSet {
+  int32_t rows;    /* MR: the tallest tile */
+  int32_t columns; /* NR: the widest tile, a multiple of lanes */
+  int32_t lanes;   /* elements of one vector */
+  int32_t depth;   /* KC: the most terms of one block */
+  void (*const *tiles)(const TileCall<T> *); /* [rows - 1][vectors - 1] */
+  /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
+  void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
+};
+
+struct KernelTable {
+  const char *name;
+  int32_t fused; /* 1: multiply-adds round once, so results agree bit for bit with other fused tables */
+  TileSet<float> f32;
+  TileSet<double> f64;
+};
+
+extern const KernelTable kernels_portable;
+extern const KernelTable kernels_avx2;
+extern const KernelTable kernels_avx512;
+extern const KernelTable kernels_neon;
+
+}  // namespace convkit
+#endif

@@ -1,0 +1,19 @@
+/* Kernels for arm64 (32 registers): float32 8x12, float64 8x6. */
+#if defined(__aarch64__) || defined(_M_ARM64)
+#include "kernel_table.h"
+#include "unroll.h"
+#include "vec_neon.h"
+
+namespace convkit {
+namespace neon {
+namespace {
+#include "activation.inl.h"
+#include "tile.inl.h"
+}  // namespace
+}  // namespace neon
+
+const KernelTable kernels_neon = {"neon", 1, neon::tile_set<neon::VecF32, 8, 3>(256),
+                                neon::tile_set<neon::VecF64, 8, 3>(128)};
+
+}  // namespace convkit
+#endif

@@ -1,0 +1,18 @@
+/* Kernels for any CPU: float32 4x8, float64 4x4. */
+#include "kernel_table.h"
+#include "unroll.h"
+#include "vec_portable.h"
+
+namespace convkit {
+namespace portable {
+namespace {
+#include "activation.inl.h"
+#include "tile.inl.h"
+}  // namespace
+}  // namespace portable
+
+const KernelTable kernels_portable = {"portable", 0, portable::tile_set<portable::VecF32, 4, 2>(256),
+                                portable::tile_set<portable::VecF64, 4, 2>(128)};
+
+}  // namespace convkit
+

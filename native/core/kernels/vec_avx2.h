@@ -1,0 +1,81 @@
+/* Vectors of AVX2 with FMA. See vec_portable.h for the meaning of each operation. */
+#ifndef CONVKIT_VEC_AVX2_H
+#define CONVKIT_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace convkit {
+namespace avx2 {
+
+struct VecF32 {
+  using Element = float;
+  static constexpr int32_t lanes = 8;
+  __m256 v;
+
+  static __m256i first(int32_t count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static VecF32 load(const float *p) { return {_mm256_loadu_ps(p)}; }
+  static VecF32 load_partial(const float *p, int32_t count) { return {_mm256_maskload_ps(p, first(count))}; }
+  static void store(float *p, VecF32 x) { _mm256_storeu_ps(p, x.v); }
+  static void store_partial(float *p, VecF32 x, int32_t count) { _mm256_maskstore_ps(p, first(count), x.v); }
+  static VecF32 set(float x) { return {_mm256_set1_ps(x)}; }
+  static VecF32 add(VecF32 a, VecF32 b) { return {_mm256_add_ps(a.v, b.v)}; }
+  static VecF32 multiply(VecF32 a, VecF32 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  static VecF32 divide(VecF32 a, VecF32 b) { return {_mm256_div_ps(a.v, b.v)}; }
+  static VecF32 multiply_add(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  static VecF32 min(VecF32 a, VecF32 b) { return {_mm256_min_ps(a.v, b.v)}; }
+  static VecF32 max(VecF32 a, VecF32 b) { return {_mm256_max_ps(a.v, b.v)}; }
+  static VecF32 negate(VecF32 a) { return {_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))}; }
+  static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) {
+    return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(x.v, _mm256_setzero_ps(), _CMP_LT_OQ))};
+  }
+  static VecF32 round(VecF32 a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  /* Two factors, so that each is a normal number; the first product is exact. */
+  static VecF32 scale(VecF32 a, VecF32 n) {
+    const __m256i whole = _mm256_cvtps_epi32(n.v), half = _mm256_srai_epi32(whole, 1);
+    return multiply(multiply(a, power(half)), power(_mm256_sub_epi32(whole, half)));
+  }
+  static VecF32 power(__m256i n) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23))};
+  }
+};
+
+struct VecF64 {
+  using Element = double;
+  static constexpr int32_t lanes = 4;
+  __m256d v;
+
+  static __m256i first(int32_t count) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+  static VecF64 load(const double *p) { return {_mm256_loadu_pd(p)}; }
+  static VecF64 load_partial(const double *p, int32_t count) { return {_mm256_maskload_pd(p, first(count))}; }
+  static void store(double *p, VecF64 x) { _mm256_storeu_pd(p, x.v); }
+  static void store_partial(double *p, VecF64 x, int32_t count) { _mm256_maskstore_pd(p, first(count), x.v); }
+  static VecF64 set(double x) { return {_mm256_set1_pd(x)}; }
+  static VecF64 add(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
+  static VecF64 multiply(VecF64 a, VecF64 b) { return {_mm256_mul_pd(a.v, b.v)}; }
+  static VecF64 divide(VecF64 a, VecF64 b) { return {_mm256_div_pd(a.v, b.v)}; }
+  static VecF64 multiply_add(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  static VecF64 min(VecF64 a, VecF64 b) { return {_mm256_min_pd(a.v, b.v)}; }
+  static VecF64 max(VecF64 a, VecF64 b) { return {_mm256_max_pd(a.v, b.v)}; }
+  static VecF64 negate(VecF64 a) { return {_mm256_xor_pd(a.v, _mm256_set1_pd(-0.0))}; }
+  static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) {
+    return {_mm256_blendv_pd(no.v, yes.v, _mm256_cmp_pd(x.v, _mm256_setzero_pd(), _CMP_LT_OQ))};
+  }
+  static VecF64 round(VecF64 a) { return {_mm256_round_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  static VecF64 scale(VecF64 a, VecF64 n) {
+    const __m128i whole = _mm256_cvtpd_epi32(n.v), half = _mm_srai_epi32(whole, 1);
+    return multiply(multiply(a, power(half)), power(_mm_sub_epi32(whole, half)));
+  }
+  static VecF64 power(__m128i n) {
+    const __m256i wide = _mm256_add_epi64(_mm256_cvtepi32_epi64(n), _mm256_set1_epi64x(1023));
+    return {_mm256_castsi256_pd(_mm256_slli_epi64(wide, 52))};
+  }
+};
+
+}  // namespace avx2
+}  // namespace convkit
+#endif

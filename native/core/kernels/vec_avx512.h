@@ -1,0 +1,76 @@
+/* Vectors of AVX-512 (F, DQ, BW, VL). See vec_portable.h for the meaning of each operation. */
+#ifndef CONVKIT_VEC_AVX512_H
+#define CONVKIT_VEC_AVX512_H
+
+/* GCC's own header sets up "undefined" vectors in a way that GCC 12 warns about (its bug 105593). */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#else
+#include <immintrin.h>
+#endif
+#include <stdint.h>
+
+namespace convkit {
+namespace avx512 {
+
+struct VecF32 {
+  using Element = float;
+  static constexpr int32_t lanes = 16;
+  __m512 v;
+
+  static __mmask16 first(int32_t count) { return static_cast<__mmask16>((1u << count) - 1u); }
+  static VecF32 load(const float *p) { return {_mm512_loadu_ps(p)}; }
+  static VecF32 load_partial(const float *p, int32_t count) { return {_mm512_maskz_loadu_ps(first(count), p)}; }
+  static void store(float *p, VecF32 x) { _mm512_storeu_ps(p, x.v); }
+  static void store_partial(float *p, VecF32 x, int32_t count) { _mm512_mask_storeu_ps(p, first(count), x.v); }
+  static VecF32 set(float x) { return {_mm512_set1_ps(x)}; }
+  static VecF32 add(VecF32 a, VecF32 b) { return {_mm512_add_ps(a.v, b.v)}; }
+  static VecF32 multiply(VecF32 a, VecF32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  static VecF32 divide(VecF32 a, VecF32 b) { return {_mm512_div_ps(a.v, b.v)}; }
+  static VecF32 multiply_add(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static VecF32 min(VecF32 a, VecF32 b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static VecF32 max(VecF32 a, VecF32 b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static VecF32 negate(VecF32 a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
+  static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ), no.v, yes.v)};
+  }
+  static VecF32 round(VecF32 a) {
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  static VecF32 scale(VecF32 a, VecF32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+};
+
+struct VecF64 {
+  using Element = double;
+  static constexpr int32_t lanes = 8;
+  __m512d v;
+
+  static __mmask8 first(int32_t count) { return static_cast<__mmask8>((1u << count) - 1u); }
+  static VecF64 load(const double *p) { return {_mm512_loadu_pd(p)}; }
+  static VecF64 load_partial(const double *p, int32_t count) { return {_mm512_maskz_loadu_pd(first(count), p)}; }
+  static void store(double *p, VecF64 x) { _mm512_storeu_pd(p, x.v); }
+  static void store_partial(double *p, VecF64 x, int32_t count) { _mm512_mask_storeu_pd(p, first(count), x.v); }
+  static VecF64 set(double x) { return {_mm512_set1_pd(x)}; }
+  static VecF64 add(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
+  static VecF64 multiply(VecF64 a, VecF64 b) { return {_mm512_mul_pd(a.v, b.v)}; }
+  static VecF64 divide(VecF64 a, VecF64 b) { return {_mm512_div_pd(a.v, b.v)}; }
+  static VecF64 multiply_add(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  static VecF64 min(VecF64 a, VecF64 b) { return {_mm512_min_pd(a.v, b.v)}; }
+  static VecF64 max(VecF64 a, VecF64 b) { return {_mm512_max_pd(a.v, b.v)}; }
+  static VecF64 negate(VecF64 a) { return {_mm512_xor_pd(a.v, _mm512_set1_pd(-0.0))}; }
+  static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) {
+    return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(x.v, _mm512_setzero_pd(), _CMP_LT_OQ), no.v, yes.v)};
+  }
+  static VecF64 round(VecF64 a) {
+    return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  static VecF64 scale(VecF64 a, VecF64 n) { return {_mm512_scalef_pd(a.v, n.v)}; }
+};
+
+}  // namespace avx512
+}  // namespace convkit
+#endif

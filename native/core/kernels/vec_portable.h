@@ -1,0 +1,118 @@
+/* Vectors in plain C++: small arrays, which a compiler maps to its baseline registers (SSE2 on
+ * x86-64, SIMD128 on WebAssembly). It is also the definition of what each operation means.
+ *
+ * There is no fused multiply-add in those baselines, so multiply_add rounds twice here. */
+#ifndef CONVKIT_VEC_PORTABLE_H
+#define CONVKIT_VEC_PORTABLE_H
+
+#include <stdint.h>
+#include <string.h>
+
+namespace convkit {
+namespace portable {
+
+template <typename T>
+struct Powers;
+
+/* How to add n to the exponent, and the constant that rounds to an integer when added and taken away. */
+template <>
+struct Powers<float> {
+  using Bits = int32_t;
+  static constexpr Bits bias = 127;
+  static constexpr int shift = 23;
+  static constexpr float rounder = 12582912.0f; /* 1.5 * 2^23 */
+};
+
+template <>
+struct Powers<double> {
+  using Bits = int64_t;
+  static constexpr Bits bias = 1023;
+  static constexpr int shift = 52;
+  static constexpr double rounder = 6755399441055744.0; /* 1.5 * 2^52 */
+};
+
+template <typename T, int32_t LANES>
+struct Vec {
+  using Element = T;
+  using Bits = typename Powers<T>::Bits;
+  static constexpr int32_t lanes = LANES;
+  T v[LANES];
+
+  static Vec load(const T *p) { return load_partial(p, LANES); }
+  /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */
+  static Vec load_partial(const T *p, int32_t count) {
+    Vec x;
+    for (int32_t i = 0; i < LANES; ++i) x.v[i] = i < count ? p[i] : T(0);
+    return x;
+  }
+  static void store(T *p, Vec x) { store_partial(p, x, LANES); }
+  static void store_partial(T *p, Vec x, int32_t count) {
+    for (int32_t i = 0; i < LANES; ++i) {
+      if (i < count) p[i] = x.v[i];
+    }
+  }
+  static Vec set(T x) {
+    Vec y;
+    for (int32_t i = 0; i < LANES; ++i) y.v[i] = x;
+    return y;
+  }
+  static Vec add(Vec a, Vec b) {
+    for (int32_t i = 0; i < LANES; ++i) a.v[i] = a.v[i] + b.v[i];
+    return a;
+  }
+  static Vec multiply(Vec a, Vec b) {
+    for (int32_t i = 0; i < LANES; ++i) a.v[i] = a.v[i] * b.v[i];
+    return a;
+  }
+  static Vec divide(Vec a, Vec b) {
+    for (int32_t i = 0; i < LANES; ++i) a.v[i] = a.v[i] / b.v[i];
+    return a;
+  }
+  /* a * b + c */
+  static Vec multiply_add(Vec a, Vec b, Vec c) { return add(multiply(a, b), c); }
+  /* The second operand when one is NaN, or when both are zero. */
+  static Vec min(Vec a, Vec b) {
+    for (int32_t i = 0; i < LANES; ++i) b.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+    return b;
+  }
+  static Vec max(Vec a, Vec b) {
+    for (int32_t i = 0; i < LANES; ++i) b.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+    return b;
+  }
+  static Vec negate(Vec a) {
+    for (int32_t i = 0; i < LANES; ++i) a.v[i] = -a.v[i];
+    return a;
+  }
+  /* x < 0 ? yes : no */
+  static Vec select_negative(Vec x, Vec yes, Vec no) {
+    for (int32_t i = 0; i < LANES; ++i) no.v[i] = x.v[i] < T(0) ? yes.v[i] : no.v[i];
+    return no;
+  }
+  /* To the nearest integer, ties to even; |x| far below 2^22. */
+  static Vec round(Vec a) {
+    for (int32_t i = 0; i < LANES; ++i) a.v[i] = (a.v[i] + Powers<T>::rounder) - Powers<T>::rounder;
+    return a;
+  }
+  /* a * 2^n for an integral n in -1100 .. 0 with one rounding: two factors, so that each is a normal number. */
+  static Vec scale(Vec a, Vec n) {
+    for (int32_t i = 0; i < LANES; ++i) {
+      const Bits whole = n.v[i] == n.v[i] ? static_cast<Bits>(n.v[i]) : 0; /* a is NaN too then */
+      const Bits half = whole / 2;
+      a.v[i] = a.v[i] * power(half) * power(whole - half);
+    }
+    return a;
+  }
+  static T power(Bits n) {
+    const Bits bits = (n + Powers<T>::bias) << Powers<T>::shift;
+    T x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+  }
+};
+
+using VecF32 = Vec<float, 4>;
+using VecF64 = Vec<double, 2>;
+
+}  // namespace portable
+}  // namespace convkit
+#endif
