@@ -344,7 +344,9 @@ describe.each(backends)('upsampling, %s', (backend) => {
     // J. Long, E. Shelhamer, T. Darrell, "Fully Convolutional Networks" (2015), surgery.py: upsample_filt; Caffe's filler.hpp, BilinearFiller.
     const { weight, options } = loose.bilinearWeight(3, 2)
     expect(weight.shape).toEqual([3, 1, 4, 4])
-    expect(options).toMatchObject({ stride: 2, padding: 1, groups: 3 })
+    expect(options['groups']).toBe(3)
+    expect(new Set([options['stride']].flat())).toEqual(new Set([2]))
+    expect(new Set([options['padding']].flat(2))).toEqual(new Set([1]))
     const kernel = [
       [0.0625, 0.1875, 0.1875, 0.0625],
       [0.1875, 0.5625, 0.5625, 0.1875],

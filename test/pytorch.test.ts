@@ -19,6 +19,7 @@ import {
   type Layout,
   type Plain,
 } from './support/data.js'
+import { Definition } from './support/definition.js'
 import { loose, operator, type OperatorName } from './support/operators.js'
 
 interface Call {
@@ -80,7 +81,12 @@ describe.each(backends)('PyTorch, %s', (backend) => {
       const weight = plain(c.weight, c.weightShape, c.dtype)
       const gradOutput = plain(c.gradOutput, c.outputShape, c.dtype)
       const whole = [c.input, c.weight, c.gradOutput, c.bias ?? []].every((values) => values.every(Number.isInteger))
-      const terms = Math.max(product(c.weightShape.slice(1)), product(c.weightShape.slice(2)) * c.weightShape[0], product(c.outputShape), product(c.inputShape))
+      const terms = Math.max(
+        product(c.weightShape.slice(1)),
+        product(c.weightShape.slice(2)) * c.weightShape[0],
+        product(c.outputShape),
+        product(c.inputShape),
+      )
       for (const { layout, weightLayout } of layoutPairs) {
         const options = { ...geometry, layout, weightLayout, backend }
         const x = toLayout(input, layout, rank)
@@ -106,6 +112,44 @@ describe.each(backends)('PyTorch, %s', (backend) => {
     },
   )
 })
+
+test("the tests' own definition of the operators agrees with PyTorch", () => {
+  // What reals round to in float32 is another matter: integers are exact.
+  const exact = fixtures.cases.filter((c) => [c.input, c.weight, c.gradOutput].flat().every(Number.isInteger))
+  for (const c of exact) {
+    const rank = c.weightShape.length - 2
+    const batched = c.inputShape.length === rank + 2
+    const channel = batched ? 1 : 0
+    const family = c.op.startsWith('convTranspose') ? 'convTranspose' : 'conv'
+    const { groups, activation: _, ...options } = c.options
+    const definition = Definition.of({
+      family,
+      rank,
+      dtype: 'float64',
+      batch: batched ? c.inputShape[0] : null,
+      groups: (groups as number | undefined) ?? 1,
+      cin: c.inputShape[channel],
+      cout: c.outputShape[channel],
+      spatial: c.inputShape.slice(channel + 1),
+      kernel: c.weightShape.slice(2),
+      options,
+    })
+    if (definition === undefined) throw new Error(`${c.name}: not a legal problem`)
+    const x = rounded(c.input, c.inputShape, c.dtype)
+    const w = rounded(c.weight, c.weightShape, c.dtype)
+    const g = rounded(c.gradOutput, c.outputShape, c.dtype)
+    expectExact(definition.gradInput(w, g), rounded(c.gradInput, c.inputShape, c.dtype), `${c.name}, gradInput`)
+    expectExact(definition.gradWeight(x, g), rounded(c.gradWeight, c.weightShape, c.dtype), `${c.name}, gradWeight`)
+    if (c.bias === undefined && c.options['activation'] === undefined) {
+      expectExact(definition.forward(x, w), rounded(c.output, c.outputShape, c.dtype), `${c.name}, forward`)
+    }
+  }
+})
+
+/** Float64 figures that a tensor of the dtype holds; reals are compared as float32 where the case is. */
+function rounded(values: readonly number[], shape: readonly number[], dtype: Dtype): Plain {
+  return { data: Float64Array.from(floats(dtype, values)), shape }
+}
 
 /** A PReLU's slopes are an array in JSON, and a FloatArray of the operands' type in a call. */
 function activationOf(activation: unknown, dtype: Dtype): unknown {

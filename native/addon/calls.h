@@ -1,4 +1,5 @@
-// The functions that addon.cpp exports: each reads its arguments, checks them against the call record, and runs or enqueues.
+// The functions that addon.cpp exports: each reads its arguments, checks them against the call record, and runs or
+// enqueues.
 #ifndef CONVKIT_ADDON_CALLS_H
 #define CONVKIT_ADDON_CALLS_H
 

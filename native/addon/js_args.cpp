@@ -6,8 +6,8 @@ namespace convkit {
 
 namespace {
 
-// napi_get_typedarray_info answers for every kind of view: it gives the length of now for a length-tracking array, and 0
-// for one that is detached or has fallen out of its buffer.
+// napi_get_typedarray_info answers for every kind of view: it gives the length of now for a length-tracking array, and
+// 0 for one that is detached or has fallen out of its buffer.
 bool typed_array(napi_env env, napi_value value, napi_typedarray_type* type, size_t* length, void** data) {
   bool is = false;
   return napi_is_typedarray(env, value, &is) == napi_ok && is &&

@@ -16,7 +16,8 @@
 
 namespace convkit {
 
-// A Float32Array or Float64Array, wherever its memory is: a view at any offset, of a shared, resizable or growing buffer.
+// A Float32Array or Float64Array, wherever its memory is: a view at any offset, of a shared, resizable or growing
+// buffer.
 struct FloatView {
   void* data = nullptr;  // never null once read, so that an empty array is told from a missing one
   int64_t length = 0;

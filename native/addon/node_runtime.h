@@ -11,8 +11,8 @@
 
 namespace convkit {
 
-// A runtime for one call. It must outlive the call, and nothing else: alloc and free look at no context, so what the core
-// allocated through it may be freed later.
+// A runtime for one call. It must outlive the call, and nothing else: alloc and free look at no context, so what the
+// core allocated through it may be freed later.
 class NodeRuntime {
  public:
   // cancelled may be null: a synchronous call cannot be cancelled.

@@ -39,8 +39,8 @@ struct Outcome {
   bool ok() const { return status == CK_OK; }
 };
 
-// Plans by their key (the first kKeyFields numbers of the call record, and the number of threads), least recently used out first.
-// One per environment, used on its JavaScript thread only.
+// Plans by their key (the first kKeyFields numbers of the call record, and the number of threads), least recently used
+// out first. One per environment, used on its JavaScript thread only.
 class PlanCache {
  public:
   // isa: empty for the best one.

@@ -4,8 +4,8 @@
 //   regions   (parallel_for)        ->  the caller works itself; idle pool threads come to help
 //
 // Tasks go before helping: a helper looks up between two indices and leaves when a task is waiting, so one large
-// call never holds back the small ones behind it while there is more than one thread. Threads start when they are first needed,
-// sleep on a condition variable otherwise, and are joined when the last environment detaches.
+// call never holds back the small ones behind it while there is more than one thread. Threads start when they are first
+// needed, sleep on a condition variable otherwise, and are joined when the last environment detaches.
 #ifndef CONVKIT_ADDON_POOL_H
 #define CONVKIT_ADDON_POOL_H
 

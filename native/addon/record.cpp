@@ -26,7 +26,9 @@ class Reader {
   int32_t choice(int32_t high) { return static_cast<int32_t>(integer(0, high)); }
   int32_t choice(int32_t low, int32_t high) { return static_cast<int32_t>(integer(low, high)); }
   double number() { return *next_++; }
-  void triple(int64_t* values, double low) { std::generate_n(values, 3, [&] { return size(low); }); }
+  void triple(int64_t* values, double low) {
+    std::generate_n(values, 3, [&] { return size(low); });
+  }
   bool good() const { return good_; }
 
  private:

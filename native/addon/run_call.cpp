@@ -18,8 +18,8 @@ bool RunCall::own(const void** operand, int64_t length) {
 
 bool RunCall::own_operands() {
   const int64_t channels = record.out_channels();
-  return own(&first, record.first_length()) && own(&second, record.second_length()) &&
-         own(&epilogue.bias, channels) && own(&epilogue.slope, channels);
+  return own(&first, record.first_length()) && own(&second, record.second_length()) && own(&epilogue.bias, channels) &&
+         own(&epilogue.slope, channels);
 }
 
 ck_status RunCall::execute(const std::atomic<bool>* cancelled) const {
@@ -64,8 +64,8 @@ bool BiasCall::own_operands() {
 
 ck_status BiasCall::execute(const std::atomic<bool>* cancelled) const {
   const NodeRuntime runtime(slots_for(static_cast<double>(record.length)), cancelled);
-  return ck_bias_gradient(runtime.get(), type, record.layout, record.batch, record.channels, record.positions,
-                          gradient, out);
+  return ck_bias_gradient(runtime.get(), type, record.layout, record.batch, record.channels, record.positions, gradient,
+                          out);
 }
 
 }  // namespace convkit

@@ -77,6 +77,12 @@ export const ones = (shape: readonly number[], dtype: Dtype = 'float32'): Plain 
   shape,
 })
 
+export const dot = (a: Plain, b: Plain): number => {
+  let sum = 0
+  for (let i = 0; i < a.data.length; i++) sum += a.data[i] * b.data[i]
+  return sum
+}
+
 export const dtypeOf = (data: FloatArray): Dtype => (data instanceof Float32Array ? 'float32' : 'float64')
 
 /** The same tensor with its axes in another order: result axis i is axis `order[i]` of the argument. */

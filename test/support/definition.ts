@@ -152,10 +152,15 @@ export class Definition {
 
   /** How many products the largest sums of the three passes have: the K of their error bounds. */
   get maxTerms(): number {
-    const { family, cin, cout, groups } = this.problem
-    const perTap = Math.ceil(this.terms.length / product(this.problem.kernel))
-    const channels = Math.max(family === 'conv' ? cin : cout, family === 'conv' ? cout : cin) / groups
-    return Math.max(channels * this.terms.length, (this.problem.batch ?? 1) * perTap)
+    const most = (part: 0 | 1 | 2): number => {
+      const counts = new Map<number, number>()
+      for (const term of this.terms) counts.set(term[part], (counts.get(term[part]) ?? 0) + 1)
+      return Math.max(1, ...counts.values())
+    }
+    const [n, featureChannels] = this.featureShape
+    const imageChannels = this.imageShape[1]
+    const { groups } = this.problem
+    return Math.max((imageChannels / groups) * most(0), (featureChannels / groups) * most(1), n * most(2))
   }
 
   get multiplyAdds(): number {

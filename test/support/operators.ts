@@ -37,7 +37,14 @@ export interface Operator {
   prepare(weight: unknown, options?: unknown): PreparedResult
 }
 
-export const operatorNames = ['conv1d', 'conv2d', 'conv3d', 'convTranspose1d', 'convTranspose2d', 'convTranspose3d'] as const
+export const operatorNames = [
+  'conv1d',
+  'conv2d',
+  'conv3d',
+  'convTranspose1d',
+  'convTranspose2d',
+  'convTranspose3d',
+] as const
 export type OperatorName = (typeof operatorNames)[number]
 export type Family = 'conv' | 'convTranspose'
 

@@ -36,7 +36,7 @@ export const drawn = (problem: Problem, definition: Definition, layout: Layout, 
   return { problem, definition, layout, weightLayout, options, text }
 }
 
-const randomOptions = (random: Random, family: Family, rank: number, spatial: readonly number[]) => {
+const randomOptions = (random: Random, family: Family, spatial: readonly number[]) => {
   const options: Record<string, unknown> = {}
   const axes = (low: number, high: number): number | number[] =>
     random.chance(0.5) ? random.int(low, high) : spatial.map(() => random.int(low, high))
@@ -97,7 +97,7 @@ export const randomProblem = (random: Random, choice: Choice = {}): Drawn => {
       cout: groups * (random.chance(0.2) ? 1 : channels()),
       spatial,
       kernel,
-      options: randomOptions(random, family, rank, spatial),
+      options: randomOptions(random, family, spatial),
     }
     const definition = Definition.of(problem)
     if (definition === undefined || definition.multiplyAdds > (choice.maxWork ?? 400_000)) continue

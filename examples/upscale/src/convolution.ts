@@ -103,7 +103,7 @@ function operation<Options extends EpilogueOptions>(
     description: activation === 'linear' ? name : `${name}, ${activationName(activation)}`,
     outputShape: ([shape]) => prepared.outputShape(shape),
     flops: ([shape]) => operator.plan(shape, weight.shape, options).flops,
-    run: ([input]) => prepared(input),
+    run: ([input], out) => void prepared(input, { out }),
   }
 }
 

@@ -1,5 +1,5 @@
 /** The layers between the convolutions. They move memory more than they compute: plain loops over the samples. */
-import { Tensor, type Activation } from 'convkit'
+import type { Activation } from 'convkit'
 import { activationFunction, activationName } from './activation.js'
 import type { Layer } from './keras.js'
 import type { Operation, Shape } from './step.js'
@@ -33,14 +33,14 @@ export function rescale({ config: { scale = 1, offset = 0 } }: Layer): Operation
 }
 
 /** One result sample from the samples at the same place. */
-function pointwise(description: string, fill: (inputs: readonly Tensor[], out: Float32Array) => void): Operation {
+function pointwise(description: string, run: Operation['run']): Operation {
   const outputShape = (shapes: readonly Shape[]): Shape => {
     if (shapes.some((shape) => shape.join() !== shapes[0].join())) {
       throw new Error(`${description}: shapes differ (${shapes.map((shape) => `[${shape.join(', ')}]`).join(', ')})`)
     }
     return shapes[0]
   }
-  return operation(description, outputShape, fill)
+  return operation(description, outputShape, run)
 }
 
 /** Joins the channels of its inputs, pixel by pixel. */
@@ -86,20 +86,6 @@ export function upsample({ name, config }: Layer): Operation {
   })
 }
 
-function operation(
-  description: string,
-  outputShape: (inputs: readonly Shape[]) => Shape,
-  fill: (inputs: readonly Tensor[], out: Float32Array) => void,
-): Operation {
-  return {
-    description,
-    outputShape,
-    flops: () => 0,
-    run: (inputs) => {
-      const shape = outputShape(inputs.map((input) => input.shape))
-      const out = new Float32Array(shape.reduce((size, extent) => size * extent, 1))
-      fill(inputs, out)
-      return new Tensor(out, shape)
-    },
-  }
+function operation(description: string, outputShape: Operation['outputShape'], run: Operation['run']): Operation {
+  return { description, outputShape, flops: () => 0, run }
 }

@@ -7,7 +7,7 @@
  * An activation joins the convolution in front of it, nearest upsampling the convolution behind it, wherever nothing
  * else reads what lies between them.
  */
-import type { BackendOption, Tensor } from 'convkit'
+import { Tensor, type BackendOption } from 'convkit'
 import { activationOf } from './activation.js'
 import { convolution, isConvolution, takesActivation, takesUpsampling } from './convolution.js'
 import { activate, add, concatenate, multiply, rescale, upsample } from './elementwise.js'
@@ -28,6 +28,8 @@ export class Network {
   readonly steps: readonly Step[]
   readonly #input: string
   readonly #output: string
+  /** Of each step, the results that no later step reads. */
+  readonly #lastRead: readonly (readonly string[])[]
 
   constructor(model: Model, backend: BackendOption = 'auto') {
     const inputs = model.layers.filter(({ kind }) => kind === 'InputLayer')
@@ -35,6 +37,10 @@ export class Network {
     this.#input = inputs[0].name
     this.#output = model.output
     this.steps = compile(model, backend)
+    this.#lastRead = this.steps.map(({ inputs }, index) => {
+      const later = new Set(this.steps.slice(index + 1).flatMap((step) => step.inputs))
+      return [...new Set(inputs)].filter((name) => !later.has(name) && name !== model.output)
+    })
   }
 
   /** Floating-point operations of each step, for an input of this shape. */
@@ -53,21 +59,39 @@ export class Network {
    */
   run(input: Tensor, beforeStep?: (index: number) => void): { output: Tensor; milliseconds: number[] } {
     const results = new Map([[this.#input, input]])
+    const buffers = new Buffers()
     const milliseconds = this.steps.map((step, index) => {
       beforeStep?.(index)
       const start = performance.now()
-      results.set(step.output, step.run(step.inputs.map((name) => get(results, name))))
-      const spent = performance.now() - start
-      this.#forget(results, index)
-      return spent
+      const inputs = step.inputs.map((name) => get(results, name))
+      const shape = step.outputShape(inputs.map((each) => each.shape))
+      const out = buffers.take(shape.reduce((size, extent) => size * extent, 1))
+      step.run(inputs, out)
+      results.set(step.output, new Tensor(out, shape))
+      for (const name of this.#lastRead[index]) {
+        if (name !== this.#input) buffers.give(get(results, name).data as Float32Array)
+        results.delete(name)
+      }
+      return performance.now() - start
     })
     return { output: get(results, this.#output), milliseconds }
   }
+}
 
-  /** Drops what no step after `index` reads, so that only the live layers of a large picture take memory. */
-  #forget(results: Map<string, Tensor>, index: number): void {
-    const needed = new Set(this.steps.slice(index + 1).flatMap((step) => step.inputs))
-    for (const name of results.keys()) if (!needed.has(name) && name !== this.#output) results.delete(name)
+/**
+ * Memory that steps have read for the last time serves later ones, which is much faster than fresh memory from the
+ * operating system: a layer of a large picture takes dozens of megabytes.
+ */
+class Buffers {
+  readonly #free: Float32Array[] = []
+
+  take(length: number): Float32Array {
+    const index = this.#free.findIndex((buffer) => buffer.length === length)
+    return index < 0 ? new Float32Array(length) : this.#free.splice(index, 1)[0]
+  }
+
+  give(buffer: Float32Array): void {
+    this.#free.push(buffer)
   }
 }
 

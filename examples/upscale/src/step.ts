@@ -10,5 +10,6 @@ export interface Operation {
   outputShape(inputs: readonly Shape[]): Shape
   /** Two for each multiply-add of a convolution; everything else counts as nothing. */
   flops(inputs: readonly Shape[]): number
-  run(inputs: readonly Tensor[]): Tensor
+  /** Writes the result's samples. */
+  run(inputs: readonly Tensor[], out: Float32Array): void
 }

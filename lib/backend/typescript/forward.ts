@@ -1,62 +1,115 @@
 /**
- * features = C · image. For each image of the batch, each feature channel f (of group g) and feature position o,
+ * features = C · image. For each image of the batch, each feature channel f (of group g) and feature o,
  *
  *     features[f, o] = finish( Σ over c, j of  weights[f, c, j] · image[g·C + c, o·stride + j·dilation − padBegin] )
  *
- * where c runs over the C image channels of the group and j over the taps. The sums of one feature row are kept for all
- * channels at once; each run then adds its share to them.
+ * where c runs over the C image channels of the group and j over the taps. The sums of one row of features are held for
+ * all channels; each run adds its terms to them.
  */
 
 import type { ConvProblem, FloatArray } from '../../problem.js'
 import type { Epilogue } from '../backend.js'
 import { finishOf } from './epilogue.js'
-import { createGrid, runsOf, type Grid } from './grid.js'
-import { readRows, readWeights, scratch, writeRows } from './operands.js'
+import { blockAt, createGrid, rowsOf, runsOf, type Grid, type Row, type Run } from './grid.js'
+import { readRows, scratch, writeRows } from './operands.js'
 
-/** Elements of the working arrays, each a Float64Array. */
-export function forwardScratch(problem: ConvProblem, grid: Grid): { image: number; weights: number; sums: number } {
-  return {
-    image: grid.imageSide.batchStride,
-    weights: grid.taps * problem.featureChannels * (problem.imageChannels / problem.groups),
-    sums: problem.featureChannels * grid.width.features,
-  }
+/** Lengths of the working arrays. */
+export function forwardScratch(grid: Grid): { image: number; sums: number } {
+  return { image: grid.imageSide.batchStride, sums: grid.featureSide.channels * grid.rowLength }
 }
 
 export function forward(
   problem: ConvProblem,
   imageData: FloatArray,
-  weightData: FloatArray,
+  weights: FloatArray,
   epilogue: Epilogue | undefined,
   out: FloatArray,
 ): void {
   const grid = createGrid(problem)
-  const { imageSide, featureSide, taps } = grid
-  const channels = problem.imageChannels / problem.groups
-  const groupFeatures = problem.featureChannels / problem.groups
-  const rowLength = grid.width.features
-  const lengths = forwardScratch(problem, grid)
-  const [image, weights, sums] = [scratch(lengths.image), scratch(lengths.weights), scratch(lengths.sums)]
+  const { imageSide, featureSide } = grid
+  const lengths = forwardScratch(grid)
+  const image = scratch(lengths.image)
+  const sums = scratch(lengths.sums)
   const finish = finishOf(epilogue)
 
-  readWeights(problem, taps, weightData, weights)
   for (let n = 0; n < problem.batch; n++) {
     readRows(imageData, imageSide, n, 0, imageSide.pixels, image)
-    for (let row = 0; row < featureSide.pixels / rowLength; row++) {
+    for (const row of rowsOf(grid)) {
       sums.fill(0)
-      for (const { tap, from, to, first, step } of runsOf(grid, row)) {
-        for (let f = 0, block = 1; f < problem.featureChannels; f += block) {
-          block = blockAt(f, groupFeatures)
-          const firstChannel = Math.floor(f / groupFeatures) * channels
-          const sumAt = f * rowLength
-          for (let c = 0; c < channels; c++) {
-            const w = (tap * problem.featureChannels + f) * channels + c
-            const i = (firstChannel + c) * imageSide.pixels + first
-            if (block === 4) addToFour(sums, sumAt, rowLength, from, to, weights, w, channels, image, i, step)
-            else addToOne(sums, sumAt, from, to, weights[w], image, i, step)
-          }
+      for (const runs of runsOf(grid, row)) addRuns(grid, row, runs, weights, image, sums)
+      writeRows(sums, featureSide, n, row.firstPixel, row.length, out, finish)
+    }
+  }
+}
+
+function addRuns(
+  grid: Grid,
+  row: Row,
+  runs: readonly Run[],
+  weights: FloatArray,
+  image: Float64Array,
+  sums: Float64Array,
+): void {
+  const { imageGroup, featureGroup } = grid
+  const { channels } = grid.featureSide
+  const { pixels } = grid.imageSide
+  const at = grid.weightStrides
+  for (let f = 0, block = 1; f < channels; f += block) {
+    block = blockAt(grid, f)
+    const y = f * row.length
+    const firstChannel = Math.floor(f / featureGroup) * imageGroup
+    for (let r = 0; r < runs.length; r++) {
+      const { tap, from, to, first, step } = runs[r]
+      const tapAt = at.start + f * at.feature + tap * at.tap
+      for (let c = 0; c < imageGroup; c++) {
+        const w = tapAt + c * at.channel
+        const x = (firstChannel + c) * pixels + first
+        if (block === 1) {
+          addToRow(sums, y + from, y + to, weights[w], image, x, step)
+        } else {
+          const w0 = weights[w]
+          const w1 = weights[w + at.feature]
+          const w2 = weights[w + 2 * at.feature]
+          const w3 = weights[w + 3 * at.feature]
+          addToFourRows(sums, row.length, y + from, y + to, w0, w1, w2, w3, image, x, step)
         }
       }
-      writeRows(sums, featureSide, n, row * rowLength, rowLength, out, finish)
     }
+  }
+}
+
+/** Adds w · image to the sums from ≤ o < to, pixels being `step` apart. */
+function addToRow(
+  sums: Float64Array,
+  from: number,
+  to: number,
+  w: number,
+  image: Float64Array,
+  first: number,
+  step: number,
+): void {
+  for (let o = from, i = first; o < to; o++, i += step) sums[o] += w * image[i]
+}
+
+/** The same for four rows of sums, `rowLength` apart. */
+function addToFourRows(
+  sums: Float64Array,
+  rowLength: number,
+  from: number,
+  to: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  image: Float64Array,
+  first: number,
+  step: number,
+): void {
+  for (let o = from, i = first; o < to; o++, i += step) {
+    const x = image[i]
+    sums[o] += w0 * x
+    sums[o + rowLength] += w1 * x
+    sums[o + 2 * rowLength] += w2 * x
+    sums[o + 3 * rowLength] += w3 * x
   }
 }

@@ -1,0 +1,43 @@
+/** The asynchronous calls of this backend: on the calling thread, in a later turn, with operands copied now. */
+
+import { abortError, type AbortSignalLike } from '../../errors.js'
+import { allocate, dtypeOf, lengthOf } from '../../operand.js'
+import type { DType, FloatArray } from '../../problem.js'
+import type { Epilogue } from '../backend.js'
+import { WHERE } from './operands.js'
+
+/** Computes in a later turn, unless the signal is aborted before that. */
+export function later<T>(signal: AbortSignalLike | undefined, compute: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(abortError(signal))
+      return
+    }
+    const abort = (): void => {
+      signal?.removeEventListener('abort', abort)
+      clearTimeout(timer)
+      if (signal !== undefined) reject(abortError(signal))
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      try {
+        resolve(compute())
+      } catch (error) {
+        reject(error)
+      }
+    }, 0)
+    signal?.addEventListener('abort', abort)
+  })
+}
+
+/** A copy in memory of its own. `set` reads the elements alone: a subclass of the caller's has no say in it. */
+export function copyOf(data: FloatArray): FloatArray {
+  const copy = allocate(WHERE, dtypeOf(data) as DType, lengthOf(data))
+  copy.set(data)
+  return copy
+}
+
+export function copyOfEpilogue(epilogue: Epilogue): Epilogue {
+  const { bias, slope } = epilogue
+  return { ...epilogue, bias: bias && copyOf(bias), slope: slope && copyOf(slope) }
+}

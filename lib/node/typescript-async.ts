@@ -1,0 +1,189 @@
+/**
+ * Asynchronous calls of the TypeScript backend, in one worker thread that starts with the first of them and keeps no
+ * process alive while it idles.
+ *
+ *     runAsync --copies--> queue --one at a time--> worker.js --transfers the result--> promise
+ *
+ * The queue stays on this side, so an abort takes waiting work out at once, and stops running work by ending
+ * the worker: the next call starts a new one. Where there is no worker.js (a bundle; the sources of lib/ run by the
+ * tests without a build) the call runs on the calling thread in a later turn.
+ */
+
+import { Worker } from 'node:worker_threads'
+import type { Backend, BiasProblem, Epilogue, PassOperands } from '../backend/backend.js'
+import { abortError, convkitError, type AbortSignalLike, type ErrorCode } from '../errors.js'
+import { allocate, dtypeOf, lengthOf } from '../operand.js'
+import type { ConvProblem, DType, FloatArray, Pass } from '../problem.js'
+import { withAbort } from './abort.js'
+import { findWorker } from './paths.js'
+
+/** What the worker is sent: the arguments of one call, their arrays copied. */
+export type Task =
+  | { kind: 'run'; pass: Pass; problem: ConvProblem; algorithm: string; operands: PassOperands }
+  | { kind: 'biasGradient'; problem: BiasProblem; gradOutput: FloatArray }
+
+/** What it answers. */
+export type Reply = { out: FloatArray } | { error: { name: string; code: ErrorCode | undefined; message: string } }
+
+/** The same backend, with its asynchronous calls in a worker. */
+export function withWorker(backend: Backend): Backend {
+  const file = findWorker()
+  if (file === undefined) return backend
+  const queue = new WorkerQueue(file)
+  return {
+    ...backend,
+    // async, so that a copy for which there is no memory rejects
+    async runAsync(pass, problem, algorithm, operands, signal) {
+      return queue.submit({ kind: 'run', pass, problem, algorithm, operands: copyOperands(operands) }, signal)
+    },
+    async biasGradientAsync(problem, gradOutput, signal) {
+      return queue.submit({ kind: 'biasGradient', problem, gradOutput: copy(gradOutput) }, signal)
+    },
+    prepare(pass, algorithm, weights, epilogue) {
+      const inner = backend.prepare(pass, algorithm, weights, epilogue)
+      const kept = copyOperands({ weights, epilogue })
+      const side = pass === 'forward' ? 'image' : 'features'
+      return {
+        run: inner.run.bind(inner),
+        async runAsync(problem, input, signal) {
+          const operands = copyOperands({ ...kept, [side]: input })
+          return queue.submit({ kind: 'run', pass, problem, algorithm, operands }, signal)
+        },
+        dispose: inner.dispose.bind(inner),
+      }
+    },
+  }
+}
+
+function copy(data: FloatArray): FloatArray {
+  const copied = allocate('convkit', dtypeOf(data) as DType, lengthOf(data))
+  copied.set(data)
+  return copied
+}
+
+function copyOperands({ image, features, weights, epilogue }: PassOperands): PassOperands {
+  return {
+    ...(image && { image: copy(image) }),
+    ...(features && { features: copy(features) }),
+    ...(weights && { weights: copy(weights) }),
+    ...(epilogue && { epilogue: copyEpilogue(epilogue) }),
+  }
+}
+
+function copyEpilogue({ activation, a, b, bias, slope }: Epilogue): Epilogue {
+  return { activation, a, b, bias: bias && copy(bias), slope: slope && copy(slope) }
+}
+
+/** The memory of a task, which the worker may have. */
+function buffersOf(task: Task): ArrayBuffer[] {
+  const arrays =
+    task.kind === 'biasGradient'
+      ? [task.gradOutput]
+      : [
+          task.operands.image,
+          task.operands.features,
+          task.operands.weights,
+          task.operands.epilogue?.bias,
+          task.operands.epilogue?.slope,
+        ]
+  return arrays.filter((array) => array !== undefined).map((array) => array.buffer as ArrayBuffer)
+}
+
+interface Entry {
+  readonly task: Task
+  readonly resolve: (out: FloatArray) => void
+  readonly reject: (error: unknown) => void
+}
+
+class WorkerQueue {
+  readonly #file: string
+  readonly #waiting: Entry[] = []
+  #running: Entry | undefined
+  #worker: Worker | undefined
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  async submit(task: Task, signal: AbortSignalLike | undefined): Promise<FloatArray> {
+    if (signal?.aborted) throw abortError(signal)
+    let cancel = (): void => undefined
+    const done = new Promise<FloatArray>((resolve, reject) => {
+      const entry = { task, resolve, reject }
+      cancel = () => {
+        this.#remove(entry)
+      }
+      this.#waiting.push(entry)
+      this.#next()
+    })
+    return withAbort(signal, done, cancel)
+  }
+
+  #next(): void {
+    if (this.#running !== undefined) return
+    const entry = this.#waiting.shift()
+    if (entry === undefined) {
+      this.#worker?.unref()
+      return
+    }
+    this.#running = entry
+    try {
+      this.#worker ??= this.#start()
+      this.#worker.ref()
+      this.#worker.postMessage(entry.task, buffersOf(entry.task))
+    } catch (error) {
+      this.#settle((failed) => {
+        failed.reject(error)
+      })
+    }
+  }
+
+  /** Ends the running entry and goes on with the next one. */
+  #settle(how: (entry: Entry) => void): void {
+    const entry = this.#running
+    this.#running = undefined
+    if (entry !== undefined) how(entry)
+    this.#next()
+  }
+
+  #remove(entry: Entry): void {
+    const place = this.#waiting.indexOf(entry)
+    if (place >= 0) this.#waiting.splice(place, 1)
+    if (this.#running !== entry) return
+    void this.#worker?.terminate()
+    this.#worker = undefined
+    this.#settle(() => undefined)
+  }
+
+  #start(): Worker {
+    // Flags of this process, such as --input-type, are none of the worker's.
+    const worker = new Worker(this.#file, { execArgv: [] })
+    worker.on('message', (reply: Reply) => {
+      if (worker !== this.#worker) return
+      this.#settle((entry) => {
+        if ('out' in reply) entry.resolve(reply.out)
+        else entry.reject(makeError(reply.error))
+      })
+    })
+    // The worker is lost: for want of memory, or because somebody ended it.
+    const lost = (reason: string): void => {
+      if (worker !== this.#worker) return
+      this.#worker = undefined
+      this.#settle((entry) => {
+        entry.reject(convkitError('RangeError', 'ERR_CONVKIT_MEMORY', `convkit: the worker thread ended: ${reason}`))
+      })
+    }
+    worker.on('error', (error) => {
+      lost(error instanceof Error ? error.message : String(error))
+    })
+    worker.on('exit', (code) => {
+      lost(`exit code ${code}`)
+    })
+    return worker
+  }
+}
+
+function makeError({ name, code, message }: { name: string; code: ErrorCode | undefined; message: string }): Error {
+  const kind = name === 'TypeError' || name === 'RangeError' ? name : 'Error'
+  return code === undefined ? new Error(`${name}: ${message}`) : convkitError(kind, code, message)
+}

@@ -1,0 +1,89 @@
+/* A plan: a checked problem, one pass, one algorithm, one instruction set, and the block sizes.
+ *
+ * Plain data, made without timing anything and equal for equal questions. The number of slots may change
+ * how work is cut into units, but never the bits of a result. */
+#ifndef CONVKIT_CONV_PLAN_H
+#define CONVKIT_CONV_PLAN_H
+
+#include "../cpu/dispatch.h"
+#include "../gemm/panels.h"
+#include "problem.h"
+#include "taps.h"
+
+namespace convkit {
+
+struct Algorithm;
+
+constexpr int64_t kMostDepth = 256; /* KC of any tile set */
+
+/* How a pass cuts the problem. A pass uses what it needs; the rest is zero. */
+struct Blocking {
+  int64_t chunk, chunks; /* feature pixels at a time; their number per image */
+  int64_t depth;         /* terms at a time (the KC of this plan) */
+  int64_t pitch;         /* of row buffers */
+  Panels weights;        /* of one block of packed weights */
+  int64_t weight_panel_step, weight_blocks, weight_block_step; /* steps in elements */
+  int64_t parts, part_panels;                                  /* forward: weight panels shared among units */
+  int64_t channel_block, channel_blocks, tap_block, tap_blocks; /* adjoint, weight gradient: of the columns */
+  int64_t feature_block, feature_blocks;                        /* weight gradient */
+  int64_t units;      /* of work that may run at the same time */
+  int64_t slot_bytes; /* scratch of one slot */
+  int64_t b_offsets[kMostDepth];
+};
+
+}  // namespace convkit
+
+/* The name is that of the C header, where it is opaque. */
+struct ck_plan {
+  ck_runtime host; /* owns the plan's memory */
+  convkit::Problem problem;
+  ck_pass pass;
+  const convkit::Algorithm *algorithm;
+  const convkit::KernelTable *kernels;
+  convkit::Blocking blocking;
+  bool small; /* stays on the calling thread */
+  int64_t weights_bytes;
+  ck_plan_info info;
+};
+
+namespace convkit {
+
+/* What one run works with. All memory is there; weights are packed. */
+struct RunContext {
+  const ck_plan *plan;
+  const ck_runtime *host;
+  const ck_operands *operands;
+  const char *weights;
+  char *scratch; /* blocking.slot_bytes for each slot */
+};
+
+/* A row of the planner's table. Each function is asked only what the one before it allowed. */
+struct Algorithm {
+  const char *name;
+  const char *(*refuses)(const Problem &problem, ck_pass pass); /* null: takes it; else the reason */
+  void (*block)(ck_plan *plan, int32_t slots);                  /* fills blocking and weights_bytes */
+  ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
+  ck_status (*run)(const RunContext &context);
+};
+
+int32_t algorithm_count();
+const Algorithm *algorithm_at(int32_t index); /* null outside 0 .. count - 1 */
+
+/* Fills all of *plan but its host. `why` as in ck_plan_create. */
+ck_status make_plan(const ck_problem &given, ck_pass pass, const char *algorithm, const char *isa, int32_t slots,
+                    ck_plan *plan, char why[160]);
+
+/* The tiles of an element type. */
+template <typename T>
+const TileSet<T> &tiles_of(const KernelTable &table);
+template <>
+inline const TileSet<float> &tiles_of(const KernelTable &table) {
+  return table.f32;
+}
+template <>
+inline const TileSet<double> &tiles_of(const KernelTable &table) {
+  return table.f64;
+}
+
+}  // namespace convkit
+#endif

@@ -1,0 +1,35 @@
+/* A checked problem and the sizes that follow from it. Everything below the C header works on this and
+ * trusts it. */
+#ifndef CONVKIT_CONV_PROBLEM_H
+#define CONVKIT_CONV_PROBLEM_H
+
+#include "../convkit.h"
+
+namespace convkit {
+
+/* Distances in elements between neighbours of an image or a feature map. */
+struct MapSteps {
+  int64_t batch, channel, pixel;
+};
+
+struct Problem {
+  ck_problem given;
+  int64_t taps;           /* of one kernel: the product of its extents */
+  int64_t group_channels; /* image channels of one group */
+  int64_t group_features; /* feature channels of one group */
+  int64_t depth;          /* group_channels * taps: the terms of one feature */
+  int64_t image_pixels, feature_pixels;
+  MapSteps image, features;
+  /* weights[origin + feature * w.feature + channel * w.channel + tap * w.tap], channel within the group.
+   * A flipped kernel is the same array read backwards: reversing every axis reverses the tap number. */
+  struct {
+    int64_t origin, feature, channel, tap;
+  } weights;
+  double flops; /* 2 per multiply-add, padding counted */
+};
+
+/* Fills *problem, or returns one line that says what is wrong. */
+const char *check_problem(const ck_problem &given, Problem *problem);
+
+}  // namespace convkit
+#endif

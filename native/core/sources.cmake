@@ -1,0 +1,32 @@
+# The files of the core and of its tests, for the CMakeLists.txt at the root. Only the files of the
+# ISA lists may be built with ISA flags, and all of the core is built with
+#   -fno-exceptions -fno-rtti -ffp-contract=off
+# The kernel files are empty on other architectures, so one list serves all of them.
+set(CONVKIT_CORE_DIR ${CMAKE_CURRENT_LIST_DIR})
+
+set(CONVKIT_CORE_SOURCES
+    ${CONVKIT_CORE_DIR}/convkit.cpp
+    ${CONVKIT_CORE_DIR}/conv/adjoint.cpp
+    ${CONVKIT_CORE_DIR}/conv/bias_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/forward.cpp
+    ${CONVKIT_CORE_DIR}/conv/im2col.cpp
+    ${CONVKIT_CORE_DIR}/conv/plan.cpp
+    ${CONVKIT_CORE_DIR}/conv/problem.cpp
+    ${CONVKIT_CORE_DIR}/conv/taps.cpp
+    ${CONVKIT_CORE_DIR}/conv/weight_gradient.cpp
+    ${CONVKIT_CORE_DIR}/cpu/dispatch.cpp
+    ${CONVKIT_CORE_DIR}/cpu/features.cpp
+    ${CONVKIT_CORE_DIR}/gemm/gemm.cpp
+    ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp
+    ${CONVKIT_CORE_DIR}/gemm/pack_patches.cpp
+    ${CONVKIT_CORE_DIR}/gemm/scatter_patches.cpp
+    ${CONVKIT_CORE_DIR}/kernels/neon.cpp
+    ${CONVKIT_CORE_DIR}/kernels/portable.cpp)
+
+# -mavx2 -mfma (MSVC: /arch:AVX2), on x86-64 only
+set(CONVKIT_CORE_SOURCES_AVX2 ${CONVKIT_CORE_DIR}/kernels/avx2.cpp)
+
+# -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 (MSVC: /arch:AVX512), on x86-64 only
+set(CONVKIT_CORE_SOURCES_AVX512 ${CONVKIT_CORE_DIR}/kernels/avx512.cpp)
+
+set(CONVKIT_TEST_DIR ${CONVKIT_CORE_DIR}/../test)

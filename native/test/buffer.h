@@ -1,0 +1,80 @@
+/* Arrays whose neighbours may not be touched: on POSIX systems a page without access lies right behind (or
+ * right before) the elements, so one step too far ends the test. Under AddressSanitizer the heap does that better. */
+#ifndef CONVKIT_TEST_BUFFER_H
+#define CONVKIT_TEST_BUFFER_H
+
+#include <cstddef>
+#include <cstdlib>
+#include <limits>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CONVKIT_TEST_GUARDS 0
+#elif defined(__unix__) || defined(__APPLE__)
+#define CONVKIT_TEST_GUARDS 1
+#include <sys/mman.h>
+#include <unistd.h>
+#else
+#define CONVKIT_TEST_GUARDS 0
+#endif
+
+namespace test {
+
+enum class Guard { behind, before };
+
+/* Bytes with a guard; `before` begins on a page, `behind` ends on one. */
+class GuardedBytes {
+ public:
+  GuardedBytes(size_t bytes, Guard guard) {
+#if CONVKIT_TEST_GUARDS
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t body = (bytes + page - 1) / page * page;
+    mapped_ = body + 2 * page;
+    base_ = static_cast<char *>(mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (base_ == MAP_FAILED) throw std::bad_alloc();
+    if (body > 0 && mprotect(base_ + page, body, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+    data_ = base_ + page + (guard == Guard::behind ? body - bytes : 0);
+#else
+    (void)guard;
+    data_ = base_ = static_cast<char *>(std::malloc(bytes > 0 ? bytes : 1));
+#endif
+  }
+  ~GuardedBytes() {
+#if CONVKIT_TEST_GUARDS
+    munmap(base_, mapped_);
+#else
+    std::free(base_);
+#endif
+  }
+  GuardedBytes(const GuardedBytes &) = delete;
+  GuardedBytes &operator=(const GuardedBytes &) = delete;
+  char *data() const { return data_; }
+
+ private:
+  char *base_ = nullptr, *data_ = nullptr;
+  size_t mapped_ = 0;
+};
+
+template <typename T>
+class Buffer {
+ public:
+  explicit Buffer(int64_t count, Guard guard = Guard::behind)
+      : size_(static_cast<size_t>(count)), bytes_(size_ * sizeof(T), guard) {
+    fill(std::numeric_limits<T>::quiet_NaN());
+  }
+  void fill(T x) {
+    for (size_t i = 0; i < size_; ++i) data()[i] = x;
+  }
+  T *data() const { return reinterpret_cast<T *>(bytes_.data()); }
+  size_t size() const { return size_; }
+  T &operator[](size_t i) const { return data()[i]; }
+  T *begin() const { return data(); }
+  T *end() const { return data() + size_; }
+
+ private:
+  size_t size_;
+  GuardedBytes bytes_;
+};
+
+}  // namespace test
+#endif

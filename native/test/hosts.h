@@ -1,0 +1,84 @@
+/* Hosts of the core: plain, with threads, and with an allocator that fails or counts. */
+#ifndef CONVKIT_TEST_HOSTS_H
+#define CONVKIT_TEST_HOSTS_H
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include "../core/convkit.h"
+#include "buffer.h"
+
+namespace test {
+
+struct Host {
+  ck_runtime runtime;
+  std::atomic<int64_t> allocations{0}, live{0}, bytes{0}, asked{0};
+  int64_t fail_at = -1;   /* this allocation (from 0) returns null */
+  int64_t cancel_at = -1; /* from this question on, the answer is yes */
+
+  explicit Host(int32_t slots = 1) {
+    runtime.context = this;
+    runtime.alloc = alloc;
+    runtime.free = free;
+    runtime.parallel_for = parallel_for;
+    runtime.slots = slots;
+    runtime.cancelled = cancelled;
+  }
+  Host(const Host &) = delete;
+  Host &operator=(const Host &) = delete;
+
+  static Host &of(void *context) { return *static_cast<Host *>(context); }
+
+  /* Blocks are poisoned, and end at a guard page where the size is a multiple of the alignment. */
+  struct Header {
+    GuardedBytes *block;
+    size_t size;
+  };
+  static void *alloc(void *context, size_t size, size_t alignment) {
+    Host &host = of(context);
+    if (host.allocations++ == host.fail_at) return nullptr;
+    const size_t rounded = (size + alignment - 1) / alignment * alignment, room = alignment < 64 ? 64 : alignment;
+    GuardedBytes *const block = new GuardedBytes(rounded + 2 * room, Guard::behind);
+    char *data = block->data() + room;
+    data += (alignment - reinterpret_cast<uintptr_t>(data) % alignment) % alignment;
+#if CONVKIT_TEST_GUARDS
+    data = block->data() + 2 * room; /* exact: the end of the block is the end of a page */
+#endif
+    reinterpret_cast<Header *>(data)[-1] = {block, size};
+    for (size_t i = 0; i < size; ++i) data[i] = static_cast<char>(0xff); /* NaN in both types */
+    ++host.live;
+    host.bytes += static_cast<int64_t>(size);
+    return data;
+  }
+  static void free(void *context, void *data) {
+    Host &host = of(context);
+    if (!data) return;
+    --host.live;
+    delete static_cast<Header *>(data)[-1].block;
+  }
+  static void parallel_for(void *context, int64_t count, void (*body)(void *, int64_t, int32_t), void *arg) {
+    const int32_t slots = of(context).runtime.slots;
+    if (slots == 1) {
+      for (int64_t i = 0; i < count; ++i) body(arg, i, 0);
+      return;
+    }
+    std::atomic<int64_t> next{0};
+    std::vector<std::thread> threads;
+    for (int32_t slot = 0; slot < slots; ++slot) {
+      threads.emplace_back([&, slot] {
+        for (int64_t i = next++; i < count; i = next++) body(arg, i, slot);
+      });
+    }
+    for (std::thread &thread : threads) thread.join();
+  }
+  static int32_t cancelled(void *context) {
+    Host &host = of(context);
+    const int64_t number = host.asked++;
+    return host.cancel_at >= 0 && number >= host.cancel_at;
+  }
+};
+
+}  // namespace test
+#endif

@@ -1,0 +1,55 @@
+/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] */
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "../core/convkit.h"
+#include "harness.h"
+
+namespace test {
+
+Options options;
+
+namespace {
+std::mutex mutex;
+long passed = 0, failed = 0;
+}  // namespace
+
+std::vector<Test> &all_tests() {
+  static std::vector<Test> tests;
+  return tests;
+}
+
+void check(bool ok, const char *file, int line, const std::string &what) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  ++(ok ? passed : failed);
+  if (!ok && failed <= 20) std::printf("FAILED %s:%d: %s\n", file, line, what.c_str());
+}
+
+}  // namespace test
+
+int main(int argc, char **argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--random") == 0 && i + 1 < argc) {
+      test::options.random_cases = std::atoi(argv[++i]);
+    } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+      test::options.seed = std::strtoull(argv[++i], nullptr, 10);
+    } else {
+      test::options.only = argv[i];
+    }
+  }
+  std::printf("instruction sets:");
+  for (int32_t i = 0; i < ck_isa_count(); ++i) std::printf(" %s", ck_isa_name(i));
+  std::printf(", seed %llu\n", static_cast<unsigned long long>(test::options.seed));
+  for (const test::Test &t : test::all_tests()) {
+    if (std::string(t.name).find(test::options.only) == std::string::npos) continue;
+    const long before = test::failed;
+    t.run();
+    std::printf("%s %s\n", test::failed == before ? "ok    " : "FAILED", t.name);
+    std::fflush(stdout);
+  }
+  std::printf("%ld passed, %ld failed\n", test::passed, test::failed);
+  return test::failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,181 @@
+/* Each pass on each instruction set against plain loops, in exact small integers. */
+#include <cmath>
+
+#include "runner.h"
+
+using namespace test;
+
+namespace {
+
+std::vector<double> expected(const ck_problem &p, ck_pass pass, const std::vector<double> &image,
+                             const std::vector<double> &features, const std::vector<double> &weights) {
+  if (pass == CK_FORWARD) return reference_forward(p, image, weights);
+  if (pass == CK_ADJOINT) return reference_adjoint(p, features, weights);
+  return reference_gradient(p, image, features);
+}
+
+template <typename T>
+void compare_all(const ck_problem &p, Random &random, int32_t slots) {
+  const Guard guard = random.chance(50) ? Guard::behind : Guard::before;
+  const Data<T> data(p, guard);
+  const std::vector<double> image = small_integers(image_size(p), random);
+  const std::vector<double> features = small_integers(feature_size(p), random);
+  const std::vector<double> weights = small_integers(weight_size(p), random);
+  copy_into(image, data.image);
+  copy_into(features, data.features);
+  copy_into(weights, data.weights);
+  copy_into(small_integers(p.image_channels, random), data.bias_image);
+  copy_into(small_integers(p.feature_channels, random), data.bias_features);
+  const bool use_epilogue = random.chance(50);
+
+  for (const ck_pass pass : kPasses) {
+    std::vector<double> wanted = expected(p, pass, image, features, weights);
+    ck_epilogue epilogue = {};
+    if (use_epilogue && pass != CK_WEIGHT_GRADIENT) {
+      const Buffer<T> &bias = pass == CK_FORWARD ? data.bias_features : data.bias_image;
+      const int64_t channels = pass == CK_FORWARD ? p.feature_channels : p.image_channels;
+      const int64_t pixels = pass == CK_FORWARD ? product(p.features) : product(p.image);
+      epilogue.bias = bias.data();
+      epilogue.activation = random.chance(50) ? CK_CLIP : CK_PRELU; /* exact both */
+      epilogue.a = -5;
+      epilogue.b = 20;
+      epilogue.slope = bias.data();
+      for (size_t i = 0; i < wanted.size(); ++i) {
+        const int64_t at = static_cast<int64_t>(i);
+        const int64_t c = p.layout == CK_CHANNELS_FIRST ? at / pixels % channels : at % channels;
+        const double b = static_cast<double>(bias[static_cast<size_t>(c)]), x = wanted[i] + b;
+        wanted[i] = epilogue.activation == CK_CLIP ? std::fmin(std::fmax(x, -5), 20) : x < 0 ? b * x : x;
+      }
+    }
+    for (const std::string &isa : isa_names()) {
+      Host host(slots);
+      const Buffer<T> out(result_size(p, pass), guard);
+      const ck_epilogue *const given = use_epilogue && pass != CK_WEIGHT_GRADIENT ? &epilogue : nullptr;
+      const ck_status status =
+          run_pass(host, p, pass, isa.c_str(), data, given, random.chance(50), out.data());
+      const std::string what = describe(p, isa.c_str()) + " pass " + std::to_string(pass);
+      CHECK(status == CK_OK, what + " status " + std::to_string(status));
+      CHECK(host.live == 0, what + ": memory is left");
+      size_t bad = 0;
+      while (bad < wanted.size() && static_cast<double>(out[bad]) == wanted[bad]) ++bad;
+      CHECK(bad == wanted.size(), what + " element " + std::to_string(bad) + " of " + std::to_string(wanted.size()) +
+                                      (bad < wanted.size() ? ": " + std::to_string(out[bad]) + ", expected " +
+                                                                 std::to_string(wanted[bad])
+                                                           : ""));
+    }
+  }
+}
+
+void compare(const ck_problem &p, Random &random, int32_t slots) {
+  if (p.image_type == CK_FLOAT32) {
+    compare_all<float>(p, random, slots);
+  } else {
+    compare_all<double>(p, random, slots);
+  }
+}
+
+/* A problem in all layouts and types. */
+void compare_forms(ck_problem p, Random &random) {
+  for (int form = 0; form < 8; ++form) {
+    p.layout = form & 1;
+    p.weight_layout = form >> 1 & 1;
+    p = with_type(p, form & 4 ? CK_FLOAT64 : CK_FLOAT32);
+    compare(p, random, 1 + form % 3);
+  }
+}
+
+}  // namespace
+
+TEST(named_problems) {
+  Random random(test::options.seed);
+  compare_forms(make_problem(1, 1, 1, 1, 1, 1, 1, 1, 0, 1), random);     /* the smallest */
+  compare_forms(make_problem(2, 3, 5, 1, 9, 11, 3, 1, 1, 1), random);    /* plain */
+  compare_forms(make_problem(1, 33, 29, 1, 7, 7, 3, 1, 1, 1), random);   /* tails of every tile; several k blocks */
+  compare_forms(make_problem(1, 3, 16, 1, 37, 23, 7, 2, 3, 1), random);  /* first layer */
+  compare_forms(make_problem(2, 70, 15, 1, 13, 5, 1, 1, 0, 1), random);  /* 1 x 1 */
+  compare_forms(make_problem(1, 8, 8, 8, 19, 19, 3, 1, 1, 1), random);   /* depthwise */
+  compare_forms(make_problem(1, 8, 24, 4, 10, 12, 3, 2, 1, 2), random);  /* grouped, strided, dilated */
+  compare_forms(make_problem(1, 4, 3, 1, 31, 33, 4, 2, 1, 1), random);   /* an upsampling layer's mirror */
+  compare_forms(make_problem(1, 2, 3, 1, 5, 5, 2, 4, 0, 1), random);     /* stride beyond the kernel */
+  compare_forms(make_problem(3, 2, 2, 1, 30, 30, 17, 1, 8, 1), random);  /* more than 256 taps */
+  compare_forms(make_problem(1, 300, 2, 1, 3, 3, 3, 1, 1, 1), random);   /* many blocks of columns */
+  compare_forms(make_problem(1, 2, 300, 1, 4, 4, 3, 1, 1, 1), random);   /* more features than one block */
+  ck_problem line = make_problem(2, 3, 2, 1, 1, 700, 1, 1, 0, 1);        /* 1-D, long kernel */
+  line.kernel[2] = 301, line.pad_begin[2] = 40, line.stride[2] = 3, line.features[2] = 180;
+  compare_forms(line, random);
+  for (int32_t mode = 1; mode < 4; ++mode) {
+    ck_problem p = make_problem(2, 3, 4, 1, 7, 6, 3, 1, 2, 2);
+    p.padding_mode = mode;
+    p.flip_kernel = 1;
+    compare_forms(p, random);
+    p.pad_begin[1] = 40; /* far beyond what reflect and circular are meant for */
+    p.pad_begin[2] = 1000;
+    compare_forms(p, random);
+  }
+}
+
+TEST(random_problems) {
+  Random random(test::options.seed * 7919);
+  for (int i = 0; i < test::options.random_cases; ++i) {
+    const ck_problem p = random_problem(random);
+    if (static_cast<double>(feature_size(p)) * static_cast<double>(weight_size(p) / p.feature_channels) > 3e6) continue;
+    compare(p, random, static_cast<int32_t>(random.between(1, 3)));
+  }
+}
+
+/* <C x, y> = <x, C' y> and = <w, gradient(x, y)>, in exact integers, through the core alone. */
+TEST(adjoint_identity) {
+  Random random(test::options.seed * 104729);
+  for (int i = 0; i < test::options.random_cases; ++i) {
+    const ck_problem p = with_type(random_problem(random), CK_FLOAT64);
+    const Data<double> data(p, Guard::behind);
+    copy_into(small_integers(image_size(p), random), data.image);
+    copy_into(small_integers(feature_size(p), random), data.features);
+    copy_into(small_integers(weight_size(p), random), data.weights);
+    Host host(2);
+    double products[3];
+    const Buffer<double> *const others[] = {&data.features, &data.image, &data.weights};
+    for (const ck_pass pass : kPasses) {
+      const Buffer<double> out(result_size(p, pass));
+      const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, false, out.data());
+      CHECK(status == CK_OK, describe(p, "best"));
+      products[pass] = 0;
+      for (size_t k = 0; k < out.size(); ++k) products[pass] += out[k] * (*others[pass])[k];
+    }
+    if (p.batch == 0) continue;
+    CHECK(products[0] == products[1] && products[0] == products[2], describe(p, "best"));
+  }
+}
+
+TEST(bias_gradient) {
+  Random random(test::options.seed + 5);
+  for (const int32_t slots : {1, 3}) {
+    Host host(slots);
+    for (const int64_t channels : {1, 3, 64, 67, 200}) {
+      for (const int64_t positions : {1, 7, 8, 25, 2000}) {
+        for (const int64_t batch : {0, 1, 3}) {
+          for (const ck_layout layout : {CK_CHANNELS_FIRST, CK_CHANNELS_LAST}) {
+            const std::vector<double> x = small_integers(batch * channels * positions, random);
+            const Buffer<float> in(batch * channels * positions);
+            const Buffer<float> out(channels);
+            copy_into(x, in);
+            const ck_status status = ck_bias_gradient(&host.runtime, CK_FLOAT32, layout, batch, channels, positions,
+                                                      in.data(), out.data());
+            bool equal = status == CK_OK;
+            for (int64_t c = 0; c < channels; ++c) {
+              double sum = 0;
+              for (int64_t i = 0; i < batch * positions; ++i) {
+                sum += x[static_cast<size_t>(layout == CK_CHANNELS_LAST
+                                                 ? i * channels + c
+                                                 : (i / positions * channels + c) * positions + i % positions)];
+              }
+              equal = equal && static_cast<double>(out[static_cast<size_t>(c)]) == sum;
+            }
+            CHECK(equal, "bias gradient " + std::to_string(batch) + " " + std::to_string(channels) + " " +
+                             std::to_string(positions));
+          }
+        }
+      }
+    }
+  }
+}
