@@ -45,6 +45,9 @@ export function drawChart(file, result, contestants) {
   const most = Math.max(1, ...panels.map((panel) => bars.filter((bar) => bar.panel === panel).length))
   const height = top + 60 + layers.length * (most * barHeight + 6)
   const peaks = result.rows.flatMap(({ peakGflops }) => peakGflops ?? [])
+  // One scale for both panels, with room for the peak, which does not widen an axis by itself.
+  const greatest = Math.max(...peaks, ...bars.flatMap(({ data }) => data.map((gflops) => gflops ?? 0)))
+  const max = greatest > 10 ? Math.ceil((greatest * 1.02) / 10) * 10 : null
   const peakLine = peaks.length > 0 && {
     silent: true,
     symbol: 'none',
@@ -74,6 +77,7 @@ export function drawChart(file, result, contestants) {
     xAxis: panels.map((_, gridIndex) => ({
       type: 'value',
       gridIndex,
+      max,
       name: 'GFLOP/s',
       nameLocation: 'middle',
       nameGap: 24,

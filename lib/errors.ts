@@ -54,7 +54,7 @@ const LONGEST = 60
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'string': {
-      const text = JSON.stringify(value)
+      const text = JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, '\u00b7')
       return text.length > LONGEST ? `${text.slice(0, LONGEST)}…"` : text.replace(/^"|"$/g, "'")
     }
     case 'bigint':

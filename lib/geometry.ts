@@ -101,16 +101,17 @@ export function splitWeight(
   shape: readonly number[],
   { rank, transposed }: OperatorKind,
   layout: Layout,
+  name = 'weight',
 ): WeightSides {
   const [feature, image] = transposed ? ['Cin', 'Cout/groups'] : ['Cout', 'Cin/groups']
   if (shape.length !== rank + 2) {
     const form = layout === 'channels-first' ? `[${feature}, ${image}, ...k]` : `[...k, ${image}, ${feature}]`
-    throw shapeError(`${where}: weight: expected rank ${rank + 2} ${form}, received shape ${list(shape)}`)
+    throw shapeError(`${where}: ${name}: expected rank ${rank + 2} ${form}, received shape ${list(shape)}`)
   }
   if (shape.some((extent) => extent < 1)) {
-    throw shapeError(`${where}: weight: expected every extent to be ≥ 1, received shape ${list(shape)}`)
+    throw shapeError(`${where}: ${name}: expected every extent to be ≥ 1, received shape ${list(shape)}`)
   }
-  elementCount(where, 'weight', shape)
+  elementCount(where, name, shape)
   return layout === 'channels-first'
     ? { features: shape[0], image: shape[1], kernel: shape.slice(2) }
     : { features: shape[rank + 1], image: shape[rank], kernel: shape.slice(0, rank) }
@@ -275,7 +276,7 @@ function checkPaddingMode(
  * Resolves one call.
  * @param inputShape - full shape of the operator's input, in `layout`
  * @param weightShape - full shape of its weight, in `weightLayout`
- * @param inputName - what the caller's argument is called: `input` or `inputShape`
+ * @param names - what the caller's arguments are called, where not `input` and `weight`
  * @throws RangeError `ERR_CONVKIT_SHAPE`, `ERR_CONVKIT_MEMORY`
  */
 export function resolveGeometry(
@@ -285,11 +286,11 @@ export function resolveGeometry(
   weightShape: readonly number[],
   options: GeometryOptions,
   dtype: DType,
-  inputName = 'input',
+  names: { readonly input?: string; readonly weight?: string } = {},
 ): Geometry {
   const { rank, transposed } = kind
-  const input = splitShape(where, inputName, inputShape, rank, options.layout)
-  const weight = splitWeight(where, weightShape, kind, options.weightLayout)
+  const input = splitShape(where, names.input ?? 'input', inputShape, rank, options.layout)
+  const weight = splitWeight(where, weightShape, kind, options.weightLayout, names.weight)
   const channels = checkChannels(where, kind, input.channels, weight, options)
   const axes = input.spatial.map((extent, axis) =>
     (transposed ? transposeAxis : convAxis)(where, axis, extent, weight.kernel[axis], options),

@@ -150,7 +150,7 @@ function gradInputRequest(
   const w = readTensor(where, 'weight', weight)
   const dy = readTensor(where, 'gradOutput', gradOutput)
   const dtype = dtypeOfCall(where, [w, dy], call)
-  const geometry = resolveGeometry(where, kind, shape, w.shape, call, dtype, 'inputShape')
+  const geometry = resolveGeometry(where, kind, shape, w.shape, call, dtype, { input: 'inputShape' })
   checkGradOutput(where, dy, geometry)
   const passOperands = { [kind.transposed ? 'image' : 'features']: dy.data, weights: w.data }
   return makeRequest(where, host, call, kind, 'gradInput', geometry, [w, dy], passOperands, shape)
@@ -176,7 +176,7 @@ function gradWeightRequest(
   const shape = readShape(where, 'weightShape', weightShape)
   const dy = readTensor(where, 'gradOutput', gradOutput)
   const dtype = dtypeOfCall(where, [x, dy], call)
-  const geometry = resolveGeometry(where, kind, x.shape, shape, call, dtype)
+  const geometry = resolveGeometry(where, kind, x.shape, shape, call, dtype, { weight: 'weightShape' })
   checkGradOutput(where, dy, geometry)
   const passOperands = kind.transposed ? { image: dy.data, features: x.data } : { image: x.data, features: dy.data }
   return makeRequest(where, host, call, kind, 'gradWeight', geometry, [x, dy], passOperands, shape)
@@ -197,7 +197,10 @@ function describeCall(
   const { bias, slope, out } = call
   const named = out && { name: 'out', dtype: dtypeOf(out) as DType }
   const common = checkDtypes(where, [asked, bias, slope, named])
-  const geometry = resolveGeometry(where, kind, shape, weight, call, common, 'inputShape')
+  const geometry = resolveGeometry(where, kind, shape, weight, call, common, {
+    input: 'inputShape',
+    weight: 'weightShape',
+  })
   checkChannelVector(where, bias, geometry.outputChannels)
   checkChannelVector(where, slope, geometry.outputChannels)
   checkOut(where, out, geometry.outputShape, [bias, slope])

@@ -86,29 +86,34 @@ export function parseInteger(where: string, key: string, value: unknown, min: nu
 export function readEntries(where: string, key: string, value: unknown, rank: number, what: string): unknown[] {
   if (!Array.isArray(value)) throw bad('TypeError', where, key, what, describe(value))
   const length = arrayLength(value)
+  const entries = length <= 8 ? Array.from({ length }, (_, i) => (value as unknown[])[i]) : []
   if (length !== rank) {
-    const shown = length <= 8 ? list(Array.from({ length }, (_, i) => (value as unknown[])[i])) : `${length} entries`
+    const shown = length <= 8 ? list(entries) : `${length} entries`
     throw bad(
       'RangeError',
       where,
       key,
       `${what}, one entry per spatial axis (${rank})`,
-      shown + slip(key, length, rank),
+      shown + slip(key, entries, rank),
     )
   }
-  return Array.from({ length }, (_, axis) => (value as unknown[])[axis])
+  return entries
 }
 
 /** The common mistakes behind an array of the wrong length. */
-function slip(key: string, length: number, rank: number): string {
-  if (key === 'padding' && length === 2 * rank)
-    return `; flat ONNX pads [begin…, end…] are written as ${rank} pairs [begin, end]`
-  if (key === 'outputShape' && length === rank + 2)
-    return '; outputShape takes the spatial sizes alone, without batch and channels'
-  if (key === 'outputShape' && length === rank + 1)
-    return '; outputShape takes the spatial sizes alone, without channels'
-  if (length === rank + 2) return '; batch and channels have no entry'
-  return ''
+function slip(key: string, entries: readonly unknown[], rank: number): string {
+  const { length } = entries
+  if (key === 'padding' && length === 2 * rank) {
+    const pairs = Array.from(
+      { length: rank },
+      (_, axis) => `[${describe(entries[axis])}, ${describe(entries[rank + axis])}]`,
+    )
+    return `; ONNX's flat pads are written as pairs [begin, end]: [${pairs.join(', ')}]`
+  }
+  const spatialOnly = '; outputShape takes the spatial sizes alone, without'
+  if (key === 'outputShape' && length === rank + 2) return `${spatialOnly} batch and channels`
+  if (key === 'outputShape' && length === rank + 1) return `${spatialOnly} channels`
+  return length === rank + 2 ? '; batch and channels have no entry' : ''
 }
 
 /** A number for all axes, or an array with one per axis. */

@@ -33,7 +33,7 @@ export function makePrepare(name: string, kind: OperatorKind, host: Host) {
     checkChannelVector(where, call.slope, outputChannels)
     const kernel = host.select(call.backend).prepare(passOf(kind, 'forward'), call.algorithm, w.data, epilogueOf(call))
     return makePrepared(`${name}.prepared`, kernel, (inputShape, caller, argument) =>
-      resolveGeometry(caller, kind, inputShape, w.shape, call, dtype, argument),
+      resolveGeometry(caller, kind, inputShape, w.shape, call, dtype, { input: argument }),
     )
   }
 }

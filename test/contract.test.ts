@@ -128,13 +128,13 @@ describe('tensors', () => {
     expect(wanted).toBeInstanceOf(convkit.Tensor)
     const dims = { data: x.data, dims: x.shape, type: 'float32', size: 240 }
     expectExact(convkit.conv2d(dims, { data: w.data, dims: w.shape }), wanted, 'dims')
-    expectExact(convkit.conv2d({ data: x.data, shape: x.shape, dims: [1] } as never, w), wanted, 'shape wins')
+    expectExact(convkit.conv2d({ data: x.data, shape: x.shape, dims: [1] }, w), wanted, 'shape wins')
   })
 
   test('types', () => {
     const y = convkit.conv2d(x, w)
     expectTypeOf(y).toEqualTypeOf<convkit.Tensor>()
-    expectTypeOf(convkit.conv2d.outputShape([1], [1])).toEqualTypeOf<number[]>()
+    expectTypeOf(convkit.conv2d.outputShape).returns.toEqualTypeOf<number[]>()
     expectTypeOf(promises.conv2d(x, w)).resolves.toEqualTypeOf<convkit.Tensor>()
     expectTypeOf(y.dtype).toEqualTypeOf<'float32' | 'float64'>()
   })
@@ -315,7 +315,8 @@ describe.each(backends)('plan and prepare, %s', (backend) => {
         const options = { stride: 2, pass, dtype, backend }
         const plan = operator(name).plan(inputShape, weightShape, options)
         expect(plan.id).toBeTypeOf('string')
-        expect(convkit.info().algorithms).toContain(plan.algorithm)
+        if (backend === 'native') expect(convkit.info().algorithms).toContain(plan.algorithm)
+        expect(plan.algorithm).toBeTypeOf('string')
         expect(plan.reason).toBeTypeOf('string')
         expect(plan.refused).toBeTypeOf('object')
         expect(plan.workspaceBytes).toBeGreaterThanOrEqual(0)

@@ -57,7 +57,7 @@ describe('examples of the documentation', () => {
       /(from\s+|import\s+|import\(\s*|require\(\s*)(['"])(convkit[a-z/]*)\2/g,
       (all, before: string, __, name: string) => {
         const entry = entries[name]
-        return entry === undefined ? (all as string) : `${before}'${join(root, entry)}'`
+        return entry === undefined ? all : `${before}'${join(root, entry)}'`
       },
     )
     const file = join(folder, `block${i}.ts`)

@@ -68,7 +68,7 @@ export function convolutionMatrix(
   const kind: OperatorKind = { transposed: false, rank: w.shape.length - 2 }
   const call = parseCall(where, kind, raw)
   const shape = readShape(where, 'inputShape', inputShape)
-  const { problem } = resolveGeometry(where, kind, shape, w.shape, call, w.dtype, 'inputShape')
+  const { problem } = resolveGeometry(where, kind, shape, w.shape, call, w.dtype, { input: 'inputShape' })
   checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), `shape ${list(w.shape)}`)
   return build(where, problem, w.data, splitWeight(where, w.shape, kind, call.weightLayout).image)
 }

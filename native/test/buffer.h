@@ -62,7 +62,7 @@ class Buffer {
       : size_(static_cast<size_t>(count)), bytes_(size_ * sizeof(T), guard) {
     fill(std::numeric_limits<T>::quiet_NaN());
   }
-  void fill(T x) {
+  void fill(T x) const {
     for (size_t i = 0; i < size_; ++i) data()[i] = x;
   }
   T *data() const { return reinterpret_cast<T *>(bytes_.data()); }

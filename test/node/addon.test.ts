@@ -39,9 +39,9 @@ const forward = (): Float64Array => {
 const CK_ERROR = expect.objectContaining({ code: expect.stringMatching(/^CK_(INVALID|OUT_OF_MEMORY|UNSUPPORTED)$/) })
 
 describe.runIf(hasNative)('addon', () => {
+  // The tests are collected, and then skipped, where there is no native code.
   const loaded = loadAddon()
-  if ('failure' in loaded) throw new Error(loaded.failure)
-  const { addon } = loaded
+  const addon = 'addon' in loaded ? loaded.addon : (undefined as never)
 
   const buffers: readonly [string, () => [Float32Array, Float32Array, Float32Array]][] = [
     ['arrays of their own', () => [image.slice(), weights.slice(), new Float32Array(8)]],

@@ -6,7 +6,7 @@ const coordinates = (index: number, shape: readonly number[]): string => {
   const parts: number[] = []
   let rest = index
   for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const size = shape[axis] as number
+    const size = shape[axis]
     parts.unshift(rest % size)
     rest = Math.floor(rest / size)
   }
@@ -29,7 +29,7 @@ const compare = (
   let bad = 0
   let first = -1
   for (let i = 0; i < expected.data.length; i++) {
-    if (!differs(actual.data[i] as number, expected.data[i] as number, i)) continue
+    if (!differs(actual.data[i], expected.data[i], i)) continue
     bad++
     if (first < 0) first = i
   }

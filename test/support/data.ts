@@ -41,7 +41,7 @@ export class Random {
   }
 
   pick<T>(choices: readonly T[]): T {
-    return choices[this.int(0, choices.length - 1)] as T
+    return choices[this.int(0, choices.length - 1)]
   }
 }
 
@@ -89,18 +89,18 @@ export const dtypeOf = (data: FloatArray): Dtype => (data instanceof Float32Arra
 export const permute = (tensor: Plain, order: readonly number[]): Plain => {
   const { data, shape } = tensor
   const strides = shape.map((_, axis) => product(shape.slice(axis + 1)))
-  const resultShape = order.map((axis) => shape[axis] as number)
+  const resultShape = order.map((axis) => shape[axis])
   const result = floats(dtypeOf(data), data.length)
   const index = resultShape.map(() => 0)
   for (let i = 0; i < result.length; i++) {
     let at = 0
     for (let axis = 0; axis < index.length; axis++) {
-      at += (index[axis] as number) * (strides[order[axis] as number] as number)
+      at += index[axis] * strides[order[axis]]
     }
-    result[i] = data[at] as number
+    result[i] = data[at]
     for (let axis = index.length - 1; axis >= 0; axis--) {
-      index[axis] = (index[axis] as number) + 1
-      if ((index[axis] as number) < (resultShape[axis] as number)) break
+      index[axis] = index[axis] + 1
+      if (index[axis] < resultShape[axis]) break
       index[axis] = 0
     }
   }

@@ -34,7 +34,7 @@ interface Axis {
 }
 
 const perAxis = (value: unknown, axis: number, otherwise: number): number =>
-  Array.isArray(value) ? ((value as number[])[axis] as number) : ((value as number | undefined) ?? otherwise)
+  Array.isArray(value) ? (value as number[])[axis] : ((value as number | undefined) ?? otherwise)
 
 const split = (total: number, lower: boolean): [number, number] => {
   const small = Math.floor(total / 2)
@@ -62,8 +62,8 @@ const fold = (position: number, size: number, mode: string): number => {
 
 const axisOf = (problem: Problem, axis: number): Axis | undefined => {
   const { family, options } = problem
-  const size = problem.spatial[axis] as number
-  const taps = problem.kernel[axis] as number
+  const size = problem.spatial[axis]
+  const taps = problem.kernel[axis]
   const stride = perAxis(options['stride'], axis, 1)
   const dilation = perAxis(options['dilation'], axis, 1)
   const eff = dilation * (taps - 1) + 1
@@ -128,7 +128,7 @@ export class Definition {
     this.weightShape = [featureChannels, imageChannels / groups, ...kernel]
     let terms: (readonly [number, number, number])[] = [[0, 0, 0]]
     axes.forEach((axis, at) => {
-      const taps = kernel[at] as number
+      const taps = kernel[at]
       terms = terms.flatMap(([f, i, t]) =>
         axis.terms.map(([df, di, dt]) => [f * axis.features + df, i * axis.image + di, t * taps + dt] as const),
       )
@@ -139,7 +139,7 @@ export class Definition {
   /** undefined where the call is illegal. */
   static of(problem: Problem): Definition | undefined {
     const axes = problem.spatial.map((_, axis) => axisOf(problem, axis))
-    return axes.every((axis) => axis !== undefined) ? new Definition(problem, axes as Axis[]) : undefined
+    return axes.every((axis) => axis !== undefined) ? new Definition(problem, axes) : undefined
   }
 
   get inputShape(): readonly number[] {
@@ -179,7 +179,7 @@ export class Definition {
     const [image, features] = this.problem.family === 'conv' ? [input, gradOutput] : [gradOutput, input]
     const result = floats('float64', product(this.weightShape))
     this.visit((f, i, w) => {
-      result[w] = (result[w] as number) + (features.data[f] as number) * (image.data[i] as number)
+      result[w] = result[w] + features.data[f] * image.data[i]
     })
     return { data: result, shape: this.weightShape }
   }
@@ -187,7 +187,7 @@ export class Definition {
   private direct(image: Plain, weight: Plain): Plain {
     const result = floats('float64', product(this.featureShape))
     this.visit((f, i, w) => {
-      result[f] = (result[f] as number) + (image.data[i] as number) * (weight.data[w] as number)
+      result[f] = result[f] + image.data[i] * weight.data[w]
     })
     return { data: result, shape: this.shape(this.featureShape) }
   }
@@ -195,7 +195,7 @@ export class Definition {
   private adjoint(features: Plain, weight: Plain): Plain {
     const result = floats('float64', product(this.imageShape))
     this.visit((f, i, w) => {
-      result[i] = (result[i] as number) + (features.data[f] as number) * (weight.data[w] as number)
+      result[i] = result[i] + features.data[f] * weight.data[w]
     })
     return { data: result, shape: this.shape(this.imageShape) }
   }
@@ -207,7 +207,7 @@ export class Definition {
   /** Calls back with the flat indices of feature, image and weight of every product. */
   private visit(visitor: (feature: number, image: number, weight: number) => void): void {
     const [n, featureChannels] = this.featureShape as [number, number]
-    const imageChannels = this.imageShape[1] as number
+    const imageChannels = this.imageShape[1]
     const [featureSize, imageSize] = [product(this.featureShape.slice(2)), product(this.imageShape.slice(2))]
     const taps = product(this.problem.kernel)
     const perGroup = imageChannels / this.problem.groups

@@ -57,9 +57,7 @@ const randomOptions = (random: Random, family: Family, spatial: readonly number[
       const strides = spatial.map((_, axis) =>
         Array.isArray(stride) ? (stride as number[])[axis] : ((stride as number | undefined) ?? 1),
       ) as number[]
-      options['outputShape'] = spatial.map(
-        (n, axis) => n * (strides[axis] as number) - random.int(0, (strides[axis] as number) - 1),
-      )
+      options['outputShape'] = spatial.map((n, axis) => n * strides[axis] - random.int(0, strides[axis] - 1))
     }
   } else if (random.chance(0.5)) {
     options['outputPadding'] = axes(0, 3)
@@ -84,9 +82,9 @@ export const randomProblem = (random: Random, choice: Choice = {}): Drawn => {
     const groups = random.pick([1, 1, 1, 2, 3, 4])
     const wide = random.chance(0.25)
     const channels = (): number => random.pick(choice.channels ?? (wide ? edgeCounts : [1, 2, 3, 4]))
-    const longest = [24, 10, 5][rank - 1] as number
+    const longest = [24, 10, 5][rank - 1]
     const spatial = Array.from({ length: rank }, () => random.int(1, longest))
-    const kernel = Array.from({ length: rank }, () => random.int(1, [9, 5, 3][rank - 1] as number))
+    const kernel = Array.from({ length: rank }, () => random.int(1, [9, 5, 3][rank - 1]))
     const problem: Problem = {
       family,
       rank,

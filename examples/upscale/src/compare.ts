@@ -3,35 +3,38 @@ import { toBytes } from './image.js'
 import type { Model } from './keras.js'
 import { Network } from './network.js'
 
-/** Runs the model on both backends, prints the time of each step and how far the results are apart. */
+/** Runs the model on both backends; prints the time of each convolution and how far the results are apart. */
 export function compareBackends(model: Model, picture: Tensor): void {
-  const [native, typescript] = (['native', 'typescript'] as const).map((backend) => {
-    const network = new Network(model, backend)
-    const first = network.run(picture) // also lets the just-in-time compiler do its work
-    const second = network.run(picture)
-    const milliseconds = second.milliseconds.map((time, index) => Math.min(time, first.milliseconds[index]))
-    return { steps: network.steps, flops: network.flops(picture.shape), output: second.output, milliseconds }
-  })
-  const [, height, width] = picture.shape
-  console.log(`Native code against TypeScript on ${width} × ${height} pixels of it, milliseconds:`)
-  console.log(`${row('', '', 'native', 'TypeScript')}     ratio`)
-  const line = (name: string, description: string, fast: number, slow: number): void => {
-    console.log(`${row(name, description, fast.toFixed(2), slow.toFixed(2))}${(slow / fast).toFixed(1).padStart(9)}×`)
-  }
-  native.steps.forEach(({ name, description }, index) => {
-    if (native.flops[index] > 0) line(name, description, native.milliseconds[index], typescript.milliseconds[index])
-  })
-  line('all, with what is between', '', sum(native.milliseconds), sum(typescript.milliseconds))
+  const network = new Network(model, 'native')
+  const native = measure(network, picture, 5)
+  const typescript = measure(new Network(model, 'typescript'), picture, 2)
 
-  const apart = largestDifference(native.output.data, typescript.output.data)
-  const bytes = largestDifference(toBytes(native.output), toBytes(typescript.output))
-  console.log(
-    `Largest difference of their results: ${apart.toExponential(1)} on the scale 0 to 255 (${bytes} once rounded).\n`,
-  )
+  const [, height, width] = picture.shape
+  console.log(`Native code against TypeScript on ${width} × ${height} pixels of it, in milliseconds:`)
+  console.log(row('', '', 'native', 'TypeScript', 'ratio'))
+  const print = (name: string, description: string, fast: number, slow: number): void => {
+    console.log(row(name, description, fast.toFixed(2), slow.toFixed(2), `${(slow / fast).toFixed(0)}×`))
+  }
+  const flops = network.flops(picture.shape)
+  network.steps.forEach(({ name, description }, i) => {
+    if (flops[i] > 0) print(name, description, native.milliseconds[i], typescript.milliseconds[i])
+  })
+  print('the whole network', '', sum(native.milliseconds), sum(typescript.milliseconds))
+
+  const apart = largestDifference(native.output.data, typescript.output.data).toExponential(1)
+  const rounded = largestDifference(toBytes(native.output), toBytes(typescript.output))
+  console.log(`Largest difference of their results: ${apart} on the scale from 0 to 255 (${rounded} once rounded).\n`)
 }
 
-function row(name: string, description: string, first: string, second: string): string {
-  return `  ${name.padEnd(20)} ${description.padEnd(34)}${first.padStart(11)}${second.padStart(13)}`
+/** The shortest time of each step; the first run also lets the just-in-time compiler do its work. */
+function measure(network: Network, picture: Tensor, runs: number): { output: Tensor; milliseconds: number[] } {
+  const all = Array.from({ length: runs }, () => network.run(picture))
+  const milliseconds = network.steps.map((_, i) => Math.min(...all.map((run) => run.milliseconds[i])))
+  return { output: all[0].output, milliseconds }
+}
+
+function row(name: string, description: string, first: string, second: string, ratio: string): string {
+  return `  ${name.padEnd(20)} ${description.padEnd(34)}${first.padStart(10)}${second.padStart(13)}${ratio.padStart(9)}`
 }
 
 function sum(values: readonly number[]): number {

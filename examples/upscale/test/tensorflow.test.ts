@@ -97,7 +97,7 @@ async function compareModels(model: tf.LayersModel, shape: number[]): Promise<st
   const picture = tensor(noise, shape)
   const expected = predict(model, picture)
   const converted = await convert(model)
-  for (const backend of backends) check(converted, backend, picture, expected, 2e-6)
+  for (const backend of backends) check(converted, backend, picture, expected, 1e-5)
   return new Network(converted).steps.map(({ name, description }) => `${name}: ${description}`)
 }
 

@@ -7,25 +7,26 @@ import type { Epilogue } from '../backend.js'
 import { WHERE } from './operands.js'
 
 /** Computes in a later turn, unless the signal is aborted before that. */
-export function later<T>(signal: AbortSignalLike | undefined, compute: () => T): Promise<T> {
+export async function later<T>(signal: AbortSignalLike | undefined, compute: () => T): Promise<T> {
+  await nextTurn(signal)
+  return compute()
+}
+
+function nextTurn(signal: AbortSignalLike | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(abortError(signal))
       return
     }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }, 0)
     const abort = (): void => {
       signal?.removeEventListener('abort', abort)
       clearTimeout(timer)
       if (signal !== undefined) reject(abortError(signal))
     }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort)
-      try {
-        resolve(compute())
-      } catch (error) {
-        reject(error)
-      }
-    }, 0)
     signal?.addEventListener('abort', abort)
   })
 }

@@ -91,14 +91,25 @@ struct WeightGradient {
     multiply(tiles, product);
   }
 
+  /* In the order of the weights' memory, which is by far the larger of the two. */
   void write(int64_t feature, int64_t features, const ColumnBlock &block, const T *sums) const {
     const auto &w = problem.weights;
     T *const origin = static_cast<T *>(context.operands->weight_gradient) + w.origin + feature * w.feature +
                       block.first_channel * w.channel + block.first_tap * w.tap;
-    for (int64_t f = 0; f < features; ++f) {
+    const auto copy = [&](int64_t f, int64_t c, int64_t t) {
+      origin[f * w.feature + c * w.channel + t * w.tap] = sums[f * blocking.pitch + t * block.channels + c];
+    };
+    if (w.feature == 1) {
       for (int64_t t = 0; t < block.taps; ++t) {
-        const T *const row = sums + f * blocking.pitch + t * block.channels;
-        for (int64_t c = 0; c < block.channels; ++c) origin[f * w.feature + t * w.tap + c * w.channel] = row[c];
+        for (int64_t c = 0; c < block.channels; ++c) {
+          for (int64_t f = 0; f < features; ++f) copy(f, c, t);
+        }
+      }
+    } else {
+      for (int64_t f = 0; f < features; ++f) {
+        for (int64_t c = 0; c < block.channels; ++c) {
+          for (int64_t t = 0; t < block.taps; ++t) copy(f, c, t);
+        }
       }
     }
   }

@@ -1,5 +1,8 @@
-/* Vectors in plain C++: small arrays, which a compiler maps to its baseline registers (SSE2 on
- * x86-64, SIMD128 on WebAssembly). It is also the definition of what each operation means.
+/* Vectors of 16 bytes in plain C++. It is also the definition of what each operation means.
+ *
+ * Lanes are written one by one and left to the compiler, which maps them to its baseline registers (SSE2
+ * on x86-64, SIMD128 on WebAssembly). GCC and Clang do so reliably when the array is one of their vector types, which
+ * can be indexed like an array.
  *
  * There is no fused multiply-add in those baselines, so multiply_add rounds twice here. */
 #ifndef CONVKIT_VEC_PORTABLE_H
@@ -31,12 +34,24 @@ struct Powers<double> {
   static constexpr double rounder = 6755399441055744.0; /* 1.5 * 2^52 */
 };
 
+#if defined(__GNUC__)
+template <typename T, int32_t LANES>
+struct Lanes {
+  typedef T Type __attribute__((vector_size(LANES * sizeof(T))));
+};
+#else
+template <typename T, int32_t LANES>
+struct Lanes {
+  using Type = T[LANES];
+};
+#endif
+
 template <typename T, int32_t LANES>
 struct Vec {
   using Element = T;
   using Bits = typename Powers<T>::Bits;
   static constexpr int32_t lanes = LANES;
-  T v[LANES];
+  typename Lanes<T, LANES>::Type v;
 
   static Vec load(const T *p) { return load_partial(p, LANES); }
   /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */

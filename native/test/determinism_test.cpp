@@ -1,0 +1,150 @@
+/* Equal bits: for any number of slots, for an image alone or in a batch, with weights packed before or
+ * during the call, and on all instruction sets with fused multiply-add. And real data close to exact. */
+#include <cmath>
+#include <cstring>
+
+#include "../core/cpu/dispatch.h"
+#include "runner.h"
+
+using namespace test;
+
+namespace {
+
+template <typename T>
+void fill_real(const Buffer<T> &buffer, Random &random) {
+  for (T &x : buffer) x = static_cast<T>(static_cast<double>(random.between(-1000000, 1000000)) / 1e6);
+}
+
+template <typename T>
+bool same_bits(const Buffer<T> &a, const Buffer<T> &b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+template <typename T>
+void check_bits(const ck_problem &p, Random &random) {
+  const Data<T> data(p, Guard::behind);
+  fill_real(data.image, random);
+  fill_real(data.features, random);
+  fill_real(data.weights, random);
+  fill_real(data.bias_image, random);
+  fill_real(data.bias_features, random);
+  for (const ck_pass pass : kPasses) {
+    ck_epilogue epilogue = {};
+    epilogue.bias = pass == CK_FORWARD ? data.bias_features.data() : data.bias_image.data();
+    epilogue.activation = CK_SILU;
+    const ck_epilogue *const given = pass == CK_WEIGHT_GRADIENT ? nullptr : &epilogue;
+    const Buffer<T> fused(result_size(p, pass));
+    bool have_fused = false;
+    for (const std::string &isa : isa_names()) {
+      const Buffer<T> first(result_size(p, pass)), other(result_size(p, pass));
+      for (const int32_t slots : {1, 2, 3, 7}) {
+        Host host(slots);
+        const Buffer<T> &out = slots == 1 ? first : other;
+        const bool ok = run_pass(host, p, pass, isa.c_str(), data, given, slots == 3, out.data()) == CK_OK;
+        CHECK(ok && same_bits(first, out), describe(p, isa.c_str()) + " slots " + std::to_string(slots));
+      }
+      if (!convkit::find_kernel_table(isa.c_str())->fused) continue;
+      if (!have_fused) std::memcpy(fused.data(), first.data(), first.size() * sizeof(T));
+      have_fused = true;
+      CHECK(same_bits(fused, first), describe(p, isa.c_str()) + " pass " + std::to_string(pass) + ": other bits");
+    }
+  }
+}
+
+/* The second image of a batch, alone. */
+template <typename T>
+void check_batch(ck_problem p, Random &random) {
+  p.batch = 3;
+  const Data<T> data(p, Guard::behind);
+  fill_real(data.image, random);
+  fill_real(data.features, random);
+  fill_real(data.weights, random);
+  ck_problem single = p;
+  single.batch = 1;
+  const Data<T> alone(single, Guard::behind);
+  std::memcpy(alone.image.data(), data.image.data() + alone.image.size(), alone.image.size() * sizeof(T));
+  std::memcpy(alone.features.data(), data.features.data() + alone.features.size(), alone.features.size() * sizeof(T));
+  std::memcpy(alone.weights.data(), data.weights.data(), alone.weights.size() * sizeof(T));
+  for (const ck_pass pass : {CK_FORWARD, CK_ADJOINT}) {
+    Host host(2);
+    const Buffer<T> all(result_size(p, pass)), one(result_size(single, pass));
+    run_pass(host, p, pass, nullptr, data, nullptr, false, all.data());
+    run_pass(host, single, pass, nullptr, alone, nullptr, true, one.data());
+    CHECK(std::memcmp(one.data(), all.data() + one.size(), one.size() * sizeof(T)) == 0, describe(p, "batch"));
+  }
+}
+
+template <typename T>
+void check_error(const ck_problem &p, Random &random) {
+  const Data<T> data(p, Guard::behind);
+  fill_real(data.image, random);
+  fill_real(data.features, random);
+  fill_real(data.weights, random);
+  const auto widen = [](const Buffer<T> &b, bool absolute) {
+    std::vector<double> x;
+    for (const T v : b) x.push_back(absolute ? std::fabs(static_cast<double>(v)) : static_cast<double>(v));
+    return x;
+  };
+  std::vector<double> results[2][3];
+  for (int absolute = 0; absolute < 2; ++absolute) {
+    const auto image = widen(data.image, absolute), features = widen(data.features, absolute),
+               weights = widen(data.weights, absolute);
+    results[absolute][CK_FORWARD] = reference_forward(p, image, weights);
+    results[absolute][CK_ADJOINT] = reference_adjoint(p, features, weights);
+    results[absolute][CK_WEIGHT_GRADIENT] = reference_gradient(p, image, features);
+  }
+  const double depth = static_cast<double>(weight_size(p) / p.feature_channels);
+  const double terms[3] = {depth, depth * static_cast<double>(p.feature_channels),
+                           static_cast<double>(p.batch * product(p.features))};
+  for (const ck_pass pass : kPasses) {
+    for (const std::string &isa : isa_names()) {
+      Host host;
+      const Buffer<T> out(result_size(p, pass));
+      run_pass(host, p, pass, isa.c_str(), data, nullptr, false, out.data());
+      /* |error| <= terms * unit roundoff * sum |terms|, and the reference's own; nowhere near is normal */
+      const double bound = (terms[pass] + 1) * static_cast<double>(std::numeric_limits<T>::epsilon());
+      bool close = true;
+      for (size_t i = 0; i < out.size(); ++i) {
+        const double error = std::fabs(static_cast<double>(out[i]) - results[0][pass][i]);
+        close = close && error <= bound * results[1][pass][i];
+      }
+      CHECK(close, describe(p, isa.c_str()) + " pass " + std::to_string(pass));
+    }
+  }
+}
+
+}  // namespace
+
+TEST(equal_bits) {
+  Random random(test::options.seed);
+  ck_problem large = make_problem(2, 20, 37, 1, 40, 41, 3, 1, 1, 1);
+  for (int32_t layout = 0; layout < 2; ++layout) {
+    large.layout = layout;
+    check_bits<float>(large, random);
+    check_bits<double>(with_type(large, CK_FLOAT64), random);
+    check_batch<float>(large, random);
+    check_batch<double>(with_type(large, CK_FLOAT64), random);
+    ck_problem strided = make_problem(1, 64, 48, 2, 25, 25, 4, 2, 1, 1);
+    strided.layout = layout;
+    check_bits<float>(strided, random);
+    ck_problem taps = make_problem(1, 3, 20, 1, 40, 40, 17, 1, 8, 1);
+    taps.layout = layout;
+    check_bits<float>(taps, random);
+  }
+  for (int i = 0; i < test::options.random_cases / 10; ++i) {
+    const ck_problem p = random_problem(random);
+    check_bits<float>(with_type(p, CK_FLOAT32), random);
+    check_bits<double>(with_type(p, CK_FLOAT64), random);
+    check_batch<float>(with_type(p, CK_FLOAT32), random);
+  }
+}
+
+TEST(rounding_error) {
+  Random random(test::options.seed + 17);
+  for (int i = 0; i < test::options.random_cases / 5; ++i) {
+    const ck_problem p = random_problem(random);
+    if (static_cast<double>(feature_size(p)) * static_cast<double>(weight_size(p) / p.feature_channels) > 1e6) continue;
+    check_error<float>(with_type(p, CK_FLOAT32), random);
+    check_error<double>(with_type(p, CK_FLOAT64), random);
+  }
+}

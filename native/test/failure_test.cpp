@@ -1,0 +1,213 @@
+/* What goes wrong is reported, leaves outputs alone and leaks nothing. Memory is what the plan said. */
+#include <cmath>
+#include <cstring>
+
+#include "runner.h"
+
+using namespace test;
+
+namespace {
+
+bool untouched(const Buffer<float> &out) {
+  for (const float x : out) {
+    if (!std::isnan(x)) return false;
+  }
+  return true;
+}
+
+ck_problem larger_problem(int32_t layout) {
+  ck_problem p = make_problem(2, 40, 37, 1, 33, 31, 3, 1, 1, 1);
+  p.layout = p.weight_layout = layout;
+  return p;
+}
+
+void check_invalid(const ck_problem &p, const char *what) {
+  for (const ck_pass pass : kPasses) {
+    Host host;
+    const PlanOwner owner(host, p, pass, nullptr);
+    CHECK(owner.status == CK_INVALID && owner.plan == nullptr && owner.why[0] != 0, what);
+    CHECK(host.live == 0, what);
+  }
+}
+
+}  // namespace
+
+TEST(allocation_failures) {
+  for (int32_t layout = 0; layout < 2; ++layout) {
+    const ck_problem p = larger_problem(layout);
+    const Data<float> data(p, Guard::behind);
+    data.image.fill(1), data.features.fill(1), data.weights.fill(1);
+    for (const ck_pass pass : kPasses) {
+      for (const bool prepack : {false, true}) {
+        int64_t fail_at = 0;
+        for (;; ++fail_at) {
+          Host host(2);
+          host.fail_at = fail_at;
+          const Buffer<float> out(result_size(p, pass));
+          const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, prepack, out.data());
+          CHECK(host.live == 0, "memory is left after a failure");
+          if (status == CK_OK) break;
+          CHECK(status == CK_OUT_OF_MEMORY && untouched(out), "allocation " + std::to_string(fail_at));
+        }
+        CHECK(fail_at >= 2, "the plan and the workspace are allocated");
+      }
+    }
+  }
+}
+
+TEST(cancellation) {
+  for (int32_t layout = 0; layout < 2; ++layout) {
+    const ck_problem p = larger_problem(layout);
+    const Data<float> data(p, Guard::behind);
+    data.image.fill(1), data.features.fill(1), data.weights.fill(1);
+    for (const ck_pass pass : kPasses) {
+      for (const int64_t cancel_at : {0, 1, 2, 5, 9}) {
+        Host host(2);
+        host.cancel_at = cancel_at;
+        const Buffer<float> out(result_size(p, pass));
+        const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, false, out.data());
+        CHECK(status == CK_CANCELLED && host.live == 0, "cancelled at " + std::to_string(cancel_at));
+      }
+    }
+  }
+}
+
+TEST(workspace_is_what_the_plan_says) {
+  Random random(test::options.seed);
+  for (int i = 0; i < 40; ++i) {
+    ck_problem p = i < 2 ? larger_problem(i) : random_problem(random);
+    if (i == 2) p = make_problem(1, 256, 256, 1, 64, 64, 3, 1, 1, 1), p.layout = CK_CHANNELS_LAST;
+    if (i == 3) p = make_problem(1, 256, 256, 1, 64, 64, 3, 1, 1, 1);
+    if (i > 1 && i < 4) p = with_type(p, CK_FLOAT64);
+    if (p.batch == 0) p.batch = 1;
+    for (const ck_pass pass : kPasses) {
+      for (const std::string &isa : isa_names()) {
+        for (const int32_t slots : {1, 3}) {
+          Host host(slots);
+          const PlanOwner owner(host, p, pass, isa.c_str());
+          const ck_plan_info info = owner.info();
+          const int64_t scratch = info.workspace_bytes - info.weights_bytes;
+          CHECK(scratch <= slots * (INT64_C(1) << 20), describe(p, isa.c_str()) + ": more than 1 MiB a slot");
+          CHECK((pass == CK_WEIGHT_GRADIENT) == (info.weights_bytes == 0), "packed weights");
+          if (i == 2 || i == 3) continue; /* large: planned only */
+          const Data<float> f32(p, Guard::behind);
+          const Data<double> f64(p, Guard::behind);
+          const bool is_f32 = p.image_type == CK_FLOAT32;
+          const Buffer<double> out(result_size(p, pass));
+          const int64_t before = host.bytes;
+          const ck_operands operands = is_f32 ? operands_of(pass, f32, reinterpret_cast<float *>(out.data()))
+                                              : operands_of(pass, f64, out.data());
+          CHECK(ck_run(owner.plan, &host.runtime, &operands) == CK_OK, describe(p, isa.c_str()));
+          CHECK(host.bytes - before == info.workspace_bytes,
+                describe(p, isa.c_str()) + ": " + std::to_string(host.bytes - before) + " bytes, not " +
+                    std::to_string(info.workspace_bytes));
+        }
+      }
+    }
+  }
+}
+
+TEST(plans) {
+  const Host host(2);
+  const ck_problem p = larger_problem(0);
+  const PlanOwner best(host, p, CK_FORWARD, nullptr), named(host, p, CK_FORWARD, "portable", "im2col");
+  CHECK(std::string(best.info().algorithm) == "im2col" && best.info().refused[0] == 0, "the base algorithm");
+  CHECK(std::string(named.info().id) == "im2col/4x8/kc180/portable", named.info().id);
+  CHECK(std::string(named.info().weights_key) != best.info().weights_key || ck_isa_count() == 1, "keys differ by tile");
+  const PlanOwner unknown(host, p, CK_FORWARD, nullptr, "fft");
+  CHECK(unknown.status == CK_UNSUPPORTED && std::string(unknown.why) == "fft: no such algorithm", unknown.why);
+  const PlanOwner isa(host, p, CK_FORWARD, "vax");
+  CHECK(isa.status == CK_UNSUPPORTED && isa.why[0] != 0, "an unknown instruction set");
+
+  /* Packed weights of another form are refused. */
+  Host owner(1);
+  const PlanOwner forward(owner, p, CK_FORWARD, nullptr), adjoint(owner, p, CK_ADJOINT, nullptr);
+  const Data<float> data(p, Guard::behind);
+  const Buffer<float> out(image_size(p));
+  ck_weights *packed = nullptr;
+  CHECK(ck_weights_pack(forward.plan, &owner.runtime, data.weights.data(), &packed) == CK_OK, "pack");
+  ck_operands operands = operands_of(CK_ADJOINT, data, out.data());
+  operands.packed = packed;
+  CHECK(ck_run(adjoint.plan, &owner.runtime, &operands) == CK_INVALID && untouched(out), "another plan's weights");
+  ck_weights_destroy(packed);
+  CHECK(ck_weights_pack(forward.plan, &owner.runtime, nullptr, &packed) == CK_INVALID && !packed, "no weights");
+}
+
+TEST(missing_operands) {
+  Host host(1);
+  const ck_problem p = larger_problem(0);
+  const Data<float> data(p, Guard::behind);
+  const Buffer<float> out(feature_size(p));
+  const PlanOwner owner(host, p, CK_FORWARD, nullptr);
+  ck_operands operands = operands_of(CK_FORWARD, data, out.data());
+  ck_epilogue epilogue = {};
+  operands.epilogue = &epilogue;
+  epilogue.activation = CK_PRELU;
+  CHECK(ck_run(owner.plan, &host.runtime, &operands) == CK_INVALID, "prelu without slope");
+  epilogue.activation = 77;
+  CHECK(ck_run(owner.plan, &host.runtime, &operands) == CK_INVALID, "unknown activation");
+  operands.epilogue = nullptr;
+  operands.image_in = nullptr;
+  CHECK(ck_run(owner.plan, &host.runtime, &operands) == CK_INVALID, "no image");
+  operands = operands_of(CK_FORWARD, data, out.data());
+  operands.weights = nullptr;
+  CHECK(ck_run(owner.plan, &host.runtime, &operands) == CK_INVALID, "no weights");
+  CHECK(ck_run(nullptr, &host.runtime, &operands) == CK_INVALID, "no plan");
+  CHECK(ck_run(owner.plan, nullptr, &operands) == CK_INVALID, "no runtime");
+  CHECK(untouched(out), "output of refused calls");
+  ck_plan_destroy(nullptr);
+  ck_weights_destroy(nullptr);
+}
+
+TEST(invalid_problems) {
+  const ck_problem good = make_problem(1, 4, 6, 2, 8, 8, 3, 1, 1, 1);
+  ck_problem p = good;
+  p.batch = -1, check_invalid(p, "batch");
+  p = good, p.groups = 0, check_invalid(p, "no groups");
+  p = good, p.groups = 3, check_invalid(p, "groups do not divide");
+  p = good, p.image_channels = 0, check_invalid(p, "no channels");
+  p = good, p.feature_channels = -2, check_invalid(p, "negative channels");
+  p = good, p.stride[1] = 0, check_invalid(p, "stride 0");
+  p = good, p.dilation[2] = 0, check_invalid(p, "dilation 0");
+  p = good, p.image[0] = 0, check_invalid(p, "no image");
+  p = good, p.kernel[1] = 0, check_invalid(p, "no kernel");
+  p = good, p.features[2] = 0, check_invalid(p, "no features");
+  p = good, p.pad_begin[2] = -1, check_invalid(p, "negative padding");
+  p = good, p.layout = 2, check_invalid(p, "layout");
+  p = good, p.weight_layout = -1, check_invalid(p, "weight layout");
+  p = good, p.padding_mode = 4, check_invalid(p, "padding mode");
+  p = good, p.image_type = 2, check_invalid(p, "type");
+  p = good, p.weight_type = CK_FLOAT64, check_invalid(p, "mixed types");
+  p = good, p.stride[2] = INT64_MAX, check_invalid(p, "stride overflows");
+  p = good, p.dilation[1] = INT64_C(1) << 61, check_invalid(p, "dilation overflows");
+  p = good, p.pad_begin[1] = INT64_MAX, check_invalid(p, "padding overflows");
+  p = good, p.image[1] = p.image[2] = INT64_C(1) << 32, check_invalid(p, "image overflows");
+  p = good, p.image[1] = INT64_MAX, p.image[2] = INT64_MAX, check_invalid(p, "image overflows twice");
+  p = good, p.features[1] = p.features[2] = INT64_C(1) << 31, check_invalid(p, "features overflow");
+  p = good, p.kernel[0] = p.kernel[1] = p.kernel[2] = INT64_C(1) << 21, check_invalid(p, "weights overflow");
+  p = good, p.batch = INT64_MAX, check_invalid(p, "batch overflows");
+}
+
+/* Distances near the limit: legal, and no step leaves the image. */
+TEST(far_reaching_problems) {
+  Random random(test::options.seed);
+  for (int32_t mode = 0; mode < 4; ++mode) {
+    ck_problem p = make_problem(1, 2, 2, 1, 5, 5, 3, 1, 1, 1);
+    p.padding_mode = mode;
+    p.stride[2] = INT64_C(1) << 53, p.dilation[2] = (INT64_C(1) << 53) - 1, p.pad_begin[2] = (INT64_C(1) << 53) + 3;
+    p.stride[1] = INT64_C(1) << 40, p.pad_begin[1] = INT64_C(1) << 60;
+    const Data<float> data(p, Guard::behind);
+    data.image.fill(1), data.features.fill(1), data.weights.fill(1);
+    for (int32_t layout = 0; layout < 2; ++layout) {
+      p.layout = layout;
+      for (const ck_pass pass : kPasses) {
+        Host host;
+        const Buffer<float> out(result_size(p, pass));
+        CHECK(run_pass(host, p, pass, nullptr, data, nullptr, false, out.data()) == CK_OK, describe(p, "far"));
+        bool finite = true;
+        for (const float x : out) finite = finite && std::isfinite(x);
+        CHECK(finite, describe(p, "far"));
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/* The contract of the tiles, for each table, every size: what is read, what is written, the sums. */
+#include <algorithm>
+#include <cmath>
+
+#include "../core/cpu/dispatch.h"
+#include "harness.h"
+#include "problems.h"
+
+using namespace test;
+using convkit::Epilogue;
+using convkit::KernelTable;
+using convkit::TileCall;
+using convkit::TileSet;
+
+namespace {
+
+/* One tile on guarded operands; B lies by a shuffled table of offsets. */
+template <typename T>
+void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t columns, int64_t depth, Random &random) {
+  const int32_t vectors = (columns + tiles.lanes - 1) / tiles.lanes, read = vectors * tiles.lanes;
+  const int64_t a_step = rows + random.between(0, 3), b_step = read + random.between(0, 2);
+  const int64_t c_step = columns + random.between(0, 5);
+  const Guard guard = random.chance(50) ? Guard::behind : Guard::before;
+  const Buffer<T> a((depth - 1) * a_step + rows, guard), b((depth - 1) * b_step + read, guard);
+  const Buffer<T> c((rows - 1) * c_step + columns, guard), bias(std::max(rows, columns), guard);
+  for (T &x : a) x = static_cast<T>(random.between(-3, 3));
+  for (T &x : b) x = static_cast<T>(random.between(-3, 3));
+  for (T &x : bias) x = static_cast<T>(random.between(-3, 3));
+  std::vector<int64_t> offsets;
+  for (int64_t k = 0; k < depth; ++k) offsets.push_back(k * b_step);
+  for (size_t k = offsets.size(); k > 1; --k) {
+    std::swap(offsets[k - 1], offsets[static_cast<size_t>(random.between(0, static_cast<int64_t>(k) - 1))]);
+  }
+  const bool continues = random.chance(50), by_lane = random.chance(50);
+  const Buffer<T> before(static_cast<int64_t>(c.size()));
+  for (size_t i = 0; i < c.size(); ++i) {
+    const bool inside = static_cast<int64_t>(i) % c_step < columns;
+    before[i] = c[i] = continues || !inside ? static_cast<T>(random.between(-9, 9)) : std::numeric_limits<T>::quiet_NaN();
+  }
+
+  Epilogue<T> epilogue = {bias.data(), bias.data(), static_cast<T>(-5), static_cast<T>(30), 0, by_lane};
+  const int32_t activations[] = {-1, CK_LINEAR, CK_CLIP, CK_PRELU, CK_LEAKY_RELU};
+  epilogue.activation = activations[random.between(0, 4)];
+  TileCall<T> call = {};
+  call.a = a.data(), call.b = b.data(), call.b_offsets = offsets.data();
+  call.a_step = a_step, call.depth = depth;
+  call.c = c.data(), call.c_step = c_step, call.columns = columns, call.continues = continues;
+  call.epilogue = epilogue.activation < 0 ? nullptr : &epilogue;
+  tiles.tiles[(rows - 1) * (tiles.columns / tiles.lanes) + vectors - 1](&call);
+
+  bool equal = true;
+  for (size_t i = 0; i < c.size(); ++i) {
+    const int64_t row = static_cast<int64_t>(i) / c_step, column = static_cast<int64_t>(i) % c_step;
+    if (column >= columns) {
+      equal = equal && c[i] == before[i];
+      continue;
+    }
+    T sum = continues ? before[i] : 0;
+    for (int64_t k = 0; k < depth; ++k) {
+      sum += a[static_cast<size_t>(k * a_step + row)] *
+             b[static_cast<size_t>(offsets[static_cast<size_t>(k)] + column)];
+    }
+    if (call.epilogue) {
+      const T channel = bias[static_cast<size_t>(by_lane ? column : row)];
+      sum += channel;
+      if (epilogue.activation == CK_CLIP) sum = std::min(std::max(sum, epilogue.a), epilogue.b);
+      if (epilogue.activation == CK_PRELU && sum < 0) sum *= channel;
+      if (epilogue.activation == CK_LEAKY_RELU && sum < 0) sum *= epilogue.a;
+    }
+    equal = equal && c[i] == sum;
+  }
+  CHECK(equal, std::string(isa) + " " + std::to_string(sizeof(T) * 8) + " tile " + std::to_string(rows) + "x" +
+                   std::to_string(columns) + " depth " + std::to_string(depth) + " activation " +
+                   std::to_string(epilogue.activation));
+}
+
+template <typename T>
+void check_tiles(const char *isa, const TileSet<T> &tiles, Random &random) {
+  for (int32_t rows = 1; rows <= tiles.rows; ++rows) {
+    for (int32_t columns = 1; columns <= tiles.columns; ++columns) {
+      for (const int64_t depth : {1, 2, 3, 17}) check_tile(isa, tiles, rows, columns, depth, random);
+    }
+  }
+}
+
+}  // namespace
+
+TEST(tiles) {
+  Random random(test::options.seed);
+  for (int32_t i = 0; i < convkit::kernel_table_count(); ++i) {
+    const KernelTable &table = *convkit::kernel_table(i);
+    check_tiles(table.name, table.f32, random);
+    check_tiles(table.name, table.f64, random);
+  }
+}
+
+TEST(dispatch) {
+  CHECK(convkit::find_kernel_table("sse9") == nullptr, "an unknown name");
+  CHECK(convkit::find_kernel_table(nullptr) == convkit::kernel_table(0), "the best by default");
+  CHECK(convkit::find_kernel_table("portable") == convkit::kernel_table(convkit::kernel_table_count() - 1),
+        "portable is always there, and last");
+  CHECK(convkit::kernel_table(-1) == nullptr && ck_isa_name(ck_isa_count()) == nullptr, "outside the list");
+}
