@@ -11,9 +11,11 @@ const system = `${process.platform}-${process.arch}`
 if (!systems.includes(system)) {
   console.log(`convkit: no clang-format for ${system}, so the layout of the C++ files is not checked`)
 } else {
-  const files = readdirSync(join(root, 'native'), { recursive: true })
-    .filter((name) => /\.(h|cpp)$/.test(name))
-    .map((name) => join('native', name))
+  const files = ['native', 'bench/native'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .filter((name) => /\.(h|cpp)$/.test(name))
+      .map((name) => join(folder, name)),
+  )
   const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '-Werror']
   if (files.length) runBin('clang-format', 'clang-format', [...mode, ...files])
 }

@@ -18,7 +18,7 @@ export function run(command, args, { quiet = false, ...options } = {}) {
   if (error) fail(`cannot run ${command}: ${error.message}`)
   if (status === 0) return
   if (quiet) console.error(`${stdout}${stderr}`)
-  fail(`${[command, ...args].join(' ')} ended with ${signal ?? `status ${status}`}`, status ?? 1)
+  fail(`${[command, ...args].join(' ').slice(0, 120)} ended with ${signal ?? `status ${status}`}`, status ?? 1)
 }
 
 /** Runs a program of an installed package through Node itself: no shell, the same on every system. */

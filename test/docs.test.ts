@@ -1,6 +1,6 @@
 /**
- * Every ts and js block of README.md and docs/*.md runs. In a block 'convkit' is the library's source; several blocks of a file are several
- * programs. `<!-- no-run -->` on the line above a block says that it is a fragment.
+ * Every ts and js block of README.md and docs/*.md runs. In a block 'convkit' is the library's source; several blocks
+ * of a file are several programs. `<!-- no-run -->` on the line above a block says that it is a fragment.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,7 @@
-/** Errors: code, class, one line that names the argument, what was expected and what came, and the common slip where there is one. */
+/**
+ * Errors: code, class, one line that names the argument, what was expected and what came, and the common slip where
+ * there is one.
+ */
 
 import { describe, expect, test } from 'vitest'
 import { backends } from './support/backends.js'
@@ -422,7 +425,8 @@ describe('reading options', () => {
     'options that are none: %s',
     (value) => {
       const error = errorOf(() => conv2d(x, w, value))
-      // An empty array or a function has no own enumerable keys, so that it may pass; everything else is a wrong kind of value.
+      // An empty array or a function has no own enumerable keys, so that it may pass; everything else is a wrong kind
+      // of value.
       if (error === undefined) expect(['object', 'function']).toContain(typeof value)
       else {
         expectTyped(error, String(value))

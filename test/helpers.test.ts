@@ -54,8 +54,9 @@ describe('convolutionMatrix', () => {
       ({ problem, definition, layout, weightLayout, options }, random) => {
         const op = operatorOf(problem.family, problem.rank)
         const direct = problem.family === 'conv'
-        // outputPadding and outputShape only choose the size of the image, which the matrix is told. An output padding of a stride or more
-        // gives an image over which the direct convolution has more positions than the call: there is no such matrix.
+        // outputPadding and outputShape only choose the size of the image, which the matrix is told. An output
+        // padding of a stride or more gives an image over which the direct convolution has more positions than the
+        // call: there is no such matrix.
         const { outputPadding: _, outputShape: __, ...matrixOptions } = options
         if (!direct) {
           const spatial = definition.imageShape.slice(2)

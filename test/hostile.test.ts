@@ -1,6 +1,7 @@
 /**
- * Any JavaScript value in any place gives a result or a typed error, before anything is written, and the same one from every backend:
- * a catalogue of hostile values × every argument and option of every function. Then sizes whose products overflow.
+ * Any JavaScript value in any place gives a result or a typed error, before anything is written, and the same one
+ * from every backend: a catalogue of hostile values × every argument and option of every function. Then sizes whose
+ * products overflow.
  */
 
 import { createContext, runInContext } from 'node:vm'

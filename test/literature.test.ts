@@ -46,8 +46,8 @@ const decimated = ({ data, shape }: Plain, stride: number): Plain => {
   return plain(values, [...shape.slice(0, -1), Math.ceil(width / stride)])
 }
 
-// V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning" (arXiv:1603.07285), figure 1.1; the same image and kernel
-// are in Theano's convolution arithmetic tutorial.
+// V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning" (arXiv:1603.07285), figure 1.1; the
+// same image and kernel are in Theano's convolution arithmetic tutorial.
 const guideImage = image([
   [3, 3, 2, 1, 0],
   [0, 0, 1, 3, 1],
@@ -231,7 +231,8 @@ describe.each(backends)('framework documentation, %s', (backend) => {
   test('VALID, SAME and FULL (notes on padding of tf.nn; scipy.signal.convolve)', () => {
     const sizes = (padding: string, stride: number): number[] =>
       conv1d.outputShape([1, 1, 13], [1, 1, 6], { padding, stride })
-    // tf.nn's own example: 13 samples, 6 taps, stride 5; 'VALID' drops the last two samples, 'SAME' pads one before and two behind.
+    // tf.nn's own example: 13 samples, 6 taps, stride 5; 'VALID' drops the last two samples, 'SAME' pads one before
+    // and two behind.
     expect(sizes('valid', 5)).toEqual([1, 1, 2])
     expect(sizes('same', 5)).toEqual([1, 1, 3])
     expect(sizes('full', 1)).toEqual([1, 1, 18])
@@ -271,7 +272,8 @@ describe.each(backends)('one matrix, three passes, %s', (backend) => {
   })
 
   test('asDirectConvolution: zero insertion, padding p′, flipped kernel (guide, chapter 4)', () => {
-    // Relationship 13's example: 3 × 3 input, 3 × 3 kernel, stride 2, padding 1: stretched to 5 × 5, padded by p′ = 1 on both sides.
+    // Relationship 13's example: 3 × 3 input, 3 × 3 kernel, stride 2, padding 1: stretched to 5 × 5, padded by p′ = 1
+    // on both sides.
     const input = plain([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
     const kernel = plain([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
     const direct = loose.asDirectConvolution(input, kernel, { stride: 2, padding: 1 })
@@ -329,8 +331,9 @@ describe.each(backends)('signal processing, %s', (backend) => {
 
 describe.each(backends)('upsampling, %s', (backend) => {
   test('nearest by 2, then 3 taps, is one transposed convolution of 4 taps, borders included', () => {
-    // A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016): resize-convolution; the two steps are
-    // linear, so that their product is one transposed convolution. Tap by tap: [a, b, c] behind nearest ×2 is [c, b + c, a + b, a].
+    // A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016): resize-convolution;
+    // the two steps are linear, so that their product is one transposed convolution. Tap by tap: [a, b, c] behind
+    // nearest ×2 is [c, b + c, a + b, a].
     const { weight, options } = loose.upsampleAsTranspose(plain([1, 10, 100], [1, 1, 3]), 2)
     expect(weight.shape).toEqual([1, 1, 4])
     expect(Array.from(weight.data)).toEqual([100, 110, 11, 1])
@@ -341,7 +344,8 @@ describe.each(backends)('upsampling, %s', (backend) => {
   })
 
   test('the bilinear filler of FCN and Caffe', () => {
-    // J. Long, E. Shelhamer, T. Darrell, "Fully Convolutional Networks" (2015), surgery.py: upsample_filt; Caffe's filler.hpp, BilinearFiller.
+    // J. Long, E. Shelhamer, T. Darrell, "Fully Convolutional Networks" (2015), surgery.py: upsample_filt; Caffe's
+    // filler.hpp, BilinearFiller.
     const { weight, options } = loose.bilinearWeight(3, 2)
     expect(weight.shape).toEqual([3, 1, 4, 4])
     expect(options['groups']).toBe(3)
@@ -354,7 +358,8 @@ describe.each(backends)('upsampling, %s', (backend) => {
       [0.0625, 0.1875, 0.1875, 0.0625],
     ]
     expect(Array.from(weight.data)).toEqual([...kernel.flat(), ...kernel.flat(), ...kernel.flat()])
-    // Caffe's formula, for even and odd factors: k = 2f − f mod 2, centre c = (2f' − 1 − f' mod 2) / 2f' with f' = ceil(k / 2).
+    // Caffe's formula, for even and odd factors: k = 2f − f mod 2, centre c = (2f' − 1 − f' mod 2) / 2f' with f' =
+    // ceil(k / 2).
     for (const factor of [1, 2, 3, 4, 5]) {
       const filler = loose.bilinearWeight(1, factor, { dtype: 'float64' }).weight
       const k = 2 * factor - (factor % 2)

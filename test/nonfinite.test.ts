@@ -1,6 +1,7 @@
 /**
- * Promise 7: an output with a NaN term is NaN, one with an infinite term is not finite, and what has neither keeps its value. A non-finite
- * weight alone may also make NaN where its tap lies in the padding. Every activation maps NaN to NaN.
+ * Promise 7: an output with a NaN term is NaN, one with an infinite term is not finite, and what has neither keeps
+ * its value. A non-finite weight alone may also make NaN where its tap lies in the padding. Every activation maps NaN
+ * to NaN.
  */
 
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,7 @@
-/** convkit/promises and prepared.async: the same results, never a throw, aborting, and operands that change while the work runs. */
+/**
+ * convkit/promises and prepared.async: the same results, never a throw, aborting, and operands that change while the
+ * work runs.
+ */
 
 import { describe, expect, test } from 'vitest'
 import * as promises from '../lib/promises.js'

@@ -1,6 +1,7 @@
 /**
- * Random problems over the whole option space: every backend against the definition, exactly in small integers and within rounding in
- * reals; the identities that tie the passes together; the promises about bits. CONVKIT_SEED and CONVKIT_CASES (a factor) draw others.
+ * Random problems over the whole option space: every backend against the definition, exactly in small integers and
+ * within rounding in reals; the identities that tie the passes together; the promises about bits. CONVKIT_SEED and
+ * CONVKIT_CASES (a factor) draw others.
  */
 
 import { describe, test } from 'vitest'
@@ -41,7 +42,10 @@ const forEachProblem = (count: number, body: (drawn: Drawn, random: Random) => v
 
 type Draw = (random: Random, shape: readonly number[], dtype: 'float32' | 'float64') => Plain
 
-/** The operands of a problem, channels-first (`x`, `w`, `g`) and as the call wants them (`input`, `weight`, `gradOutput`). */
+/**
+ * The operands of a problem, channels-first (`x`, `w`, `g`) and as the call wants them (`input`, `weight`,
+ * `gradOutput`).
+ */
 const operands = ({ problem, definition, layout, weightLayout }: Drawn, random: Random, draw: Draw) => {
   const x = draw(random, definition.inputShape, problem.dtype)
   const w = draw(random, definition.weightShape, problem.dtype)
@@ -144,7 +148,8 @@ describe.each(backends)('random problems, %s', (backend) => {
             operand.data[at] = value - 0.5
             const below = dot(op(input, weight, options), gradOutput)
             operand.data[at] = value
-            // The operators are linear in each operand: a central difference has no error but rounding, whatever the step.
+            // The operators are linear in each operand: a central difference has no error but rounding, whatever the
+            // step.
             const slack = 1e-11 * (1 + Math.abs(above) + Math.abs(below))
             if (!(Math.abs(above - below - gradient.data[at]) <= slack)) {
               throw new Error(`element ${at}: difference ${above - below}, gradient ${gradient.data[at]}`)

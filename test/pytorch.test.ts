@@ -1,6 +1,7 @@
 /**
- * The operators against PyTorch, and TensorFlow's SAME against its formulas. The figures are in fixtures/pytorch.json, made by
- * fixtures/make_fixtures.py. CONVKIT_FIXTURES=path reads another file of that script instead, such as thousands of random problems.
+ * The operators against PyTorch, and TensorFlow's SAME against its formulas. The figures are in
+ * fixtures/pytorch.json, made by fixtures/make_fixtures.py. CONVKIT_FIXTURES=path reads another file of that script
+ * instead, such as thousands of random problems.
  */
 
 import { readFileSync } from 'node:fs'

@@ -1,8 +1,9 @@
 /**
- * Sizes at the edges of register tiles and vectors, and sizes large enough for cache blocking (hundreds of terms, more than 256 positions)
- * and for several threads: exact in small integers.
+ * Sizes at the edges of register tiles and vectors, and sizes large enough for cache blocking (hundreds of terms,
+ * more than 256 positions) and for several threads: exact in small integers.
  *
- * Most of the large ones are checked by what is cheap to know: native against TypeScript where both are there, and the adjoint identity.
+ * Most of the large ones are checked by what is cheap to know: native against TypeScript where both are there, and
+ * the adjoint identity.
  */
 
 import { describe, test } from 'vitest'
@@ -155,7 +156,8 @@ describe('large layers', () => {
     const dtype: Dtype = i % 3 === 2 ? 'float64' : 'float32'
     const problem = makeProblem(family, dtype, channels, spatial, kernel, options, { batch })
     const layout = layouts[i % 2]
-    // The definition is slow: where native code is there, TypeScript (itself checked against it on the rest) is the yardstick.
+    // The definition is slow: where native code is there, TypeScript (itself checked against it on the rest) is the
+    // yardstick.
     if (!hasNative) {
       checkPasses(problem, layout, 'typescript', random)
       return

@@ -43,11 +43,11 @@ typedef enum ck_padding_mode { CK_ZEROS = 0, CK_REFLECT = 1, CK_REPLICATE = 2, C
 /* f(x) of the epilogue. a and b are the parameters named here. Every one maps NaN to NaN. */
 typedef enum ck_activation {
   CK_LINEAR = 0,
-  CK_CLIP = 1,         /* min(max(x, a), b); relu = clip(0, inf), relu6 = clip(0, 6) */
-  CK_LEAKY_RELU = 2,   /* x < 0 ? a * x : x */
-  CK_PRELU = 3,        /* x < 0 ? slope[channel] * x : x */
-  CK_ELU = 4,          /* x < 0 ? a * (exp(x) - 1) : x */
-  CK_SIGMOID = 5,      /* 1 / (1 + exp(-x)) */
+  CK_CLIP = 1,       /* min(max(x, a), b); relu = clip(0, inf), relu6 = clip(0, 6) */
+  CK_LEAKY_RELU = 2, /* x < 0 ? a * x : x */
+  CK_PRELU = 3,      /* x < 0 ? slope[channel] * x : x */
+  CK_ELU = 4,        /* x < 0 ? a * (exp(x) - 1) : x */
+  CK_SIGMOID = 5,    /* 1 / (1 + exp(-x)) */
   CK_TANH = 6,
   CK_SILU = 7,         /* x * sigmoid(x) */
   CK_HARD_SIGMOID = 8, /* min(max(x / 6 + 1/2, 0), 1) */
@@ -79,7 +79,7 @@ typedef struct ck_runtime {
   void *(*alloc)(void *context, size_t bytes, size_t alignment); /* null when there is none */
   void (*free)(void *context, void *block);
   void (*parallel_for)(void *context, int64_t count, void (*body)(void *arg, int64_t index, int32_t slot), void *arg);
-  int32_t slots;                      /* >= 1 */
+  int32_t slots;                       /* >= 1 */
   int32_t (*cancelled)(void *context); /* asked between tiles; may be null */
 } ck_runtime;
 
@@ -103,11 +103,11 @@ typedef struct ck_plan ck_plan;
 typedef struct ck_weights ck_weights; /* weights in the form one plan reads */
 
 typedef struct ck_plan_info {
-  char id[96];         /* "im2col/14x32/kc256/avx512": for logs and bug reports */
+  char id[96]; /* "im2col/14x32/kc256/avx512": for logs and bug reports */
   char algorithm[16];
-  char reason[160];    /* why this one */
-  char refused[512];   /* "name: reason; name: reason", or empty */
-  char weights_key[96]; /* packed weights can be shared by plans with equal keys */
+  char reason[160];        /* why this one */
+  char refused[512];       /* "name: reason; name: reason", or empty */
+  char weights_key[96];    /* packed weights can be shared by plans with equal keys */
   int64_t workspace_bytes; /* scratch of one run with `slots` threads, packed weights included */
   int64_t weights_bytes;   /* of the packed weights alone */
 } ck_plan_info;

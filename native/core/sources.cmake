@@ -30,3 +30,12 @@ set(CONVKIT_CORE_SOURCES_AVX2 ${CONVKIT_CORE_DIR}/kernels/avx2.cpp)
 set(CONVKIT_CORE_SOURCES_AVX512 ${CONVKIT_CORE_DIR}/kernels/avx512.cpp)
 
 set(CONVKIT_TEST_DIR ${CONVKIT_CORE_DIR}/../test)
+
+set(CONVKIT_TEST_SOURCES
+    ${CONVKIT_TEST_DIR}/activation_test.cpp
+    ${CONVKIT_TEST_DIR}/determinism_test.cpp
+    ${CONVKIT_TEST_DIR}/failure_test.cpp
+    ${CONVKIT_TEST_DIR}/main.cpp
+    ${CONVKIT_TEST_DIR}/pass_test.cpp
+    ${CONVKIT_TEST_DIR}/problems.cpp
+    ${CONVKIT_TEST_DIR}/tile_test.cpp)

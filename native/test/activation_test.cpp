@@ -15,13 +15,20 @@ namespace {
 
 long double exact(int32_t activation, long double x, long double a) {
   switch (activation) {
-    case CK_ELU: return x < 0 ? a * std::expm1(x) : x;
-    case CK_SIGMOID: return 1 / (1 + std::exp(-x));
-    case CK_TANH: return std::tanh(x);
-    case CK_SILU: return x / (1 + std::exp(-x));
-    case CK_HARD_SIGMOID: return std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L);
-    case CK_HARD_SWISH: return x * std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L);
-    default: return x;
+    case CK_ELU:
+      return x < 0 ? a * std::expm1(x) : x;
+    case CK_SIGMOID:
+      return 1 / (1 + std::exp(-x));
+    case CK_TANH:
+      return std::tanh(x);
+    case CK_SILU:
+      return x / (1 + std::exp(-x));
+    case CK_HARD_SIGMOID:
+      return std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L);
+    case CK_HARD_SWISH:
+      return x * std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L);
+    default:
+      return x;
   }
 }
 
@@ -38,10 +45,30 @@ long double error_in_ulp(T got, long double wanted) {
 
 template <typename T>
 std::vector<T> sample_points(Random &random) {
-  std::vector<T> x = {0, static_cast<T>(-0.0), 1, -1, static_cast<T>(1e-30), static_cast<T>(-1e-30), 3, -3, 88, -88,
-                      -103, -104, -105, 700, -700, -745, -746, -800, 1e30f, -1e30f,
-                      std::numeric_limits<T>::max(), std::numeric_limits<T>::lowest(),
-                      std::numeric_limits<T>::denorm_min(), -std::numeric_limits<T>::denorm_min()};
+  std::vector<T> x = {0,
+                      static_cast<T>(-0.0),
+                      1,
+                      -1,
+                      static_cast<T>(1e-30),
+                      static_cast<T>(-1e-30),
+                      3,
+                      -3,
+                      88,
+                      -88,
+                      -103,
+                      -104,
+                      -105,
+                      700,
+                      -700,
+                      -745,
+                      -746,
+                      -800,
+                      1e30f,
+                      -1e30f,
+                      std::numeric_limits<T>::max(),
+                      std::numeric_limits<T>::lowest(),
+                      std::numeric_limits<T>::denorm_min(),
+                      -std::numeric_limits<T>::denorm_min()};
   for (int i = 0; i < 20000; ++i) {
     const double u = static_cast<double>(random.between(-1000000, 1000000)) / 1e6;
     x.push_back(static_cast<T>(u));
@@ -76,8 +103,8 @@ void check_accuracy() {
     int32_t activation;
     long double ulp;
   };
-  const Bound bounds[] = {{CK_ELU, 3},          {CK_SIGMOID, 3},      {CK_TANH, 3}, {CK_SILU, 4},
-                          {CK_HARD_SIGMOID, 1.5L}, {CK_HARD_SWISH, 3}};
+  const Bound bounds[] = {{CK_ELU, 3},  {CK_SIGMOID, 3},         {CK_TANH, 3},
+                          {CK_SILU, 4}, {CK_HARD_SIGMOID, 1.5L}, {CK_HARD_SWISH, 3}};
   Random random(test::options.seed);
   const std::vector<T> x = sample_points<T>(random);
   for (const Bound &bound : bounds) {

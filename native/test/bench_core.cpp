@@ -1,7 +1,7 @@
 /* Speed of the core without Node: bench_core [word in the layer's name] [isa]
  *
- * One thread, processor time, weights packed beforehand. The peak is measured on the machine: independent chains of the tile's own
- * multiply-adds on operands that stay in the first-level cache. */
+ * One thread, processor time, weights packed beforehand. The peak is measured on the machine: independent chains of the
+ * tile's own multiply-adds on operands that stay in the first-level cache. */
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -60,10 +60,10 @@ struct Layer {
   int64_t batch, channels, features, groups, size, kernel, stride, pad;
 };
 const Layer layers[] = {
-    {"3x3 64-64 56", 1, 64, 64, 1, 56, 3, 1, 1},       {"3x3 128-128 28", 1, 128, 128, 1, 28, 3, 1, 1},
-    {"3x3 256-256 14", 1, 256, 256, 1, 14, 3, 1, 1},   {"3x3 512-512 7", 1, 512, 512, 1, 7, 3, 1, 1},
-    {"3x3 s2 128-128 56", 1, 128, 128, 1, 56, 3, 2, 1}, {"1x1 256-64 56", 1, 256, 64, 1, 56, 1, 1, 0},
-    {"7x7 s2 3-64 224", 1, 3, 64, 1, 224, 7, 2, 3},    {"k4s2 256-512 16 (up)", 1, 256, 512, 1, 16, 4, 2, 1},
+    {"3x3 64-64 56", 1, 64, 64, 1, 56, 3, 1, 1},         {"3x3 128-128 28", 1, 128, 128, 1, 28, 3, 1, 1},
+    {"3x3 256-256 14", 1, 256, 256, 1, 14, 3, 1, 1},     {"3x3 512-512 7", 1, 512, 512, 1, 7, 3, 1, 1},
+    {"3x3 s2 128-128 56", 1, 128, 128, 1, 56, 3, 2, 1},  {"1x1 256-64 56", 1, 256, 64, 1, 56, 1, 1, 0},
+    {"7x7 s2 3-64 224", 1, 3, 64, 1, 224, 7, 2, 3},      {"k4s2 256-512 16 (up)", 1, 256, 512, 1, 16, 4, 2, 1},
     {"k4s2 64-128 64 (up)", 1, 64, 128, 1, 64, 4, 2, 1}, {"depthwise 3x3 128 56", 1, 128, 128, 128, 56, 3, 1, 1},
 };
 
@@ -99,8 +99,8 @@ int main(int argc, char **argv) {
   for (const Layer &l : layers) {
     if (!std::strstr(l.name, word)) continue;
     for (int32_t layout = 0; layout < 2; ++layout) {
-      ck_problem p = test::make_problem(l.batch, l.channels, l.features, l.groups, l.size, l.size, l.kernel, l.stride,
-                                        l.pad, 1);
+      ck_problem p =
+          test::make_problem(l.batch, l.channels, l.features, l.groups, l.size, l.size, l.kernel, l.stride, l.pad, 1);
       p.layout = p.weight_layout = layout;
       std::printf("%-24s %-14s", l.name, layout == 0 ? "channels-first" : "channels-last");
       for (const ck_pass pass : {CK_FORWARD, CK_ADJOINT, CK_WEIGHT_GRADIENT}) {

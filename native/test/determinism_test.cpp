@@ -139,6 +139,34 @@ TEST(equal_bits) {
   }
 }
 
+/* The same bits as on any other machine: the figures were computed once, with AVX-512, AVX2 and NEON alike. */
+TEST(bits_of_all_machines) {
+  const uint64_t expected[3] = {3185679926448457235u, 18206147082274261500u, 6632776473195427501u};
+  const ck_problem p = make_problem(1, 19, 23, 1, 18, 21, 3, 2, 1, 1);
+  Random random(42);
+  const Data<float> data(p, Guard::behind);
+  fill_real(data.image, random);
+  fill_real(data.features, random);
+  fill_real(data.weights, random);
+  for (const std::string &isa : isa_names()) {
+    if (!convkit::find_kernel_table(isa.c_str())->fused) continue;
+    for (const ck_pass pass : kPasses) {
+      Host host;
+      ck_epilogue epilogue = {};
+      epilogue.activation = CK_TANH;
+      const Buffer<float> out(result_size(p, pass));
+      run_pass(host, p, pass, isa.c_str(), data, pass == CK_WEIGHT_GRADIENT ? nullptr : &epilogue, false, out.data());
+      uint64_t hash = 14695981039346656037u; /* FNV-1a */
+      for (const float x : out) {
+        uint32_t bits;
+        std::memcpy(&bits, &x, sizeof bits);
+        hash = (hash ^ bits) * 1099511628211u;
+      }
+      CHECK(hash == expected[pass], isa + " pass " + std::to_string(pass) + ": " + std::to_string(hash));
+    }
+  }
+}
+
 TEST(rounding_error) {
   Random random(test::options.seed + 17);
   for (int i = 0; i < test::options.random_cases / 5; ++i) {

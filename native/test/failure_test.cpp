@@ -98,9 +98,9 @@ TEST(workspace_is_what_the_plan_says) {
           const ck_operands operands = is_f32 ? operands_of(pass, f32, reinterpret_cast<float *>(out.data()))
                                               : operands_of(pass, f64, out.data());
           CHECK(ck_run(owner.plan, &host.runtime, &operands) == CK_OK, describe(p, isa.c_str()));
-          CHECK(host.bytes - before == info.workspace_bytes,
-                describe(p, isa.c_str()) + ": " + std::to_string(host.bytes - before) + " bytes, not " +
-                    std::to_string(info.workspace_bytes));
+          CHECK(host.bytes - before == info.workspace_bytes, describe(p, isa.c_str()) + ": " +
+                                                                 std::to_string(host.bytes - before) + " bytes, not " +
+                                                                 std::to_string(info.workspace_bytes));
         }
       }
     }

@@ -9,9 +9,9 @@
 namespace test {
 
 struct Options {
-  int random_cases = 300;  /* of each random test: --random N */
-  uint64_t seed = 1;       /* --seed N */
-  std::string only;        /* a word in the test's name */
+  int random_cases = 300; /* of each random test: --random N */
+  uint64_t seed = 1;      /* --seed N */
+  std::string only;       /* a word in the test's name */
 };
 extern Options options;
 
@@ -30,8 +30,8 @@ void check(bool ok, const char *file, int line, const std::string &what);
 
 }  // namespace test
 
-#define TEST(name)                                        \
-  static void test_##name();                              \
+#define TEST(name)                                           \
+  static void test_##name();                                 \
   static test::Register register_##name(#name, test_##name); \
   static void test_##name()
 

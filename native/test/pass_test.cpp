@@ -51,17 +51,16 @@ void compare_all(const ck_problem &p, Random &random, int32_t slots) {
       Host host(slots);
       const Buffer<T> out(result_size(p, pass), guard);
       const ck_epilogue *const given = use_epilogue && pass != CK_WEIGHT_GRADIENT ? &epilogue : nullptr;
-      const ck_status status =
-          run_pass(host, p, pass, isa.c_str(), data, given, random.chance(50), out.data());
+      const ck_status status = run_pass(host, p, pass, isa.c_str(), data, given, random.chance(50), out.data());
       const std::string what = describe(p, isa.c_str()) + " pass " + std::to_string(pass);
       CHECK(status == CK_OK, what + " status " + std::to_string(status));
       CHECK(host.live == 0, what + ": memory is left");
       size_t bad = 0;
       while (bad < wanted.size() && static_cast<double>(out[bad]) == wanted[bad]) ++bad;
-      CHECK(bad == wanted.size(), what + " element " + std::to_string(bad) + " of " + std::to_string(wanted.size()) +
-                                      (bad < wanted.size() ? ": " + std::to_string(out[bad]) + ", expected " +
-                                                                 std::to_string(wanted[bad])
-                                                           : ""));
+      CHECK(bad == wanted.size(),
+            what + " element " + std::to_string(bad) + " of " + std::to_string(wanted.size()) +
+                (bad < wanted.size() ? ": " + std::to_string(out[bad]) + ", expected " + std::to_string(wanted[bad])
+                                     : ""));
     }
   }
 }
@@ -88,19 +87,19 @@ void compare_forms(ck_problem p, Random &random) {
 
 TEST(named_problems) {
   Random random(test::options.seed);
-  compare_forms(make_problem(1, 1, 1, 1, 1, 1, 1, 1, 0, 1), random);     /* the smallest */
-  compare_forms(make_problem(2, 3, 5, 1, 9, 11, 3, 1, 1, 1), random);    /* plain */
-  compare_forms(make_problem(1, 33, 29, 1, 7, 7, 3, 1, 1, 1), random);   /* tails of every tile; several k blocks */
-  compare_forms(make_problem(1, 3, 16, 1, 37, 23, 7, 2, 3, 1), random);  /* first layer */
-  compare_forms(make_problem(2, 70, 15, 1, 13, 5, 1, 1, 0, 1), random);  /* 1 x 1 */
-  compare_forms(make_problem(1, 8, 8, 8, 19, 19, 3, 1, 1, 1), random);   /* depthwise */
-  compare_forms(make_problem(1, 8, 24, 4, 10, 12, 3, 2, 1, 2), random);  /* grouped, strided, dilated */
-  compare_forms(make_problem(1, 4, 3, 1, 31, 33, 4, 2, 1, 1), random);   /* an upsampling layer's mirror */
-  compare_forms(make_problem(1, 2, 3, 1, 5, 5, 2, 4, 0, 1), random);     /* stride beyond the kernel */
-  compare_forms(make_problem(3, 2, 2, 1, 30, 30, 17, 1, 8, 1), random);  /* more than 256 taps */
-  compare_forms(make_problem(1, 300, 2, 1, 3, 3, 3, 1, 1, 1), random);   /* many blocks of columns */
-  compare_forms(make_problem(1, 2, 300, 1, 4, 4, 3, 1, 1, 1), random);   /* more features than one block */
-  ck_problem line = make_problem(2, 3, 2, 1, 1, 700, 1, 1, 0, 1);        /* 1-D, long kernel */
+  compare_forms(make_problem(1, 1, 1, 1, 1, 1, 1, 1, 0, 1), random);    /* the smallest */
+  compare_forms(make_problem(2, 3, 5, 1, 9, 11, 3, 1, 1, 1), random);   /* plain */
+  compare_forms(make_problem(1, 33, 29, 1, 7, 7, 3, 1, 1, 1), random);  /* tails of every tile; several k blocks */
+  compare_forms(make_problem(1, 3, 16, 1, 37, 23, 7, 2, 3, 1), random); /* first layer */
+  compare_forms(make_problem(2, 70, 15, 1, 13, 5, 1, 1, 0, 1), random); /* 1 x 1 */
+  compare_forms(make_problem(1, 8, 8, 8, 19, 19, 3, 1, 1, 1), random);  /* depthwise */
+  compare_forms(make_problem(1, 8, 24, 4, 10, 12, 3, 2, 1, 2), random); /* grouped, strided, dilated */
+  compare_forms(make_problem(1, 4, 3, 1, 31, 33, 4, 2, 1, 1), random);  /* an upsampling layer's mirror */
+  compare_forms(make_problem(1, 2, 3, 1, 5, 5, 2, 4, 0, 1), random);    /* stride beyond the kernel */
+  compare_forms(make_problem(3, 2, 2, 1, 30, 30, 17, 1, 8, 1), random); /* more than 256 taps */
+  compare_forms(make_problem(1, 300, 2, 1, 3, 3, 3, 1, 1, 1), random);  /* many blocks of columns */
+  compare_forms(make_problem(1, 2, 300, 1, 4, 4, 3, 1, 1, 1), random);  /* more features than one block */
+  ck_problem line = make_problem(2, 3, 2, 1, 1, 700, 1, 1, 0, 1);       /* 1-D, long kernel */
   line.kernel[2] = 301, line.pad_begin[2] = 40, line.stride[2] = 3, line.features[2] = 180;
   compare_forms(line, random);
   for (int32_t mode = 1; mode < 4; ++mode) {
@@ -159,8 +158,8 @@ TEST(bias_gradient) {
             const Buffer<float> in(batch * channels * positions);
             const Buffer<float> out(channels);
             copy_into(x, in);
-            const ck_status status = ck_bias_gradient(&host.runtime, CK_FLOAT32, layout, batch, channels, positions,
-                                                      in.data(), out.data());
+            const ck_status status =
+                ck_bias_gradient(&host.runtime, CK_FLOAT32, layout, batch, channels, positions, in.data(), out.data());
             bool equal = status == CK_OK;
             for (int64_t c = 0; c < channels; ++c) {
               double sum = 0;

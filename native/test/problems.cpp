@@ -32,7 +32,8 @@ int64_t reflect_back(int64_t i, int64_t extent, int32_t mode) {
 }
 
 size_t map_index(int32_t layout, int64_t n, int64_t c, int64_t channels, int64_t pixel, int64_t pixels) {
-  const int64_t i = layout == CK_CHANNELS_FIRST ? (n * channels + c) * pixels + pixel : (n * pixels + pixel) * channels + c;
+  const int64_t i =
+      layout == CK_CHANNELS_FIRST ? (n * channels + c) * pixels + pixel : (n * pixels + pixel) * channels + c;
   return static_cast<size_t>(i);
 }
 

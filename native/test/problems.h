@@ -34,8 +34,8 @@ int64_t weight_size(const ck_problem &p);
 std::string describe(const ck_problem &p, const char *isa);
 
 /* A plain float32 2-D problem; feature extents follow from symmetric padding. */
-ck_problem make_problem(int64_t batch, int64_t channels, int64_t features, int64_t groups, int64_t height, int64_t width,
-                        int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
+ck_problem make_problem(int64_t batch, int64_t channels, int64_t features, int64_t groups, int64_t height,
+                        int64_t width, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 
 /* Any legal problem, mostly small. Feature extents may lie partly or wholly beyond the image. */
 ck_problem random_problem(Random &random);

@@ -16,7 +16,8 @@ namespace {
 
 /* One tile on guarded operands; B lies by a shuffled table of offsets. */
 template <typename T>
-void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t columns, int64_t depth, Random &random) {
+void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t columns, int64_t depth,
+                Random &random) {
   const int32_t vectors = (columns + tiles.lanes - 1) / tiles.lanes, read = vectors * tiles.lanes;
   const int64_t a_step = rows + random.between(0, 3), b_step = read + random.between(0, 2);
   const int64_t c_step = columns + random.between(0, 5);
@@ -35,7 +36,8 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
   const Buffer<T> before(static_cast<int64_t>(c.size()));
   for (size_t i = 0; i < c.size(); ++i) {
     const bool inside = static_cast<int64_t>(i) % c_step < columns;
-    before[i] = c[i] = continues || !inside ? static_cast<T>(random.between(-9, 9)) : std::numeric_limits<T>::quiet_NaN();
+    before[i] = c[i] =
+        continues || !inside ? static_cast<T>(random.between(-9, 9)) : std::numeric_limits<T>::quiet_NaN();
   }
 
   Epilogue<T> epilogue = {bias.data(), bias.data(), static_cast<T>(-5), static_cast<T>(30), 0, by_lane};
@@ -57,8 +59,8 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
     }
     T sum = continues ? before[i] : 0;
     for (int64_t k = 0; k < depth; ++k) {
-      sum += a[static_cast<size_t>(k * a_step + row)] *
-             b[static_cast<size_t>(offsets[static_cast<size_t>(k)] + column)];
+      sum +=
+          a[static_cast<size_t>(k * a_step + row)] * b[static_cast<size_t>(offsets[static_cast<size_t>(k)] + column)];
     }
     if (call.epilogue) {
       const T channel = bias[static_cast<size_t>(by_lane ? column : row)];

@@ -55,8 +55,9 @@ export const expectSameBits = (actual: Plain, expected: Plain, what: string): vo
 const epsilon = (tensor: Plain): number => (tensor.data instanceof Float32Array ? 2 ** -24 : 2 ** -53)
 
 /**
- * Within rounding of a sum of `terms` products: |a − b| ≤ factor · (terms + 2) · u · magnitude + |b| · slack, where u is the unit roundoff of the
- * dtype and `magnitude` bounds one product. It is the classical forward bound of a sum in any order.
+ * Within rounding of a sum of `terms` products: |a − b| ≤ factor · (terms + 2) · u · magnitude + |b| · slack, where u
+ * is the unit roundoff of the dtype and `magnitude` bounds one product. It is the classical forward bound of a sum in
+ * any order.
  */
 export const expectClose = (
   actual: Plain,

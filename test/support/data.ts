@@ -117,7 +117,10 @@ export const toLayout = (tensor: Plain, layout: Layout, rank: number): Plain => 
   return permute(tensor, [...(channel === 1 ? [0] : []), ...spatial, channel])
 }
 
-/** [A, B, ...k] to the given weight layout. For conv (A, B) = (Cout, Cin/groups) -> [...k, Cin/groups, Cout]; likewise for its transpose. */
+/**
+ * [A, B, ...k] to the given weight layout. For conv (A, B) = (Cout, Cin/groups) -> [...k, Cin/groups, Cout]; likewise
+ * for its transpose.
+ */
 export const toWeightLayout = (tensor: Plain, layout: Layout): Plain => {
   if (layout === 'channels-first') return tensor
   const spatial = tensor.shape.slice(2).map((_, axis) => axis + 2)

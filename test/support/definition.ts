@@ -1,12 +1,14 @@
 /**
  * The operators by definition, for comparison: no code and no idea shared with the library.
  *
- * Along one axis a convolution is a list of terms (f, i, t): feature position f takes tap t of the image position i. Everything that the options say
- * (stride, dilation, padding, mode, crop, output padding) only decides which terms there are:
+ * Along one axis a convolution is a list of terms (f, i, t): feature position f takes tap t of the image position i.
+ * Everything that the options say (stride, dilation, padding, mode, crop, output padding) only decides which terms
+ * there are:
  *
  *     i = f · stride + t · dilation − begin        terms with i outside the image are dropped ('zeros') or folded back into it (padding modes)
  *
- * The product of the axes' lists is the matrix C, and the three passes are three loops over it. All in float64, channels-first.
+ * The product of the axes' lists is the matrix C, and the three passes are three loops over it. All in float64,
+ * channels-first.
  */
 
 import { floats, product, type Dtype, type Plain } from './data.js'
@@ -110,7 +112,10 @@ const axisOf = (problem: Problem, axis: number): Axis | undefined => {
   return { image, features, terms }
 }
 
-/** C without its weights: flat feature, image and tap positions of every term, with the shapes around them (channels-first, batch 1 where unbatched). */
+/**
+ * C without its weights: flat feature, image and tap positions of every term, with the shapes around them (channels-
+ * first, batch 1 where unbatched).
+ */
 export class Definition {
   readonly imageShape: readonly number[]
   readonly featureShape: readonly number[]

@@ -1,6 +1,6 @@
 /**
- * The operators with loose types. Most tests draw the operator and its options at random, or pass wrong values on purpose; the precise
- * types are tested where they matter, in contract.test.ts.
+ * The operators with loose types. Most tests draw the operator and its options at random, or pass wrong values on
+ * purpose; the precise types are tested where they matter, in contract.test.ts.
  */
 
 import * as convkit from '../../lib/index.js'

@@ -51,7 +51,8 @@ struct BiasGradient {
 template <typename T>
 ck_status run(const ck_runtime &host, int32_t layout, int64_t batch, int64_t channels, int64_t positions,
               const void *gradient, void *out) {
-  const BiasGradient<T> sum = {layout, batch, channels, positions, static_cast<const T *>(gradient), static_cast<T *>(out)};
+  const BiasGradient<T> sum = {
+      layout, batch, channels, positions, static_cast<const T *>(gradient), static_cast<T *>(out)};
   const bool small = batch * channels * positions < (1 << 18);
   return for_each_unit(host, sum.units(), small, sum);
 }
@@ -69,8 +70,10 @@ extern "C" ck_status ck_bias_gradient(const ck_runtime *runtime, ck_type type, c
   int64_t elements = larger(batch, 1);
   if (!multiply_within(&elements, channels, most) || !multiply_within(&elements, positions, most)) return CK_INVALID;
   switch (type) {
-    case CK_FLOAT32: return run<float>(*runtime, layout, batch, channels, positions, gradient, out);
-    case CK_FLOAT64: return run<double>(*runtime, layout, batch, channels, positions, gradient, out);
+    case CK_FLOAT32:
+      return run<float>(*runtime, layout, batch, channels, positions, gradient, out);
+    case CK_FLOAT64:
+      return run<double>(*runtime, layout, batch, channels, positions, gradient, out);
   }
   return CK_INVALID;
 }

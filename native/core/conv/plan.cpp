@@ -52,13 +52,32 @@ void describe(ck_plan *plan, int32_t slots) {
   ck_plan_info &info = plan->info;
   Text(info.algorithm).add(plan->algorithm->name);
   Text(info.id).add(plan->algorithm->name).add("/").add(rows).add("x").add(columns);
-  Text(info.id + strlen(info.id), sizeof info.id - strlen(info.id)).add("/kc").add(b.depth).add("/").add(plan->kernels->name);
+  Text(info.id + strlen(info.id), sizeof info.id - strlen(info.id))
+      .add("/kc")
+      .add(b.depth)
+      .add("/")
+      .add(plan->kernels->name);
   /* All that the packed form depends on: what is packed, and the panels it is packed into. */
   Text(info.weights_key)
-      .add(plan->algorithm->name).add("/").add(passes[plan->pass]).add(f32 ? "/f32/" : "/f64/").add(plan->kernels->name)
-      .add("/").add(p.layout).add(p.weight_layout).add(p.flip_kernel ? "f" : "n")
-      .add("/").add(p.groups).add("x").add(plan->problem.group_features).add("x").add(plan->problem.group_channels)
-      .add("x").add(plan->problem.taps).add("/").add(b.channel_block);
+      .add(plan->algorithm->name)
+      .add("/")
+      .add(passes[plan->pass])
+      .add(f32 ? "/f32/" : "/f64/")
+      .add(plan->kernels->name)
+      .add("/")
+      .add(p.layout)
+      .add(p.weight_layout)
+      .add(p.flip_kernel ? "f" : "n")
+      .add("/")
+      .add(p.groups)
+      .add("x")
+      .add(plan->problem.group_features)
+      .add("x")
+      .add(plan->problem.group_channels)
+      .add("x")
+      .add(plan->problem.taps)
+      .add("/")
+      .add(b.channel_block);
   info.weights_bytes = plan->weights_bytes;
   info.workspace_bytes = plan->weights_bytes + b.slot_bytes * (plan->small ? 1 : slots);
 }

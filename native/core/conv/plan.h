@@ -18,16 +18,16 @@ constexpr int64_t kMostDepth = 256; /* KC of any tile set */
 
 /* How a pass cuts the problem. A pass uses what it needs; the rest is zero. */
 struct Blocking {
-  int64_t chunk, chunks; /* feature pixels at a time; their number per image */
-  int64_t depth;         /* terms at a time (the KC of this plan) */
-  int64_t pitch;         /* of row buffers */
-  Panels weights;        /* of one block of packed weights */
-  int64_t weight_panel_step, weight_blocks, weight_block_step; /* steps in elements */
-  int64_t parts, part_panels;                                  /* forward: weight panels shared among units */
+  int64_t chunk, chunks;                                        /* feature pixels at a time; their number per image */
+  int64_t depth;                                                /* terms at a time (the KC of this plan) */
+  int64_t pitch;                                                /* of row buffers */
+  Panels weights;                                               /* of one block of packed weights */
+  int64_t weight_panel_step, weight_blocks, weight_block_step;  /* steps in elements */
+  int64_t parts, part_panels;                                   /* forward: weight panels shared among units */
   int64_t channel_block, channel_blocks, tap_block, tap_blocks; /* adjoint, weight gradient: of the columns */
   int64_t feature_block, feature_blocks;                        /* weight gradient */
-  int64_t units;      /* of work that may run at the same time */
-  int64_t slot_bytes; /* scratch of one slot */
+  int64_t units;                                                /* of work that may run at the same time */
+  int64_t slot_bytes;                                           /* scratch of one slot */
   int64_t b_offsets[kMostDepth];
 };
 

@@ -15,14 +15,17 @@ int64_t modulo(int64_t i, int64_t period) {
 int64_t map_coordinate(int64_t i, int64_t extent, int32_t mode) {
   if (i >= 0 && i < extent) return i;
   switch (mode) {
-    case CK_REPLICATE: return i < 0 ? 0 : extent - 1;
-    case CK_CIRCULAR: return modulo(i, extent);
+    case CK_REPLICATE:
+      return i < 0 ? 0 : extent - 1;
+    case CK_CIRCULAR:
+      return modulo(i, extent);
     case CK_REFLECT: {
       if (extent == 1) return 0;
       const int64_t period = 2 * (extent - 1), r = modulo(i, period);
       return r < extent ? r : period - r;
     }
-    default: return kZeros;
+    default:
+      return kZeros;
   }
 }
 

@@ -50,9 +50,9 @@ bool has(uint64_t word, uint64_t bits) { return (word & bits) == bits; }
 
 /* A CPU may have AVX while the system does not save its registers, so XCR0 is asked as well as CPUID. */
 CpuFeatures detect_features() {
-  constexpr uint64_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;                            /* leaf 1, ecx */
+  constexpr uint64_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;                         /* leaf 1, ecx */
   constexpr uint64_t avx2 = 1u << 5, avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31); /* leaf 7, ebx */
-  constexpr uint64_t ymm_state = 0x6, zmm_state = 0xe6;                                           /* XCR0 */
+  constexpr uint64_t ymm_state = 0x6, zmm_state = 0xe6;                                          /* XCR0 */
   CpuFeatures features = {false, false};
   if (!has(cpuid(1).c, fma | osxsave | avx)) return features;
   const uint64_t state = enabled_state(), leaf7 = cpuid(7).b;

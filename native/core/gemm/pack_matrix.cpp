@@ -52,8 +52,8 @@ void pack_along_terms(const Matrix<T> &m, int64_t first_row, int64_t rows, int64
 }  // namespace
 
 template <typename T>
-void pack_panel(const Matrix<T> &matrix, int64_t first_row, int64_t rows, int64_t first_term, int64_t terms, int64_t step,
-                T *out) {
+void pack_panel(const Matrix<T> &matrix, int64_t first_row, int64_t rows, int64_t first_term, int64_t terms,
+                int64_t step, T *out) {
   if (matrix.term.is_plain(1)) {
     pack_along_terms(matrix, first_row, rows, first_term, terms, step, out);
   } else if (matrix.row.is_plain(1)) {

@@ -29,8 +29,8 @@ struct Matrix {
 /* out[(k - first_term) * step + i] = matrix(first_row + i, k), and zeros behind the last row, up to a
  * whole vector or to step. */
 template <typename T>
-void pack_panel(const Matrix<T> &matrix, int64_t first_row, int64_t rows, int64_t first_term, int64_t terms, int64_t step,
-                T *out);
+void pack_panel(const Matrix<T> &matrix, int64_t first_row, int64_t rows, int64_t first_term, int64_t terms,
+                int64_t step, T *out);
 
 }  // namespace convkit
 #endif

@@ -153,12 +153,12 @@ void pack_patch_columns(const Problem &problem, const T *image, int64_t first, i
   }
 }
 
-#define CONVKIT_INSTANTIATE(T)                                                                                       \
-  template void pack_patch_rows(const Problem &, const T *, int64_t, int64_t, int64_t, int64_t, int64_t,             \
-                                PatchIndex *, T *);                                                                  \
-  template void pack_patch_panels(const Problem &, const T *, int64_t, int64_t, int64_t, int64_t, const Panels &,    \
-                                  int64_t, PatchIndex *, T *);                                                       \
-  template void pack_patch_columns(const Problem &, const T *, int64_t, int64_t, const ColumnBlock &, int64_t,       \
+#define CONVKIT_INSTANTIATE(T)                                                                                         \
+  template void pack_patch_rows(const Problem &, const T *, int64_t, int64_t, int64_t, int64_t, int64_t, PatchIndex *, \
+                                T *);                                                                                  \
+  template void pack_patch_panels(const Problem &, const T *, int64_t, int64_t, int64_t, int64_t, const Panels &,      \
+                                  int64_t, PatchIndex *, T *);                                                         \
+  template void pack_patch_columns(const Problem &, const T *, int64_t, int64_t, const ColumnBlock &, int64_t,         \
                                    PatchIndex *, T *);
 CONVKIT_INSTANTIATE(float)
 CONVKIT_INSTANTIATE(double)

@@ -1,7 +1,7 @@
 /* col2im: adds a block of columns back onto the image, the transpose of packing patches.
  *
- * The order of additions to one image element is: chunks of pixels, in each chunk taps, in each tap pixels. It is the same
- * for each layout, instruction set and number of threads. */
+ * The order of additions to one image element is: chunks of pixels, in each chunk taps, in each tap pixels. It is the
+ * same for each layout, instruction set and number of threads. */
 #ifndef CONVKIT_GEMM_SCATTER_PATCHES_H
 #define CONVKIT_GEMM_SCATTER_PATCHES_H
 

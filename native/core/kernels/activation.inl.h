@@ -110,16 +110,26 @@ V hard_sigmoid(V x) {
 template <class V, int KIND>
 V activate(V x, V a, V b, V slope) {
   switch (KIND) {
-    case CLIP: return V::min(b, V::max(a, x));
-    case LEAKY_RELU: return V::select_negative(x, V::multiply(a, x), x);
-    case PRELU: return V::select_negative(x, V::multiply(slope, x), x);
-    case ELU: return V::select_negative(x, V::multiply(a, exp_minus_1_of_negative<V>(V::min(V::set(0), x))), x);
-    case SIGMOID: return sigmoid<V>(x);
-    case TANH: return tanh<V>(x);
-    case SILU: return V::multiply(V::max(V::set(-1000), x), sigmoid<V>(x));
-    case HARD_SIGMOID: return hard_sigmoid<V>(x);
-    case HARD_SWISH: return V::multiply(V::max(V::set(-1000), x), hard_sigmoid<V>(x));
-    default: return x;
+    case CLIP:
+      return V::min(b, V::max(a, x));
+    case LEAKY_RELU:
+      return V::select_negative(x, V::multiply(a, x), x);
+    case PRELU:
+      return V::select_negative(x, V::multiply(slope, x), x);
+    case ELU:
+      return V::select_negative(x, V::multiply(a, exp_minus_1_of_negative<V>(V::min(V::set(0), x))), x);
+    case SIGMOID:
+      return sigmoid<V>(x);
+    case TANH:
+      return tanh<V>(x);
+    case SILU:
+      return V::multiply(V::max(V::set(-1000), x), sigmoid<V>(x));
+    case HARD_SIGMOID:
+      return hard_sigmoid<V>(x);
+    case HARD_SWISH:
+      return V::multiply(V::max(V::set(-1000), x), hard_sigmoid<V>(x));
+    default:
+      return x;
   }
 }
 
@@ -147,15 +157,25 @@ template <class V>
 void finish(typename V::Element *c, int64_t c_step, int64_t rows, int64_t columns,
             const Epilogue<typename V::Element> *e) {
   switch (e->activation) {
-    case CLIP: return finish_as<V, CLIP>(c, c_step, rows, columns, e);
-    case LEAKY_RELU: return finish_as<V, LEAKY_RELU>(c, c_step, rows, columns, e);
-    case PRELU: return finish_as<V, PRELU>(c, c_step, rows, columns, e);
-    case ELU: return finish_as<V, ELU>(c, c_step, rows, columns, e);
-    case SIGMOID: return finish_as<V, SIGMOID>(c, c_step, rows, columns, e);
-    case TANH: return finish_as<V, TANH>(c, c_step, rows, columns, e);
-    case SILU: return finish_as<V, SILU>(c, c_step, rows, columns, e);
-    case HARD_SIGMOID: return finish_as<V, HARD_SIGMOID>(c, c_step, rows, columns, e);
-    case HARD_SWISH: return finish_as<V, HARD_SWISH>(c, c_step, rows, columns, e);
-    default: return finish_as<V, LINEAR>(c, c_step, rows, columns, e);
+    case CLIP:
+      return finish_as<V, CLIP>(c, c_step, rows, columns, e);
+    case LEAKY_RELU:
+      return finish_as<V, LEAKY_RELU>(c, c_step, rows, columns, e);
+    case PRELU:
+      return finish_as<V, PRELU>(c, c_step, rows, columns, e);
+    case ELU:
+      return finish_as<V, ELU>(c, c_step, rows, columns, e);
+    case SIGMOID:
+      return finish_as<V, SIGMOID>(c, c_step, rows, columns, e);
+    case TANH:
+      return finish_as<V, TANH>(c, c_step, rows, columns, e);
+    case SILU:
+      return finish_as<V, SILU>(c, c_step, rows, columns, e);
+    case HARD_SIGMOID:
+      return finish_as<V, HARD_SIGMOID>(c, c_step, rows, columns, e);
+    case HARD_SWISH:
+      return finish_as<V, HARD_SWISH>(c, c_step, rows, columns, e);
+    default:
+      return finish_as<V, LINEAR>(c, c_step, rows, columns, e);
   }
 }

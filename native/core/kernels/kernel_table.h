@@ -46,17 +46,17 @@ struct TileCall {
   int64_t a_step, depth;
   T *c;
   int64_t c_step;
-  int32_t columns;   /* 1 .. columns of the tile */
-  int32_t continues; /* 1: the chains go on from C */
+  int32_t columns;             /* 1 .. columns of the tile */
+  int32_t continues;           /* 1: the chains go on from C */
   const Epilogue<T> *epilogue; /* null but in the last block of k; its pointers are those of this tile */
 };
 
 template <typename T>
 struct TileSet {
-  int32_t rows;    /* MR: the tallest tile */
-  int32_t columns; /* NR: the widest tile, a multiple of lanes */
-  int32_t lanes;   /* elements of one vector */
-  int32_t depth;   /* KC: the most terms of one block */
+  int32_t rows;                              /* MR: the tallest tile */
+  int32_t columns;                           /* NR: the widest tile, a multiple of lanes */
+  int32_t lanes;                             /* elements of one vector */
+  int32_t depth;                             /* KC: the most terms of one block */
   void (*const *tiles)(const TileCall<T> *); /* [rows - 1][vectors - 1] */
   /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);

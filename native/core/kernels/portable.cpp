@@ -12,7 +12,6 @@ namespace {
 }  // namespace portable
 
 const KernelTable kernels_portable = {"portable", 0, portable::tile_set<portable::VecF32, 4, 2>(256),
-                                portable::tile_set<portable::VecF64, 4, 2>(128)};
+                                      portable::tile_set<portable::VecF64, 4, 2>(128)};
 
 }  // namespace convkit
-

@@ -100,6 +100,10 @@ void (*const TileTable<V, VECTORS, Indexes<I...>>::all[])(const TileCall<typenam
 
 template <class V, int ROWS, int VECTORS>
 constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
-  return {ROWS, VECTORS * V::lanes, V::lanes, depth,
-          TileTable<V, VECTORS, typename MakeIndexes<ROWS * VECTORS>::Type>::all, finish<V>};
+  return {ROWS,
+          VECTORS * V::lanes,
+          V::lanes,
+          depth,
+          TileTable<V, VECTORS, typename MakeIndexes<ROWS * VECTORS>::Type>::all,
+          finish<V>};
 }

@@ -35,18 +35,14 @@ struct VecF32 {
   static VecF32 min(VecF32 a, VecF32 b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
   static VecF32 max(VecF32 a, VecF32 b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
   static VecF32 negate(VecF32 a) { return {vnegq_f32(a.v)}; }
-  static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) {
-    return {vbslq_f32(vcltzq_f32(x.v), yes.v, no.v)};
-  }
+  static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) { return {vbslq_f32(vcltzq_f32(x.v), yes.v, no.v)}; }
   static VecF32 round(VecF32 a) { return {vrndnq_f32(a.v)}; }
   /* Two factors, so that each is a normal number; the first product is exact. */
   static VecF32 scale(VecF32 a, VecF32 n) {
     const int32x4_t whole = vcvtnq_s32_f32(n.v), half = vshrq_n_s32(whole, 1);
     return multiply(multiply(a, power(half)), power(vsubq_s32(whole, half)));
   }
-  static VecF32 power(int32x4_t n) {
-    return {vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23))};
-  }
+  static VecF32 power(int32x4_t n) { return {vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23))}; }
 };
 
 struct VecF64 {
@@ -74,17 +70,13 @@ struct VecF64 {
   static VecF64 min(VecF64 a, VecF64 b) { return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)}; }
   static VecF64 max(VecF64 a, VecF64 b) { return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)}; }
   static VecF64 negate(VecF64 a) { return {vnegq_f64(a.v)}; }
-  static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) {
-    return {vbslq_f64(vcltzq_f64(x.v), yes.v, no.v)};
-  }
+  static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) { return {vbslq_f64(vcltzq_f64(x.v), yes.v, no.v)}; }
   static VecF64 round(VecF64 a) { return {vrndnq_f64(a.v)}; }
   static VecF64 scale(VecF64 a, VecF64 n) {
     const int64x2_t whole = vcvtnq_s64_f64(n.v), half = vshrq_n_s64(whole, 1);
     return multiply(multiply(a, power(half)), power(vsubq_s64(whole, half)));
   }
-  static VecF64 power(int64x2_t n) {
-    return {vreinterpretq_f64_s64(vshlq_n_s64(vaddq_s64(n, vdupq_n_s64(1023)), 52))};
-  }
+  static VecF64 power(int64x2_t n) { return {vreinterpretq_f64_s64(vshlq_n_s64(vaddq_s64(n, vdupq_n_s64(1023)), 52))}; }
 };
 
 }  // namespace neon
