@@ -157,8 +157,11 @@ const operandsOf = (random: Random, problem: ConvProblem) => {
 
 const poisoned = (like: FloatArray): FloatArray => like.slice().fill(NaN)
 const inner = (a: FloatArray, b: FloatArray): number => (a as Float64Array).reduce((sum, x, i) => sum + x * b[i], 0)
-/** −0 counts as 0. */
-const values = (data: FloatArray): number[] => Array.from(data, (x) => x + 0)
+/** The first element that differs, for a short message; −0 counts as 0. */
+const difference = (a: FloatArray, b: FloatArray): string | undefined => {
+  const at = (a as Float64Array).findIndex((x, i) => x !== b[i])
+  return a.length === b.length && at < 0 ? undefined : `element ${at}: ${a[at]} instead of ${b[at]}`
+}
 
 const compare = (start: number, drawProblem: (random: Random) => ConvProblem): void => {
   const random = new Random(start)
@@ -179,9 +182,9 @@ const compare = (start: number, drawProblem: (random: Random) => ConvProblem): v
   backend.run('adjoint', problem, 'auto', { features, weights }, adjoint)
   backend.run('weightGradient', problem, 'auto', { image, features }, gradient)
   const message = `seed ${start}: ${JSON.stringify(problem)}`
-  expect(values(forward), `forward, ${message}`).toEqual(values(expected[0]))
-  expect(values(adjoint), `adjoint, ${message}`).toEqual(values(expected[1]))
-  expect(values(gradient), `weightGradient, ${message}`).toEqual(values(expected[2]))
+  expect(difference(forward, expected[0]), `forward, ${message}`).toBeUndefined()
+  expect(difference(adjoint, expected[1]), `adjoint, ${message}`).toBeUndefined()
+  expect(difference(gradient, expected[2]), `weightGradient, ${message}`).toBeUndefined()
   expect(inner(forward, features), `<Cx, y> = <x, C'y>, ${message}`).toBe(inner(image, adjoint))
   expect(inner(gradient, weights), `<w, grad> = <Cx, y>, ${message}`).toBe(inner(forward, features))
 }
@@ -206,7 +209,7 @@ describe('the TypeScript backend', () => {
           imageChannels: 1,
           featureChannels: 4100,
         },
-        ...{ image: [2, 90], kernel: [1, 3], features: [2, 46], stride: [1, 2], dilation: [1, 1], padBegin: [0, 2] },
+        ...{ image: [90], kernel: [3], features: [46], stride: [2], dilation: [1], padBegin: [2] },
       }))
     }
   })

@@ -10,6 +10,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/bias_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/forward.cpp
     ${CONVKIT_CORE_DIR}/conv/im2col.cpp
+    ${CONVKIT_CORE_DIR}/conv/padding_repair.cpp
     ${CONVKIT_CORE_DIR}/conv/plan.cpp
     ${CONVKIT_CORE_DIR}/conv/problem.cpp
     ${CONVKIT_CORE_DIR}/conv/taps.cpp

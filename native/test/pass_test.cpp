@@ -122,6 +122,40 @@ TEST(random_problems) {
   }
 }
 
+/* One NaN or infinity in the image or the features reaches exactly the results that have it in a term; what
+ * lies under the padding is not a term. */
+TEST(non_finite_operands) {
+  Random random(test::options.seed * 31);
+  for (int i = 0; i < test::options.random_cases; ++i) {
+    const ck_problem p = with_type(random_problem(random), CK_FLOAT32);
+    if (p.batch == 0 || static_cast<double>(feature_size(p)) * static_cast<double>(weight_size(p)) > 3e6) continue;
+    const Data<float> data(p, Guard::behind);
+    std::vector<double> image = small_integers(image_size(p), random);
+    std::vector<double> features = small_integers(feature_size(p), random);
+    const std::vector<double> weights = small_integers(weight_size(p), random);
+    const double odd = random.chance(50) ? std::nan("") : HUGE_VAL;
+    std::vector<double> &hit = random.chance(50) ? image : features;
+    hit[static_cast<size_t>(random.between(0, static_cast<int64_t>(hit.size()) - 1))] = odd;
+    copy_into(image, data.image);
+    copy_into(features, data.features);
+    copy_into(weights, data.weights);
+    for (const ck_pass pass : kPasses) {
+      const std::vector<double> wanted = expected(p, pass, image, features, weights);
+      for (const std::string &isa : isa_names()) {
+        Host host;
+        const Buffer<float> out(result_size(p, pass));
+        run_pass(host, p, pass, isa.c_str(), data, nullptr, false, out.data());
+        bool same = true;
+        for (size_t k = 0; k < out.size(); ++k) {
+          const double got = static_cast<double>(out[k]);
+          same = same && (got == wanted[k] || (std::isnan(got) && std::isnan(wanted[k])));
+        }
+        CHECK(same, describe(p, isa.c_str()) + " pass " + std::to_string(pass) + " with " + std::to_string(odd));
+      }
+    }
+  }
+}
+
 /* <C x, y> = <x, C' y> and = <w, gradient(x, y)>, in exact integers, through the core alone. */
 TEST(adjoint_identity) {
   Random random(test::options.seed * 104729);

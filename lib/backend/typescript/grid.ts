@@ -179,7 +179,7 @@ function* allRunsOf({ depth, height, width, mode }: Grid, row: Row): Generator<R
         for (const { from, to, first, step } of segmentsOfTap(width, tap, mode)) {
           const start = Math.max(from, row.from)
           const end = Math.min(to, row.to)
-          const image = imageRow + first
+          const image = imageRow + first + (start - from) * step
           if (start < end) yield { tap: tapRow + tap, from: start - row.from, to: end - row.from, first: image, step }
         }
       }

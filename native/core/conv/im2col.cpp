@@ -61,22 +61,32 @@ Matrix<T> weight_matrix(const ck_plan &plan, const T *weights, int64_t group, in
 
 }  // namespace
 
+/* Memory is read in its own order: panel by panel where the terms are neighbours, else some terms of all panels. */
 template <typename T>
 ck_status pack_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
+  constexpr int64_t kTermsAtOnce = 8;
   const Blocking &b = plan.blocking;
+  const T *const source = static_cast<const T *>(weights);
   const int64_t terms = plan.pass == CK_FORWARD ? plan.problem.depth : plan.problem.group_features;
+  int64_t unused;
+  const bool by_panel = weight_matrix(plan, source, 0, 0, &unused).term.is_plain(1);
+  const int64_t parts = by_panel ? b.weights.count : ceil_div(terms, kTermsAtOnce);
+
   const auto pack = [&](int64_t unit, int32_t) {
-    const int64_t panel = unit % b.weights.count, block = unit / b.weights.count % b.weight_blocks;
-    const int64_t group = unit / b.weights.count / b.weight_blocks;
+    const int64_t part = unit % parts, block = unit / parts % b.weight_blocks, group = unit / parts / b.weight_blocks;
+    const int64_t first_panel = by_panel ? part : 0, panels = by_panel ? 1 : b.weights.count;
+    const int64_t k = by_panel ? 0 : part * kTermsAtOnce, depth = by_panel ? terms : smaller(kTermsAtOnce, terms - k);
     int64_t rows;
-    const Matrix<T> matrix = weight_matrix(plan, static_cast<const T *>(weights), group, block, &rows);
-    const int64_t first = panel * b.weights.width;
-    if (first >= rows) return; /* the last block may have fewer panels */
-    T *const out = reinterpret_cast<T *>(packed) + (group * b.weight_blocks + block) * b.weight_block_step +
-                   panel * b.weight_panel_step;
-    pack_panel(matrix, first, smaller(b.weights.width, rows - first), 0, terms, b.weights.step, out);
+    const Matrix<T> matrix = weight_matrix(plan, source, group, block, &rows);
+    T *const out = reinterpret_cast<T *>(packed) + (group * b.weight_blocks + block) * b.weight_block_step;
+    for (int64_t p = first_panel; p < first_panel + panels; ++p) {
+      const int64_t row = p * b.weights.width;
+      if (row >= rows) break; /* the last block may have fewer panels */
+      pack_panel(matrix, row, smaller(b.weights.width, rows - row), k, depth, b.weights.step,
+                 out + p * b.weight_panel_step + k * b.weights.step);
+    }
   };
-  const int64_t units = plan.problem.given.groups * b.weight_blocks * b.weights.count;
+  const int64_t units = plan.problem.given.groups * b.weight_blocks * parts;
   return for_each_unit(host, units, plan.small || plan.weights_bytes < (1 << 16), pack);
 }
 

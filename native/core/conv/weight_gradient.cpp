@@ -6,6 +6,7 @@
 #include "../gemm/pack_patches.h"
 #include "../util/host.h"
 #include "im2col.h"
+#include "padding_repair.h"
 
 #include <string.h>
 
@@ -55,6 +56,7 @@ struct WeightGradient {
         add_pixels(image, first, group, feature, features, block, scratch);
       }
     }
+    repair_padding(context, feature, features, block, b.pitch, scratch.index->runs, scratch.sums);
     write(feature, features, block, scratch.sums);
   }
 

@@ -1,24 +1,35 @@
 #include "pack_matrix.h"
 
-#include <string.h>
-
 #include "../util/numbers.h"
+#include "copy.h"
 #include "transpose.h"
 
 namespace convkit {
 namespace {
 
+/* Walks along an axis without a division for each step. */
+class Walk {
+ public:
+  Walk(const Axis &axis, int64_t first) : axis_(axis), outer_(first / axis.inner), inner_(first % axis.inner) {}
+  int64_t offset() const { return outer_ * axis_.outer_step + inner_ * axis_.inner_step; }
+  void next() {
+    if (++inner_ == axis_.inner) inner_ = 0, ++outer_;
+  }
+
+ private:
+  const Axis axis_;
+  int64_t outer_, inner_;
+};
+
 /* Any axes, and the ragged ends of the fast ways below. */
 template <typename T>
 void pack_each(const Matrix<T> &m, int64_t first_row, int64_t rows, int64_t first_term, int64_t terms, int64_t step,
                T *out) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const T *const row = m.data + m.row.at(first_row + i);
-    int64_t outer = first_term / m.term.inner, inner = first_term % m.term.inner;
-    for (int64_t k = 0; k < terms; ++k) {
-      out[k * step + i] = row[outer * m.term.outer_step + inner * m.term.inner_step];
-      if (++inner == m.term.inner) inner = 0, ++outer;
-    }
+  Walk term(m.term, first_term);
+  for (int64_t k = 0; k < terms; ++k, term.next()) {
+    const T *const source = m.data + term.offset();
+    Walk row(m.row, first_row);
+    for (int64_t i = 0; i < rows; ++i, row.next()) out[k * step + i] = source[row.offset()];
   }
 }
 
@@ -26,10 +37,8 @@ void pack_each(const Matrix<T> &m, int64_t first_row, int64_t rows, int64_t firs
 template <typename T>
 void pack_along_rows(const Matrix<T> &m, int64_t first_row, int64_t rows, int64_t first_term, int64_t terms,
                      int64_t step, T *out) {
-  for (int64_t k = 0; k < terms; ++k) {
-    const T *const source = m.data + first_row + m.term.at(first_term + k);
-    memcpy(out + k * step, source, static_cast<size_t>(rows) * sizeof(T));
-  }
+  Walk term(m.term, first_term);
+  for (int64_t k = 0; k < terms; ++k, term.next()) copy_run(m.data + first_row + term.offset(), rows, out + k * step);
 }
 
 /* Neighbouring terms are neighbours in memory: 4 x 4 transposes, then what is left over. */
@@ -63,7 +72,7 @@ void pack_panel(const Matrix<T> &matrix, int64_t first_row, int64_t rows, int64_
   }
   const int64_t filled = smaller(step, round_up(rows, 16)); /* whole vectors are read, no more */
   if (rows == filled) return;
-  for (int64_t k = 0; k < terms; ++k) memset(out + k * step + rows, 0, static_cast<size_t>(filled - rows) * sizeof(T));
+  for (int64_t k = 0; k < terms; ++k) fill_zeros(out + k * step + rows, filled - rows);
 }
 
 template void pack_panel(const Matrix<float> &, int64_t, int64_t, int64_t, int64_t, int64_t, float *);

@@ -1,25 +1,10 @@
 #include "pack_patches.h"
 
-#include <string.h>
-
+#include "copy.h"
 #include "transpose.h"
 
 namespace convkit {
 namespace {
-
-template <typename T>
-void fill_zeros(T *out, int64_t count) {
-  memset(out, 0, static_cast<size_t>(count) * sizeof(T));
-}
-
-/* Runs are mostly short (a row of a feature map at most), so this beats a call of memcpy. */
-template <typename T>
-void copy_run(const T *source, int64_t count, T *out) {
-  constexpr int64_t kGroup = 16 / sizeof(T);
-  int64_t i = 0;
-  for (; i + kGroup <= count; i += kGroup) memcpy(out + i, source + i, 16);
-  for (; i < count; ++i) out[i] = source[i];
-}
 
 template <typename T>
 void gather_run(const T *source, int64_t step, int64_t count, T *out) {

@@ -1,0 +1,18 @@
+/* The weight gradient multiplies every feature by the zeros of its padding too, which costs nothing while all
+ * numbers are finite. But 0 * NaN and 0 * infinity are NaN, and a tap that lies in the padding has no term
+ * there. So sums that came out as NaN are looked at again, which happens only with non-finite operands. */
+#ifndef CONVKIT_CONV_PADDING_REPAIR_H
+#define CONVKIT_CONV_PADDING_REPAIR_H
+
+#include "../gemm/pack_patches.h"
+#include "plan.h"
+
+namespace convkit {
+
+/* sums[f * pitch + tap * channels + channel] of features feature .. feature + features - 1 of one group. */
+template <typename T>
+void repair_padding(const RunContext &context, int64_t feature, int64_t features, const ColumnBlock &block,
+                    int64_t pitch, Run *runs, T *sums);
+
+}  // namespace convkit
+#endif

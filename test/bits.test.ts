@@ -1,0 +1,117 @@
+/**
+ * Large layers on real data: the bits depend neither on the number of threads nor on the batch nor on what ran before, and the error
+ * against float64 stays within rounding of the number of terms.
+ */
+
+import { afterAll, describe, test } from 'vitest'
+import { info, setThreads } from '../lib/index.js'
+import { backends } from './support/backends.js'
+import { expectClose, expectSameBits } from './support/compare.js'
+import { product, Random, reals, seed, type Plain } from './support/data.js'
+import { operatorOf, type Family, type TensorResult } from './support/operators.js'
+
+interface Layer {
+  readonly family: Family
+  readonly input: number[]
+  readonly weight: number[]
+  readonly options: Record<string, unknown>
+  /** The largest number of products in one output of any of the three passes. */
+  readonly terms: number
+}
+
+// More terms than one cache block holds, more positions than one tile row, enough work for several threads.
+const layers: Record<string, Layer> = {
+  'dense 3 × 3': {
+    family: 'conv',
+    input: [3, 64, 22, 21],
+    weight: [72, 64, 3, 3],
+    options: { padding: 1 },
+    terms: 3 * 22 * 21,
+  },
+  'stride 2, channels-last': {
+    family: 'conv',
+    input: [3, 31, 30, 40],
+    weight: [3, 3, 40, 48],
+    options: { stride: 2, padding: 'same', layout: 'channels-last' },
+    terms: 3 * 16 * 15,
+  },
+  'k4 s2 p1, transposed': {
+    family: 'convTranspose',
+    input: [3, 96, 12, 13],
+    weight: [96, 40, 4, 4],
+    options: { stride: 2, padding: 1 },
+    terms: 40 * 16,
+  },
+  'one channel of many taps': {
+    family: 'convTranspose',
+    input: [3, 130, 30],
+    weight: [130, 1, 512],
+    options: { stride: 128, padding: 192 },
+    terms: 130 * 4,
+  },
+  depthwise: {
+    family: 'conv',
+    input: [3, 48, 28, 27],
+    weight: [48, 1, 5, 5],
+    options: { groups: 48, padding: 2 },
+    terms: 3 * 28 * 27,
+  },
+}
+
+const passes = (layer: Layer, backend: string): ((batch?: number) => TensorResult)[] => {
+  const random = new Random(seed)
+  const op = operatorOf(layer.family, layer.input.length - 2)
+  const input = reals(random, layer.input)
+  const weight = reals(random, layer.weight)
+  const options = { ...layer.options, backend }
+  const gradOutput = reals(random, op.outputShape(input.shape, weight.shape, options))
+  const images = (tensor: Plain, i?: number): Plain => {
+    if (i === undefined) return tensor
+    const size = product(tensor.shape.slice(1))
+    return { data: tensor.data.subarray(i * size, (i + 1) * size), shape: [1, ...tensor.shape.slice(1)] }
+  }
+  return [
+    (i) => op(images(input, i), weight, options),
+    (i) => op.gradInput(images(input, i).shape, weight, images(gradOutput, i), options),
+    () => op.gradWeight(input, weight.shape, gradOutput, options),
+  ]
+}
+
+describe.each(backends)('bits, %s', (backend) => {
+  const before = info().threads
+  afterAll(() => {
+    setThreads(before)
+  })
+
+  test.each(Object.entries(layers))('%s: any number of threads, any position in the batch', (name, layer) => {
+    setThreads(1)
+    const calls = passes(layer, backend)
+    const wanted = calls.map((call) => call())
+    // The TypeScript path has no threads: once is enough.
+    for (const threads of backend === 'native' ? [2, 3, 8] : [2]) {
+      setThreads(threads)
+      calls.forEach((call, pass) => {
+        expectSameBits(call(), wanted[pass], `${name}, pass ${pass}, ${threads} threads`)
+      })
+    }
+    for (const pass of [0, 1]) {
+      const { data, shape } = wanted[pass]
+      const size = product(shape.slice(1))
+      for (const i of [0, 1, 2]) {
+        const image = { data: data.subarray(i * size, (i + 1) * size), shape: [1, ...shape.slice(1)] }
+        expectSameBits(calls[pass](i), image, `${name}, pass ${pass}, image ${i}`)
+      }
+    }
+  })
+})
+
+describe.runIf(backends.includes('native'))('error against float64', () => {
+  test.each(Object.entries(layers))('%s', (name, layer) => {
+    const [native, exact] = ['native', 'typescript'].map((backend) => passes(layer, backend).map((call) => call()))
+    const channels = layer.options['layout']
+    const inner = product(layer.weight) / layer.weight[channels === 'channels-last' ? layer.weight.length - 1 : 0]
+    native.forEach((result, pass) => {
+      expectClose(result, exact[pass], `${name}, pass ${pass}`, { terms: Math.max(layer.terms, inner) })
+    })
+  })
+})
