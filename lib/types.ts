@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public types of the operators. docs/api.md tells the same in prose. */
 
 import type { Activation } from './activation.js'

@@ -1,6 +1,6 @@
 /**
- * Large layers on real data: the bits depend neither on the number of threads nor on the batch nor on what ran before, and the error
- * against float64 stays within rounding of the number of terms.
+ * Large layers on real data: the bits depend neither on the number of threads nor on the batch nor on what ran
+ * before, and the error against float64 stays within rounding of the number of terms.
  */
 
 import { afterAll, describe, test } from 'vitest'

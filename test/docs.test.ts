@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const files = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
@@ -63,6 +63,12 @@ describe('examples of the documentation', () => {
     const file = join(folder, `block${i}.ts`)
     // An empty export makes every block a module, so that two blocks may declare the same names and await at top level.
     writeFileSync(file, `${resolved}\nexport {}\n`)
-    await import(file)
+    // What an example prints is for its reader.
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined)
+    try {
+      await import(file)
+    } finally {
+      log.mockRestore()
+    }
   })
 })

@@ -49,9 +49,9 @@ typedef enum ck_activation {
   CK_ELU = 4,        /* x < 0 ? a * (exp(x) - 1) : x */
   CK_SIGMOID = 5,    /* 1 / (1 + exp(-x)) */
   CK_TANH = 6,
-  CK_SILU = 7,         /* x * sigmoid(x) */
+  CK_SILU = 7,         /* x * sigmoid(x), 0 at -inf */
   CK_HARD_SIGMOID = 8, /* min(max(x / 6 + 1/2, 0), 1) */
-  CK_HARD_SWISH = 9    /* x * hard_sigmoid(x) */
+  CK_HARD_SWISH = 9    /* x * hard_sigmoid(x), 0 at -inf */
 } ck_activation;
 
 /* Axes are depth, height, width; a lower rank has leading axes of extent 1 (stride and dilation 1).
@@ -80,7 +80,7 @@ typedef struct ck_runtime {
   void (*free)(void *context, void *block);
   void (*parallel_for)(void *context, int64_t count, void (*body)(void *arg, int64_t index, int32_t slot), void *arg);
   int32_t slots;                       /* >= 1 */
-  int32_t (*cancelled)(void *context); /* asked between tiles; may be null */
+  int32_t (*cancelled)(void *context); /* asked between blocks, by any thread; may be null; a yes is final */
 } ck_runtime;
 
 typedef struct ck_epilogue {

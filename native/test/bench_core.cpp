@@ -33,7 +33,7 @@ double measure(const Body &body) {
 double measure_peak(const convkit::TileSet<float> &tiles) {
   constexpr int64_t depth = 256;
   const size_t room = static_cast<size_t>(depth) * 64;
-  std::vector<float> a(room, 1), b(room, 1), c(64 * 64, 0);
+  std::vector<float> a(room, 1), b(room, 1), c(4096, 0);
   std::vector<int64_t> offsets(depth, 0);
   convkit::TileCall<float> call = {};
   call.a = a.data(), call.b = b.data(), call.b_offsets = offsets.data();
@@ -83,8 +83,7 @@ double run(const ck_problem &p, ck_pass pass, const char *isa) {
   const double time = measure([&] { ck_run(plan, &runtime, &o); });
   ck_weights_destroy(packed);
   ck_plan_destroy(plan);
-  const double depth = static_cast<double>(test::weight_size(p)) / static_cast<double>(p.feature_channels);
-  return 2e-9 * static_cast<double>(test::feature_size(p)) * depth / time;
+  return 2e-9 * test::terms_of(p) / time;
 }
 
 }  // namespace

@@ -41,10 +41,11 @@ struct Host {
     if (host.allocations++ == host.fail_at) return nullptr;
     const size_t rounded = (size + alignment - 1) / alignment * alignment, room = alignment < 64 ? 64 : alignment;
     GuardedBytes *const block = new GuardedBytes(rounded + 2 * room, Guard::behind);
-    char *data = block->data() + room;
-    data += (alignment - reinterpret_cast<uintptr_t>(data) % alignment) % alignment;
 #if CONVKIT_TEST_GUARDS
-    data = block->data() + 2 * room; /* exact: the end of the block is the end of a page */
+    char *const data = block->data() + 2 * room; /* exact: the end of the block is the end of a page */
+#else
+    char *const header = block->data() + room;
+    char *const data = header + (alignment - reinterpret_cast<uintptr_t>(header) % alignment) % alignment;
 #endif
     reinterpret_cast<Header *>(data)[-1] = {block, size};
     for (size_t i = 0; i < size; ++i) data[i] = static_cast<char>(0xff); /* NaN in both types */
@@ -66,6 +67,7 @@ struct Host {
     }
     std::atomic<int64_t> next{0};
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<size_t>(slots));
     for (int32_t slot = 0; slot < slots; ++slot) {
       threads.emplace_back([&, slot] {
         for (int64_t i = next++; i < count; i = next++) body(arg, i, slot);

@@ -11,6 +11,9 @@ int64_t weight_size(const ck_problem &p) {
   return p.feature_channels * (p.image_channels / p.groups) * product(p.kernel);
 }
 
+int64_t depth_of(const ck_problem &p) { return weight_size(p) / p.feature_channels; }
+double terms_of(const ck_problem &p) { return static_cast<double>(feature_size(p)) * static_cast<double>(depth_of(p)); }
+
 namespace {
 
 std::string triple(const int64_t v[3]) {
@@ -162,6 +165,7 @@ std::vector<double> small_integers(int64_t count, Random &random) {
 
 std::vector<std::string> isa_names() {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(ck_isa_count()));
   for (int32_t i = 0; i < ck_isa_count(); ++i) names.push_back(ck_isa_name(i));
   return names;
 }

@@ -29,6 +29,8 @@ int64_t product(const int64_t extents[3]);
 int64_t image_size(const ck_problem &p);
 int64_t feature_size(const ck_problem &p);
 int64_t weight_size(const ck_problem &p);
+int64_t depth_of(const ck_problem &p); /* terms of one feature */
+double terms_of(const ck_problem &p);  /* of all features */
 
 /* One line with every number, for messages. */
 std::string describe(const ck_problem &p, const char *isa);

@@ -53,10 +53,8 @@ const randomOptions = (random: Random, family: Family, spatial: readonly number[
     if (random.chance(0.4)) options['paddingMode'] = random.pick(['zeros', 'reflect', 'replicate', 'circular'])
   } else if (kind === 'same' || kind === 'same-lower') {
     if (random.chance(0.5)) {
-      const stride = options['stride']
-      const strides = spatial.map((_, axis) =>
-        Array.isArray(stride) ? (stride as number[])[axis] : ((stride as number | undefined) ?? 1),
-      ) as number[]
+      const stride = (options['stride'] ?? 1) as number | number[]
+      const strides = spatial.map((_, axis) => (Array.isArray(stride) ? stride[axis] : stride))
       options['outputShape'] = spatial.map((n, axis) => n * strides[axis] - random.int(0, strides[axis] - 1))
     }
   } else if (random.chance(0.5)) {

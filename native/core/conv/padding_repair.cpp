@@ -5,20 +5,20 @@ namespace {
 
 template <typename T>
 bool is_nan(T x) {
-  return x != x;
+  return x != x;  // NOLINT(misc-redundant-expression): true for NaN alone
 }
 
 /* Without a branch inside, so that compilers use vectors: this is all that finite operands pay. */
 template <typename T>
 bool any_nan(const T *x, int64_t count) {
   int32_t found = 0;
-  for (int64_t i = 0; i < count; ++i) found |= x[i] != x[i];
+  for (int64_t i = 0; i < count; ++i) found |= is_nan(x[i]);
   return found != 0;
 }
 
 template <typename T>
 bool is_finite(T x) {
-  return x - x == 0;
+  return !is_nan(x * 0);
 }
 
 template <typename T>
