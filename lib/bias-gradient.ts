@@ -26,7 +26,7 @@ function biasRequest(host: Host, gradOutput: unknown, options: unknown, allowed:
     )
   }
   const { batch, channels, spatial } = splitShape(where, 'gradOutput', dy.shape, dy.shape.length - 2, layout)
-  checkData(where, 'gradOutput.data', dy.data, elementCount(where, 'gradOutput', dy.shape), `shape ${list(dy.shape)}`)
+  checkData(where, 'gradOutput.data', dy.data, elementCount(where, 'gradOutput', dy.shape), dy.shape)
   checkOut(where, out, [channels], [dy])
   const problem = { batch, channels, positions: spatial.reduce((a, b) => a * b, 1), layout }
   const backend = host.select(wanted)

@@ -226,7 +226,7 @@ export function checkChannelVector(where: string, vector: ChannelVector | undefi
       `${where}: ${name}: expected ${channels} elements (one per output channel), received ${lengthOf(data)}`,
     )
   }
-  checkData(where, name, data, channels, `one per output channel`)
+  checkData(where, name, data, channels, 'one per output channel')
 }
 
 /** Bias and activation in the form of the backends. */

@@ -110,7 +110,11 @@ export function readShape(where: string, name: string, value: unknown): number[]
  */
 export function elementCount(where: string, name: string, shape: readonly number[]): number {
   let count = 1
-  for (const extent of shape) count *= Math.max(extent, 1)
+  let product = 1
+  for (const extent of shape) {
+    count *= Math.max(extent, 1)
+    product *= extent
+  }
   if (count > MAX_ELEMENTS) {
     throw convkitError(
       'RangeError',
@@ -118,7 +122,7 @@ export function elementCount(where: string, name: string, shape: readonly number
       `${where}: ${name} of shape ${list(shape)} has more than 2^32 elements`,
     )
   }
-  return shape.includes(0) ? 0 : count
+  return product
 }
 
 /** Reads `data`, `shape` (else `dims`), `dtype` and `type` of a tensor, each once. */
@@ -178,8 +182,19 @@ export function checkDtypes(where: string, operands: readonly (Pick<Operand, 'na
   return first.dtype
 }
 
-/** Throws unless the data is attached and holds exactly `expected` elements. Runs no code of the caller. */
-export function checkData(where: string, name: string, data: FloatArray, expected: number, needs: string): void {
+/**
+ * Throws unless the data is attached and holds exactly `expected` elements. Runs no code of the caller.
+ * @param needs - what asks for that many: a shape, or words
+ */
+export function checkData(
+  where: string,
+  name: string,
+  data: FloatArray,
+  expected: number,
+  needs: readonly number[] | string,
+): void {
+  const length = lengthOf(data)
+  if (length === expected && (length > 0 || !isDetached(data))) return
   if (isDetached(data)) {
     throw convkitError(
       'TypeError',
@@ -187,14 +202,11 @@ export function checkData(where: string, name: string, data: FloatArray, expecte
       `${where}: ${name}: expected ${expected} elements, but its buffer is detached`,
     )
   }
-  const length = lengthOf(data)
-  if (length !== expected) {
-    throw convkitError(
-      'RangeError',
-      'ERR_CONVKIT_BUFFER',
-      `${where}: ${name} has ${length} elements, but ${needs} needs ${expected}`,
-    )
-  }
+  throw convkitError(
+    'RangeError',
+    'ERR_CONVKIT_BUFFER',
+    `${where}: ${name} has ${length} elements, but ${typeof needs === 'string' ? needs : `shape ${list(needs)}`} needs ${expected}`,
+  )
 }
 
 /** A zero-filled array, or `ERR_CONVKIT_MEMORY`. */

@@ -52,7 +52,7 @@ export function operatorName({ transposed, rank }: OperatorKind): string {
 /** Throws unless every operand holds what its shape says. From here on nothing of the caller's runs. */
 function checkOperands(where: string, operands: readonly Operand[]): void {
   for (const { name, data, shape } of operands) {
-    checkData(where, `${name}.data`, data, elementCount(where, name, shape), `shape ${list(shape)}`)
+    checkData(where, `${name}.data`, data, elementCount(where, name, shape), shape)
   }
 }
 

@@ -28,7 +28,7 @@ export function makePrepare(name: string, kind: OperatorKind, host: Host) {
       )
     }
     const outputChannels = kind.transposed ? sides.image * call.groups : sides.features
-    checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), `shape ${list(w.shape)}`)
+    checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), w.shape)
     checkChannelVector(where, call.bias, outputChannels)
     checkChannelVector(where, call.slope, outputChannels)
     const kernel = host.select(call.backend).prepare(passOf(kind, 'forward'), call.algorithm, w.data, epilogueOf(call))
@@ -66,7 +66,7 @@ function makePrepared(where: string, kernel: PreparedKernel, resolve: Resolve): 
     const { problem, outputShape } = geometryOf(x.shape)
     const named = out && { name: 'out', dtype: dtypeOf(out) as DType }
     checkDtypes(where, [{ name: 'weight', dtype: problem.dtype }, x, named])
-    checkData(where, 'input.data', x.data, elementCount(where, 'input', x.shape), `shape ${list(x.shape)}`)
+    checkData(where, 'input.data', x.data, elementCount(where, 'input', x.shape), x.shape)
     checkOut(where, out, outputShape, [x])
     return {
       where,

@@ -3,10 +3,10 @@
  * that a synchronous and an asynchronous call differ in nothing but the thread.
  */
 
-import { abortError, convkitError, list, type AbortSignalLike } from './errors.js'
+import { abortError, convkitError, type AbortSignalLike } from './errors.js'
 import { allocate, bufferOf, checkData, elementCount, lengthOf, overlap, type Operand } from './operand.js'
 import type { DType, FloatArray } from './problem.js'
-import { Tensor } from './tensor.js'
+import { Tensor, TRUSTED } from './tensor.js'
 
 export interface Request {
   readonly where: string
@@ -30,7 +30,7 @@ export function checkOut(
   operands: readonly (Pick<Operand, 'name' | 'data'> | undefined)[],
 ): void {
   if (out === undefined) return
-  checkData(where, 'out', out, elementCount(where, 'the result', shape), `the result of shape ${list(shape)}`)
+  checkData(where, 'out', out, elementCount(where, 'the result', shape), shape)
   for (const operand of operands) {
     if (operand !== undefined && overlap(out, operand.data)) {
       throw convkitError(
@@ -46,14 +46,14 @@ export function runNow(request: Request): Tensor {
   const { where, dtype, shape } = request
   const out = request.out ?? allocate(where, dtype, elementCount(where, 'the result', shape))
   request.run(out)
-  return new Tensor(out, shape)
+  return new Tensor(out, Object.freeze(shape), TRUSTED, dtype)
 }
 
 export async function runLater(request: Request): Promise<Tensor> {
-  const { where, shape, signal, out } = request
+  const { where, dtype, shape, signal, out } = request
   if (signal?.aborted) throw abortError(signal)
   const result = await request.runAsync(signal)
-  if (out === undefined) return new Tensor(result, shape)
+  if (out === undefined) return new Tensor(result, Object.freeze(shape), TRUSTED, dtype)
   // `out` has been in the caller's hands all the while. lengthOf is 0 for a detached view.
   if (lengthOf(out) !== result.length) {
     throw convkitError(
@@ -63,7 +63,7 @@ export async function runLater(request: Request): Promise<Tensor> {
     )
   }
   copyInto(out, result)
-  return new Tensor(out, shape)
+  return new Tensor(out, Object.freeze(shape), TRUSTED, dtype)
 }
 
 /** The intrinsic copy, whatever a subclass of the caller's has in its place. */

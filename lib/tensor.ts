@@ -2,6 +2,9 @@ import { convkitError, describe, list } from './errors.js'
 import { allocate, checkData, dtypeOf, elementCount, readShape } from './operand.js'
 import type { DType, FloatArray } from './problem.js'
 
+/** The key to the constructor that checks nothing; not exported from the package. */
+export const TRUSTED = Symbol('trusted')
+
 /** Nested arrays of numbers, as deep as the tensor's rank; a plain number for rank 0. */
 export type NestedArray = number | NestedArray[]
 
@@ -19,9 +22,18 @@ export class Tensor {
    * @param shape - extents, outermost first, each an integer ≥ 0
    * @throws TypeError `ERR_CONVKIT_DTYPE`, `ERR_CONVKIT_SHAPE`; RangeError `ERR_CONVKIT_SHAPE`, `ERR_CONVKIT_BUFFER`
    */
-  constructor(data: FloatArray, shape: readonly number[]) {
-    const dtype = dtypeOf(data)
-    if (dtype === undefined) {
+  constructor(data: FloatArray, shape: readonly number[])
+  /** @internal For results, whose data and shape convkit made itself. */
+  constructor(data: FloatArray, shape: readonly number[], trusted: typeof TRUSTED, dtype: DType)
+  constructor(data: FloatArray, shape: readonly number[], trusted?: typeof TRUSTED, dtype?: DType) {
+    this.data = data
+    if (trusted === TRUSTED && dtype !== undefined) {
+      this.shape = shape
+      this.dtype = dtype
+      return
+    }
+    const checked = dtypeOf(data)
+    if (checked === undefined) {
       throw convkitError(
         'TypeError',
         'ERR_CONVKIT_DTYPE',
@@ -29,10 +41,9 @@ export class Tensor {
       )
     }
     const extents = readShape('tensor', 'shape', shape)
-    checkData('tensor', 'data', data, elementCount('tensor', 'data', extents), `shape ${list(extents)}`)
-    this.data = data
+    checkData('tensor', 'data', data, elementCount('tensor', 'data', extents), extents)
     this.shape = Object.freeze(extents)
-    this.dtype = dtype
+    this.dtype = checked
   }
 
   /** Number of axes. */
@@ -74,7 +85,7 @@ export class Tensor {
 
   /** The elements as nested arrays: `[[1, 2], [3, 4]]` for shape `[2, 2]`. */
   toArray(): NestedArray {
-    checkData('toArray', 'data', this.data, this.size, `shape ${list(this.shape)}`)
+    checkData('toArray', 'data', this.data, this.size, this.shape)
     let next = 0
     const nest = (axis: number): NestedArray => {
       if (axis === this.rank) return this.data[next++]

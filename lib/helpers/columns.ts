@@ -128,7 +128,7 @@ export function im2col(input: TensorLike, kernelShape: readonly number[], option
   const [taps, positions] = [product(kernel), product(window.output)]
   const shape = [...(batched ? [batch] : []), channels * taps, positions]
   const count = elementCount(where, 'the result', shape)
-  checkData(where, 'input.data', x.data, elementCount(where, 'input', x.shape), `shape ${list(x.shape)}`)
+  checkData(where, 'input.data', x.data, elementCount(where, 'input', x.shape), x.shape)
   checkOut(where, out, shape, [x])
   const columns = out ?? allocate(where, dtype, count)
   columns.fill(0)
@@ -180,7 +180,7 @@ export function col2im(
   const batch = y.shape.length === 3 ? y.shape[0] : 1
   const shape = [...y.shape.slice(0, -2), channels, ...spatial]
   const count = elementCount(where, 'the result', shape)
-  checkData(where, 'columns.data', y.data, elementCount(where, 'columns', y.shape), `shape ${list(y.shape)}`)
+  checkData(where, 'columns.data', y.data, elementCount(where, 'columns', y.shape), y.shape)
   checkOut(where, out, shape, [y])
   const image = out ?? allocate(where, dtype, count)
   const imageSize = product(spatial)

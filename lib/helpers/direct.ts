@@ -59,7 +59,7 @@ export function asDirectConvolution(
       `${operand.name}.data`,
       operand.data,
       elementCount(where, operand.name, operand.shape),
-      `shape ${list(operand.shape)}`,
+      operand.shape,
     )
   }
   checkChannelVector(where, call.bias, outputChannels)

@@ -69,7 +69,7 @@ export function convolutionMatrix(
   const call = parseCall(where, kind, raw)
   const shape = readShape(where, 'inputShape', inputShape)
   const { problem } = resolveGeometry(where, kind, shape, w.shape, call, w.dtype, { input: 'inputShape' })
-  checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), `shape ${list(w.shape)}`)
+  checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), w.shape)
   return build(where, problem, w.data, splitWeight(where, w.shape, kind, call.weightLayout).image)
 }
 

@@ -76,7 +76,7 @@ export function upsampleAsTranspose(weight: TensorLike, factor: PerAxis, options
       `${where}: groups: expected a divisor of the ${sides.features} output channels of weight ${list(w.shape)}, received ${groups}`,
     )
   }
-  checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), `shape ${list(w.shape)}`)
+  checkData(where, 'weight.data', w.data, elementCount(where, 'weight', w.shape), w.shape)
   const stride = new Array<number>(kind.rank).fill(1)
   const axes = sides.kernel.map((k, axis) => {
     const eff = effectiveKernel(where, k, dilation[axis])
