@@ -1,7 +1,8 @@
 /** What `convkit` and `convkit/reference` have in common: everything but the way a backend is chosen. */
 
 import { makeGradBias, type GradBias } from './bias-gradient.js'
-import { makeOperator, type Host } from './operators.js'
+import { makeOperator } from './operators.js'
+import type { Host } from './passes.js'
 import type {
   ConvGradientOptions,
   ConvOptions,

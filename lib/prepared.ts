@@ -3,7 +3,7 @@ import { allowedKeys, checkChannelVector, epilogueOf, parseExecution, readCall }
 import { convkitError, list } from './errors.js'
 import { resolveGeometry, splitWeight, type Geometry, type OperatorKind } from './geometry.js'
 import { checkData, checkDtypes, dtypeOf, elementCount, readShape, readTensor } from './operand.js'
-import { passOf, type Host } from './operators.js'
+import { passOf, type Host } from './passes.js'
 import { readOptions, type OptionKey } from './options.js'
 import type { DType } from './problem.js'
 import { checkOut, runLater, runNow, type Request } from './request.js'
