@@ -46,8 +46,10 @@ Outcome PlanCache::find(const double* fields, const CallRecord& record, PlanPtr*
   const int32_t slots = slots_for(record.operations);
   const uint64_t hash = hash_key(fields, slots);
   for (Entry& entry : entries_) {
-    if (entry.hash == hash && entry.plan->slots() == slots &&
-        std::memcmp(entry.key.data(), fields, sizeof entry.key) == 0) {
+    // Equal bytes are what is meant: -0 and NaN only make an entry of their own.
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
+    const bool same = std::memcmp(entry.key.data(), fields, sizeof entry.key) == 0;
+    if (entry.hash == hash && entry.plan->slots() == slots && same) {
       entry.used = ++clock_;
       *plan = entry.plan;
       return Outcome();

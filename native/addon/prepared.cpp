@@ -22,7 +22,7 @@ bool keep(const void* data, size_t bytes, Block* copy, int64_t* total) {
 std::shared_ptr<Prepared> Prepared::create(const CallRecord& call, ck_type type, const void* weights,
                                            int64_t weight_length, const Epilogue& epilogue, int64_t channels) {
   const size_t size = type == CK_FLOAT32 ? 4 : 8;
-  const std::shared_ptr<Prepared> prepared(new Prepared);
+  std::shared_ptr<Prepared> prepared(new Prepared);
   int64_t bytes = 0;
   const size_t per_channel = static_cast<size_t>(channels < 0 ? 0 : channels) * size;
   if (!keep(weights, static_cast<size_t>(weight_length) * size, &prepared->weights_, &bytes) ||

@@ -8,6 +8,12 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/convkit.cpp
     ${CONVKIT_CORE_DIR}/conv/adjoint.cpp
     ${CONVKIT_CORE_DIR}/conv/bias_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_form.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_geometry.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_shape.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/forward.cpp
     ${CONVKIT_CORE_DIR}/conv/im2col.cpp
     ${CONVKIT_CORE_DIR}/conv/padding_repair.cpp

@@ -33,8 +33,9 @@ void check_invalid(const ck_problem &p, const char *what) {
 }  // namespace
 
 TEST(allocation_failures) {
-  for (int32_t layout = 0; layout < 2; ++layout) {
-    const ck_problem p = larger_problem(layout);
+  for (int32_t form = 0; form < 4; ++form) {
+    const ck_problem p = larger_problem(form & 1);
+    const char *const algorithm = form & 2 ? "im2col" : nullptr;
     const Data<float> data(p, Guard::behind);
     data.image.fill(1), data.features.fill(1), data.weights.fill(1);
     for (const ck_pass pass : kPasses) {
@@ -44,7 +45,7 @@ TEST(allocation_failures) {
           Host host(2);
           host.fail_at = fail_at;
           const Buffer<float> out(result_size(p, pass));
-          const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, prepack, out.data());
+          const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, prepack, out.data(), algorithm);
           CHECK(host.live == 0, "memory is left after a failure");
           if (status == CK_OK) break;
           CHECK(status == CK_OUT_OF_MEMORY && untouched(out), "allocation " + std::to_string(fail_at));
@@ -56,8 +57,9 @@ TEST(allocation_failures) {
 }
 
 TEST(cancellation) {
-  for (int32_t layout = 0; layout < 2; ++layout) {
-    const ck_problem p = larger_problem(layout);
+  for (int32_t form = 0; form < 4; ++form) {
+    const ck_problem p = larger_problem(form & 1);
+    const char *const algorithm = form & 2 ? "im2col" : nullptr;
     const Data<float> data(p, Guard::behind);
     data.image.fill(1), data.features.fill(1), data.weights.fill(1);
     for (const ck_pass pass : kPasses) {
@@ -65,7 +67,7 @@ TEST(cancellation) {
         Host host(2);
         host.cancel_at = cancel_at;
         const Buffer<float> out(result_size(p, pass));
-        const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, false, out.data());
+        const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, false, out.data(), algorithm);
         CHECK(status == CK_CANCELLED && host.live == 0, "cancelled at " + std::to_string(cancel_at));
       }
     }
@@ -84,7 +86,7 @@ TEST(workspace_is_what_the_plan_says) {
       for (const std::string &isa : isa_names()) {
         for (const int32_t slots : {1, 3}) {
           Host host(slots);
-          const PlanOwner owner(host, p, pass, isa.c_str());
+          const PlanOwner owner(host, p, pass, isa.c_str(), i % 5 == 4 ? "im2col" : nullptr);
           const ck_plan_info info = owner.info();
           const int64_t scratch = info.workspace_bytes - info.weights_bytes;
           CHECK(scratch <= slots * (INT64_C(1) << 20), describe(p, isa.c_str()) + ": more than 1 MiB a slot");
@@ -111,7 +113,7 @@ TEST(plans) {
   const Host host(2);
   const ck_problem p = larger_problem(0);
   const PlanOwner best(host, p, CK_FORWARD, nullptr), named(host, p, CK_FORWARD, "portable", "im2col");
-  CHECK(std::string(best.info().algorithm) == "im2col" && best.info().refused[0] == 0, "the base algorithm");
+  CHECK(std::string(best.info().algorithm) == "direct" && best.info().refused[0] == 0, "the fast algorithm");
   CHECK(std::string(named.info().id) == "im2col/4x8/kc180/portable", named.info().id);
   CHECK(std::string(named.info().weights_key) != best.info().weights_key || ck_isa_count() == 1, "keys differ by tile");
   const PlanOwner unknown(host, p, CK_FORWARD, nullptr, "fft");

@@ -69,8 +69,8 @@ struct PlanOwner {
 /* Plans and runs; packs the weights beforehand if asked. */
 template <typename T>
 ck_status run_pass(Host &host, const ck_problem &p, ck_pass pass, const char *isa, const Data<T> &data,
-                   const ck_epilogue *epilogue, bool prepack, T *out) {
-  const PlanOwner owner(host, p, pass, isa);
+                   const ck_epilogue *epilogue, bool prepack, T *out, const char *algorithm = nullptr) {
+  const PlanOwner owner(host, p, pass, isa, algorithm);
   if (owner.status != CK_OK) return owner.status;
   ck_operands operands = operands_of(pass, data, out);
   operands.epilogue = epilogue;
@@ -84,6 +84,17 @@ ck_status run_pass(Host &host, const ck_problem &p, ck_pass pass, const char *is
   const ck_status status = ck_run(owner.plan, &host.runtime, &operands);
   ck_weights_destroy(packed);
   return status;
+}
+
+inline std::vector<std::string> algorithm_names() {
+  std::vector<std::string> names;
+  for (int32_t i = 0; i < ck_algorithm_count(); ++i) names.push_back(ck_algorithm_name(i));
+  return names;
+}
+
+/* Any algorithm may refuse a problem but the last, which takes everything. */
+inline bool is_refusal(ck_status status, const std::string &algorithm) {
+  return status == CK_UNSUPPORTED && algorithm != ck_algorithm_name(ck_algorithm_count() - 1);
 }
 
 constexpr ck_pass kPasses[] = {CK_FORWARD, CK_ADJOINT, CK_WEIGHT_GRADIENT};

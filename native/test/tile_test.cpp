@@ -19,16 +19,23 @@ template <typename T>
 void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t columns, int64_t depth,
                 Random &random) {
   const int32_t vectors = (columns + tiles.lanes - 1) / tiles.lanes, read = vectors * tiles.lanes;
+  const bool by_a = random.chance(50); /* which side goes by the table */
   const int64_t a_step = rows + random.between(0, 3), b_step = read + random.between(0, 2);
   const int64_t c_step = columns + random.between(0, 5);
   const Guard guard = random.chance(50) ? Guard::behind : Guard::before;
-  const Buffer<T> a((depth - 1) * a_step + rows, guard), b((depth - 1) * b_step + read, guard);
+  /* The table covers some terms, and starts again behind them. */
+  const int64_t period = random.chance(50) ? depth : random.between(1, depth);
+  const int64_t reach =
+      (depth + period - 1) / period * period; /* a shuffled table may reach the end of its last turn */
+  const Buffer<T> a(((by_a ? reach : depth) - 1) * a_step + rows, guard);
+  const Buffer<T> b(((by_a ? depth : reach) - 1) * b_step + read, guard);
   const Buffer<T> c((rows - 1) * c_step + columns, guard), bias(std::max(rows, columns), guard);
   for (T &x : a) x = static_cast<T>(random.between(-3, 3));
   for (T &x : b) x = static_cast<T>(random.between(-3, 3));
   for (T &x : bias) x = static_cast<T>(random.between(-3, 3));
+  const int64_t table_step = by_a ? a_step : b_step;
   std::vector<int64_t> offsets;
-  for (int64_t k = 0; k < depth; ++k) offsets.push_back(k * b_step);
+  for (int64_t k = 0; k < period; ++k) offsets.push_back(k * table_step);
   for (size_t k = offsets.size(); k > 1; --k) {
     std::swap(offsets[k - 1], offsets[static_cast<size_t>(random.between(0, static_cast<int64_t>(k) - 1))]);
   }
@@ -44,11 +51,13 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
   const int32_t activations[] = {-1, CK_LINEAR, CK_CLIP, CK_PRELU, CK_LEAKY_RELU};
   epilogue.activation = activations[random.between(0, 4)];
   TileCall<T> call = {};
-  call.a = a.data(), call.b = b.data(), call.b_offsets = offsets.data();
-  call.a_step = a_step, call.depth = depth;
+  call.a = a.data(), call.b = b.data();
+  (by_a ? call.a_offsets : call.b_offsets) = offsets.data();
+  call.a_step = a_step, call.b_step = b_step, call.depth = depth;
+  if (period < depth) call.period = period, call.period_step = period * table_step;
   call.c = c.data(), call.c_step = c_step, call.columns = columns, call.continues = continues;
   call.epilogue = epilogue.activation < 0 ? nullptr : &epilogue;
-  tiles.tiles[(rows - 1) * (tiles.columns / tiles.lanes) + vectors - 1](&call);
+  tiles.tiles[(rows - 1) * convkit::kMostVectors + vectors - 1](&call);
 
   bool equal = true;
   for (size_t i = 0; i < c.size(); ++i) {
@@ -59,8 +68,9 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
     }
     T sum = continues ? before[i] : 0;
     for (int64_t k = 0; k < depth; ++k) {
-      sum +=
-          a[static_cast<size_t>(k * a_step + row)] * b[static_cast<size_t>(offsets[static_cast<size_t>(k)] + column)];
+      const int64_t at = offsets[static_cast<size_t>(k % period)] + k / period * period * table_step;
+      sum += a[static_cast<size_t>((by_a ? at : k * a_step) + row)] *
+             b[static_cast<size_t>((by_a ? k * b_step : at) + column)];
     }
     if (call.epilogue) {
       const T channel = bias[static_cast<size_t>(by_lane ? column : row)];
@@ -78,9 +88,11 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
 
 template <typename T>
 void check_tiles(const char *isa, const TileSet<T> &tiles, Random &random) {
-  for (int32_t rows = 1; rows <= tiles.rows; ++rows) {
-    for (int32_t columns = 1; columns <= tiles.columns; ++columns) {
-      for (const int64_t depth : {1, 2, 3, 17}) check_tile(isa, tiles, rows, columns, depth, random);
+  for (int32_t vectors = 1; vectors <= convkit::kMostVectors; ++vectors) {
+    for (int32_t rows = 1; rows <= tiles.heights[vectors - 1]; ++rows) {
+      for (int32_t columns = (vectors - 1) * tiles.lanes + 1; columns <= vectors * tiles.lanes; ++columns) {
+        for (const int64_t depth : {1, 2, 3, 17}) check_tile(isa, tiles, rows, columns, depth, random);
+      }
     }
   }
 }

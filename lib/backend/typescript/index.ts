@@ -65,8 +65,8 @@ function plan(pass: Pass, problem: ConvProblem): PlanDetails {
   const elements = Object.values(lengths).reduce((sum, length) => sum + length, 0)
   return {
     id: `typescript/${pass}`,
-    algorithm: 'typescript',
-    reason: 'the only algorithm of the TypeScript backend',
+    algorithm: 'direct',
+    reason: 'plain loops over the direct sum, the only algorithm of the TypeScript backend',
     refused: [],
     workspaceBytes: elements * Float64Array.BYTES_PER_ELEMENT,
   }

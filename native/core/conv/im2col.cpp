@@ -138,9 +138,19 @@ ck_status run(const RunContext &context) {
   return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
 }
 
+void describe(const ck_plan &plan, Text *id, Text *key) {
+  const KernelTable &table = *plan.kernels;
+  id->add("/")
+      .add(is_f32(plan) ? table.f32.rows : table.f64.rows)
+      .add("x")
+      .add(is_f32(plan) ? table.f32.columns : table.f64.columns);
+  id->add("/kc").add(plan.blocking.depth);
+  key->add("/").add(plan.blocking.channel_block);
+}
+
 }  // namespace
 
-const Algorithm im2col_algorithm = {"im2col", refuses_nothing, block, pack, run};
+const Algorithm im2col_algorithm = {"im2col", refuses_nothing, block, pack, run, describe};
 
 template int64_t block_weights(const Problem &, const TileSet<float> &, int64_t, int64_t, int64_t, Blocking *);
 template int64_t block_weights(const Problem &, const TileSet<double> &, int64_t, int64_t, int64_t, Blocking *);

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "../util/text.h"
+#include "direct.h"
 #include "im2col.h"
 
 namespace convkit {
 namespace {
 
-const Algorithm *const algorithms[] = {&im2col_algorithm};
+const Algorithm *const algorithms[] = {&direct_algorithm, &im2col_algorithm};
 
 /* A problem below this runs on the calling thread: waking others would take longer. */
 constexpr double kSmallFlops = 2e6;
@@ -45,39 +46,20 @@ const Algorithm *choose(const Problem &problem, ck_pass pass, const char *wanted
 void describe(ck_plan *plan, int32_t slots) {
   static const char *const passes[] = {"forward", "adjoint", "gradient"};
   const bool f32 = plan->problem.given.image_type == CK_FLOAT32;
-  const int32_t rows = f32 ? plan->kernels->f32.rows : plan->kernels->f64.rows;
-  const int32_t columns = f32 ? plan->kernels->f32.columns : plan->kernels->f64.columns;
   const Blocking &b = plan->blocking;
-  const ck_problem &p = plan->problem.given;
+  const Problem &problem = plan->problem;
+  const ck_problem &p = problem.given;
   ck_plan_info &info = plan->info;
   Text(info.algorithm).add(plan->algorithm->name);
-  Text(info.id).add(plan->algorithm->name).add("/").add(rows).add("x").add(columns);
-  Text(info.id + strlen(info.id), sizeof info.id - strlen(info.id))
-      .add("/kc")
-      .add(b.depth)
-      .add("/")
-      .add(plan->kernels->name);
+  Text id(info.id), key(info.weights_key);
+  id.add(plan->algorithm->name);
   /* All that the packed form depends on: what is packed, and the panels it is packed into. */
-  Text(info.weights_key)
-      .add(plan->algorithm->name)
-      .add("/")
-      .add(passes[plan->pass])
-      .add(f32 ? "/f32/" : "/f64/")
-      .add(plan->kernels->name)
-      .add("/")
-      .add(p.layout)
-      .add(p.weight_layout)
-      .add(p.flip_kernel ? "f" : "n")
-      .add("/")
-      .add(p.groups)
-      .add("x")
-      .add(plan->problem.group_features)
-      .add("x")
-      .add(plan->problem.group_channels)
-      .add("x")
-      .add(plan->problem.taps)
-      .add("/")
-      .add(b.channel_block);
+  key.add(plan->algorithm->name).add("/").add(passes[plan->pass]).add(f32 ? "/f32/" : "/f64/").add(plan->kernels->name);
+  key.add("/").add(p.layout).add(p.weight_layout).add(p.flip_kernel ? "f" : "n");
+  key.add("/").add(p.groups).add("x").add(problem.group_features).add("x").add(problem.group_channels);
+  key.add("/").add(p.kernel[0]).add("x").add(p.kernel[1]).add("x").add(p.kernel[2]);
+  plan->algorithm->describe(*plan, &id, &key);
+  id.add("/").add(plan->kernels->name);
   info.weights_bytes = plan->weights_bytes;
   info.workspace_bytes = plan->weights_bytes + b.slot_bytes * (plan->small ? 1 : slots);
 }

@@ -7,6 +7,8 @@
 
 #include "../cpu/dispatch.h"
 #include "../gemm/panels.h"
+#include "../util/text.h"
+#include "direct_form.h"
 #include "problem.h"
 #include "taps.h"
 
@@ -41,7 +43,8 @@ struct ck_plan {
   const convkit::Algorithm *algorithm;
   const convkit::KernelTable *kernels;
   convkit::Blocking blocking;
-  bool small; /* stays on the calling thread */
+  convkit::DirectForm direct; /* of the algorithm 'direct' */
+  bool small;                 /* stays on the calling thread */
   int64_t weights_bytes;
   ck_plan_info info;
 };
@@ -64,6 +67,7 @@ struct Algorithm {
   void (*block)(ck_plan *plan, int32_t slots);                  /* fills blocking and weights_bytes */
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
   ck_status (*run)(const RunContext &context);
+  void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
 };
 
 int32_t algorithm_count();

@@ -10,25 +10,6 @@ int64_t modulo(int64_t i, int64_t period) {
   return r < 0 ? r + period : r;
 }
 
-/* The pixel that a coordinate means, or kZeros. Defined for each coordinate, however far outside: what a
- * padding may reach is checked by the host, and memory must stay safe without that. */
-int64_t map_coordinate(int64_t i, int64_t extent, int32_t mode) {
-  if (i >= 0 && i < extent) return i;
-  switch (mode) {
-    case CK_REPLICATE:
-      return i < 0 ? 0 : extent - 1;
-    case CK_CIRCULAR:
-      return modulo(i, extent);
-    case CK_REFLECT: {
-      if (extent == 1) return 0;
-      const int64_t period = 2 * (extent - 1), r = modulo(i, period);
-      return r < extent ? r : period - r;
-    }
-    default:
-      return kZeros;
-  }
-}
-
 struct RunList {
   Run *runs;
   int64_t step;
@@ -52,6 +33,24 @@ struct RunList {
 };
 
 }  // namespace
+
+/* What a padding may reach is checked by the host; memory must stay safe without that. */
+int64_t map_coordinate(int64_t i, int64_t extent, int32_t padding_mode) {
+  if (i >= 0 && i < extent) return i;
+  switch (padding_mode) {
+    case CK_REPLICATE:
+      return i < 0 ? 0 : extent - 1;
+    case CK_CIRCULAR:
+      return modulo(i, extent);
+    case CK_REFLECT: {
+      if (extent == 1) return 0;
+      const int64_t period = 2 * (extent - 1), r = modulo(i, period);
+      return r < extent ? r : period - r;
+    }
+    default:
+      return kZeros;
+  }
+}
 
 int32_t list_runs(const Problem &problem, int64_t tap, int64_t first, int64_t count, Run *runs) {
   const ck_problem &p = problem.given;

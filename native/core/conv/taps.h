@@ -27,6 +27,9 @@ constexpr int64_t kZeros = -1;
  * element follows from it. A list of runs is at most as long. */
 constexpr int64_t kChunk = 256;
 
+/* The pixel that a coordinate of a padded axis means, or kZeros; defined however far outside it lies. */
+int64_t map_coordinate(int64_t i, int64_t extent, int32_t padding_mode);
+
 /* The runs of columns first .. first + count - 1 under a tap; returns how many. Neighbours in a run
  * are `run_step` elements apart. */
 int32_t list_runs(const Problem &problem, int64_t tap, int64_t first, int64_t count, Run *runs);

@@ -7,13 +7,12 @@ namespace convkit {
 /* A panel of B (KC x NR) stays in the first-level cache while the panels of A pass by. */
 template <typename T>
 void multiply(const TileSet<T> &tiles, const Product<T> &p) {
-  const int64_t most_vectors = tiles.columns / tiles.lanes;
   for (int64_t j = 0; j < p.columns; j += p.b.width) {
     const int64_t columns = smaller(p.b.width, p.columns - j);
     const int64_t vectors = ceil_div(columns, tiles.lanes);
     for (int64_t i = 0; i < p.rows; i += p.a.width) {
       const int64_t rows = smaller(p.a.width, p.rows - i);
-      TileCall<T> call;
+      TileCall<T> call = {};
       call.a = p.a.data + i / p.a.width * p.a.panel_step;
       call.b = p.b.data + j / p.b.width * p.b.panel_step;
       call.b_offsets = p.b_offsets;
@@ -32,7 +31,7 @@ void multiply(const TileSet<T> &tiles, const Product<T> &p) {
         if (epilogue.slope) epilogue.slope += channel;
         call.epilogue = &epilogue;
       }
-      tiles.tiles[(rows - 1) * most_vectors + vectors - 1](&call);
+      tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](&call);
     }
   }
 }

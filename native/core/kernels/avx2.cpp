@@ -12,8 +12,8 @@ namespace {
 }  // namespace
 }  // namespace avx2
 
-const KernelTable kernels_avx2 = {"avx2", 1, avx2::tile_set<avx2::VecF32, 6, 2>(256),
-                                  avx2::tile_set<avx2::VecF64, 6, 2>(128)};
+const KernelTable kernels_avx2 = {"avx2", 1, avx2::tile_set<avx2::VecF32, 6, 2, 16>(256),
+                                  avx2::tile_set<avx2::VecF64, 6, 2, 16>(128)};
 
 }  // namespace convkit
 #endif

@@ -12,8 +12,8 @@ namespace {
 }  // namespace
 }  // namespace avx512
 
-const KernelTable kernels_avx512 = {"avx512", 1, avx512::tile_set<avx512::VecF32, 14, 2>(256),
-                                    avx512::tile_set<avx512::VecF64, 14, 2>(128)};
+const KernelTable kernels_avx512 = {"avx512", 1, avx512::tile_set<avx512::VecF32, 14, 2, 32>(256),
+                                    avx512::tile_set<avx512::VecF64, 14, 2, 32>(128)};
 
 }  // namespace convkit
 #endif

@@ -21,6 +21,10 @@
  * - A tile that does not continue never reads C.
  * - B is a base pointer and a table of offsets. A packed panel is the table with a constant step; an
  *   image read in place is another table. There is no second kind of kernel.
+ * - A table may be shorter than the chain: after `period` terms it starts again, with `period_step` added. So the table
+ * of an image is that of a few channels, whatever their number.
+ * - The sides may change places: with a_offsets given, A goes by the table and B by a constant step. Then the broadcast
+ *   side is an image read in place (neighbouring rows of C are neighbouring pixels) and the lanes hold channels.
  * - The epilogue is given with the last block of k only. */
 #ifndef CONVKIT_KERNEL_TABLE_H
 #define CONVKIT_KERNEL_TABLE_H
@@ -43,7 +47,9 @@ template <typename T>
 struct TileCall {
   const T *a, *b;
   const int64_t *b_offsets;
-  int64_t a_step, depth;
+  const int64_t *a_offsets; /* null: A goes by a_step; else B goes by b_step */
+  int64_t a_step, b_step, depth;
+  int64_t period, period_step; /* 0: the table is as long as the chain */
   T *c;
   int64_t c_step;
   int32_t columns;             /* 1 .. columns of the tile */
@@ -51,13 +57,19 @@ struct TileCall {
   const Epilogue<T> *epilogue; /* null but in the last block of k; its pointers are those of this tile */
 };
 
+/* Tiles of one row may be this many vectors wide. */
+constexpr int32_t kMostVectors = 8;
+
 template <typename T>
 struct TileSet {
-  int32_t rows;                              /* MR: the tallest tile */
-  int32_t columns;                           /* NR: the widest tile, a multiple of lanes */
-  int32_t lanes;                             /* elements of one vector */
-  int32_t depth;                             /* KC: the most terms of one block */
-  void (*const *tiles)(const TileCall<T> *); /* [rows - 1][vectors - 1] */
+  int32_t rows;    /* MR: the height of the tile for large problems */
+  int32_t columns; /* NR: its width, a multiple of lanes */
+  int32_t lanes;   /* elements of one vector */
+  int32_t depth;   /* KC: the most terms of one block */
+  /* [rows - 1][vectors - 1], kMostVectors a row. A problem with few rows runs a wide and flat tile: heights[vectors -
+   * 1] is the tallest tile that the registers hold; above it there is none. */
+  void (*const *tiles)(const TileCall<T> *);
+  int32_t heights[kMostVectors];
   /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
 };

@@ -12,8 +12,8 @@ namespace {
 }  // namespace
 }  // namespace neon
 
-const KernelTable kernels_neon = {"neon", 1, neon::tile_set<neon::VecF32, 8, 3>(256),
-                                  neon::tile_set<neon::VecF64, 8, 3>(128)};
+const KernelTable kernels_neon = {"neon", 1, neon::tile_set<neon::VecF32, 8, 3, 32>(256),
+                                  neon::tile_set<neon::VecF64, 8, 3, 32>(128)};
 
 }  // namespace convkit
 #endif

@@ -11,7 +11,7 @@ namespace {
 }  // namespace
 }  // namespace portable
 
-const KernelTable kernels_portable = {"portable", 0, portable::tile_set<portable::VecF32, 4, 2>(256),
-                                      portable::tile_set<portable::VecF64, 4, 2>(128)};
+const KernelTable kernels_portable = {"portable", 0, portable::tile_set<portable::VecF32, 4, 2, 16>(256),
+                                      portable::tile_set<portable::VecF64, 4, 2, 16>(128)};
 
 }  // namespace convkit

@@ -4,6 +4,33 @@
  * A tile is a template on its number of rows and vectors, so that a small or ragged problem runs a
  * smaller tile instead of a padded one; only the last vector of a row may be partial. */
 
+/* The chain of multiply-adds. One operand goes by the table of offsets, the other by a constant step. */
+template <class V, int ROWS, int VECTORS, bool A_BY_TABLE>
+CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
+  using T = typename V::Element;
+  const T *table_side = A_BY_TABLE ? call->a : call->b;
+  const T *step_side = A_BY_TABLE ? call->b : call->a;
+  const int64_t step = A_BY_TABLE ? call->b_step : call->a_step;
+  const int64_t *const offsets = A_BY_TABLE ? call->a_offsets : call->b_offsets;
+  const int64_t period = call->period > 0 ? call->period : call->depth;
+  for (int64_t left = call->depth; left > 0; left -= period, table_side += call->period_step) {
+    const int64_t *const end = offsets + (left < period ? left : period);
+    for (const int64_t *offset = offsets; offset != end; ++offset, step_side += step) {
+      const T *const a = A_BY_TABLE ? table_side + *offset : step_side;
+      const T *const b = A_BY_TABLE ? step_side : table_side + *offset;
+      V lane[VECTORS];
+      CONVKIT_UNROLL
+      for (int v = 0; v < VECTORS; ++v) lane[v] = V::load(b + v * V::lanes);
+      CONVKIT_UNROLL
+      for (int r = 0; r < ROWS; ++r) {
+        const V weight = V::set(a[r]);
+        CONVKIT_UNROLL
+        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
+      }
+    }
+  }
+}
+
 template <class V, int ROWS, int VECTORS>
 void tile(const TileCall<typename V::Element> *call) {
   using T = typename V::Element;
@@ -26,20 +53,10 @@ void tile(const TileCall<typename V::Element> *call) {
     }
   }
 
-  const T *a = call->a;
-  const int64_t *offset = call->b_offsets;
-  const int64_t *const end = offset + call->depth;
-  for (; offset != end; ++offset, a += call->a_step) {
-    const T *b = call->b + *offset;
-    V lane[VECTORS];
-    CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS; ++v) lane[v] = V::load(b + v * V::lanes);
-    CONVKIT_UNROLL
-    for (int r = 0; r < ROWS; ++r) {
-      const V weight = V::set(a[r]);
-      CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
-    }
+  if (call->a_offsets) {
+    add_terms<V, ROWS, VECTORS, true>(call, sum);
+  } else {
+    add_terms<V, ROWS, VECTORS, false>(call, sum);
   }
 
   /* Bias and clipping happen in registers; what needs more room happens right after the store, in L1. */
@@ -78,7 +95,24 @@ void tile(const TileCall<typename V::Element> *call) {
   if (epilogue && !in_registers) finish<V>(call->c, call->c_step, ROWS, call->columns, epilogue);
 }
 
-/* The table of all tiles up to ROWS x VECTORS. */
+/* The tallest tile of `vectors` vectors: ROWS up to the usual width; beyond it, what leaves registers for one step of B
+ * and one broadcast. */
+constexpr int tile_height(int rows, int usual, int registers, int vectors) {
+  if (vectors <= usual) return rows;
+  const int fits = (registers - 1 - vectors) / vectors;
+  return fits < 1 ? 1 : fits < rows ? fits : rows;
+}
+
+/* The table of all tiles, null where the registers do not hold one. */
+template <class V, int ROWS, int VECTORS, bool FITS>
+struct TileAt {
+  static constexpr void (*function)(const TileCall<typename V::Element> *) = tile<V, ROWS, VECTORS>;
+};
+template <class V, int ROWS, int VECTORS>
+struct TileAt<V, ROWS, VECTORS, false> {
+  static constexpr void (*function)(const TileCall<typename V::Element> *) = nullptr;
+};
+
 template <int... I>
 struct Indexes {};
 template <int N, int... I>
@@ -88,22 +122,27 @@ struct MakeIndexes<0, I...> {
   using Type = Indexes<I...>;
 };
 
-template <class V, int VECTORS, class List>
+template <class V, int ROWS, int USUAL, int REGISTERS, class List>
 struct TileTable;
-template <class V, int VECTORS, int... I>
-struct TileTable<V, VECTORS, Indexes<I...>> {
+template <class V, int ROWS, int USUAL, int REGISTERS, int... I>
+struct TileTable<V, ROWS, USUAL, REGISTERS, Indexes<I...>> {
+  static constexpr int rows(int i) { return i / kMostVectors + 1; }
+  static constexpr int vectors(int i) { return i % kMostVectors + 1; }
+  static constexpr bool fits(int i) { return rows(i) <= tile_height(ROWS, USUAL, REGISTERS, vectors(i)); }
   static void (*const all[])(const TileCall<typename V::Element> *);
 };
-template <class V, int VECTORS, int... I>
-void (*const TileTable<V, VECTORS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
-    tile<V, I / VECTORS + 1, I % VECTORS + 1>...};
+template <class V, int ROWS, int USUAL, int REGISTERS, int... I>
+void (*const TileTable<V, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
+    TileAt<V, rows(I), vectors(I), fits(I)>::function...};
 
-template <class V, int ROWS, int VECTORS>
+template <class V, int ROWS, int USUAL, int REGISTERS>
 constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
+  const auto height = [](int vectors) { return int32_t(tile_height(ROWS, USUAL, REGISTERS, vectors)); };
   return {ROWS,
-          VECTORS * V::lanes,
+          USUAL * V::lanes,
           V::lanes,
           depth,
-          TileTable<V, VECTORS, typename MakeIndexes<ROWS * VECTORS>::Type>::all,
+          TileTable<V, ROWS, USUAL, REGISTERS, typename MakeIndexes<ROWS * kMostVectors>::Type>::all,
+          {height(1), height(2), height(3), height(4), height(5), height(6), height(7), height(8)},
           finish<V>};
 }

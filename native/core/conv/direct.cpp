@@ -1,0 +1,305 @@
+/* A unit of work: a band of one group of one image, and a share of the items (lines of products x panels of rows).
+ *
+ *     copy the source under the band                                       direct_copy.cpp
+ *     for each line of products and each panel of its rows
+ *       for each product of the line
+ *         for each block of weights, for each run of positions: tiles      from the grid to the stage
+ *       results to their places, phases side by side                       direct_copy.cpp
+ *
+ * One chain of multiply-adds per result, source channels outer and taps inner, whatever the tile. */
+#include "direct.h"
+
+#include "../util/host.h"
+#include "../util/text.h"
+#include "direct_copy.h"
+#include "im2col.h"
+
+namespace convkit {
+namespace {
+
+/* Weights stay in the second-level cache while the tiles of a band pass by. */
+constexpr int64_t kWeightBlock = 128 << 10;
+
+/* A product of the line at hand. */
+struct DirectProduct {
+  int64_t taps, period, period_step; /* terms per channel; of the table */
+  int64_t weights;                   /* elements before it in the packed weights of the group */
+  int64_t *table;
+  Range ranges[3]; /* positions of the band that exist */
+  int64_t place;   /* in-place results: where position 0 is */
+};
+
+template <typename T>
+struct Scratch {
+  T *grid, *stage, *bias, *slope;
+  int64_t *tables;
+  DirectProduct *products;
+
+  Scratch(const DirectForm &f, Carver *carver) {
+    grid = carver->take<T>(f.channels * f.channel_size + kMostVectors * 16); /* whole vectors are read past the end */
+    const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : f.band[0] * f.stage_plane;
+    stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
+    bias = carver->take<T>(f.panels.step);
+    slope = carver->take<T>(f.panels.step);
+    tables = carver->take<int64_t>(f.line_products * f.table_terms);
+    products = carver->take<DirectProduct>(f.line_products);
+  }
+};
+
+template <typename T>
+struct Direct {
+  const RunContext &context;
+  const Problem &problem;
+  const DirectForm &f;
+  const TileSet<T> &tiles;
+
+  void operator()(int64_t unit, int32_t slot) const {
+    DirectBand band;
+    const int64_t part = unit % f.parts;
+    unit /= f.parts;
+    for (int a = 2; a >= 0; --a) {
+      const int64_t bands = f.bands[a] * f.axes[a].residues, number = unit % bands;
+      unit /= bands;
+      band.residue[a] = number % f.axes[a].residues;
+      band.first[a] = number / f.axes[a].residues * f.band[a];
+      const int64_t positions = ceil_div(f.axes[a].count - band.residue[a], f.axes[a].residues);
+      band.count[a] = smaller(f.band[a], positions - band.first[a]);
+      if (band.count[a] <= 0) return;
+    }
+    const int64_t group = unit % problem.given.groups, image = unit / problem.given.groups;
+
+    const ck_operands &o = *context.operands;
+    const bool adjoint = f.axes[0].adjoint;
+    const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
+    const T *const source = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch +
+                            group * f.channels * in.channel;
+    T *const result =
+        static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch + group * f.rows * out.channel;
+
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const Scratch<T> scratch(f, &carver);
+    copy_grid(problem, f, band, source, scratch.grid);
+
+    const T *const weights = reinterpret_cast<const T *>(context.weights) + group * f.group_weights;
+    Epilogue<T> group_epilogue;
+    const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
+    int64_t at_line = -1, line[3] = {0, 0, 0};
+    const int64_t end = smaller(f.items, (part + 1) * f.part_items);
+    for (int64_t item = part * f.part_items; item < end; ++item) {
+      if (item > part * f.part_items && cancelled(*context.host)) return;
+      const int64_t panel = item % f.panels.count, first_row = panel * f.panels.width;
+      const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
+      if (item / f.panels.count != at_line) {
+        at_line = item / f.panels.count;
+        split_phase(f, at_line * f.line_products, line);
+        prepare_line(band, line, at_line * f.line_products, scratch);
+      }
+      Epilogue<T> rows_epilogue;
+      const Epilogue<T> *const finish =
+          epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
+      for (int64_t p = 0; p < f.line_products; ++p) {
+        const DirectProduct &product = scratch.products[p];
+        const T *const panel_weights = weights + product.weights + panel * f.channels * product.taps * f.panels.step;
+        T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
+        if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
+        multiply(product, panel_weights, rows, finish, scratch.grid, c, out);
+      }
+      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result);
+    }
+  }
+
+  /* Offset tables and ranges of the products of a line, whose first is number `first`. */
+  void prepare_line(const DirectBand &band, const int64_t line[3], int64_t first, const Scratch<T> &scratch) const {
+    int64_t weights = 0, phase[3];
+    PhaseTaps taps[3];
+    for (int64_t r = 0; r < first; ++r) {
+      split_phase(f, r, phase);
+      weights += product_taps(f, phase, taps);
+    }
+    for (int64_t p = 0; p < f.line_products; ++p) {
+      DirectProduct &product = scratch.products[p];
+      phase[0] = line[0], phase[1] = line[1], phase[2] = p;
+      product.taps = product_taps(f, phase, taps);
+      product.weights = weights * f.channels * f.panels.count * f.panels.step;
+      weights += product.taps;
+      product.table = scratch.tables + p * f.table_terms;
+      fill_table(taps, &product);
+      if (f.joint) {
+        for (int a = 0; a < 3; ++a) product.ranges[a] = {0, band.count[a]};
+      } else {
+        phase_ranges(f, band, phase, product.ranges);
+      }
+      product.place = result_place(problem, f, band, phase).origin;
+    }
+  }
+
+  void fill_table(const PhaseTaps taps[3], DirectProduct *product) const {
+    product->period = product->period_step = 0;
+    if (product->taps == 0) return;
+    const int64_t channels = clamp(f.table_terms / product->taps, 1, f.channels);
+    product->period = channels * product->taps;
+    product->period_step = channels * f.channel_size;
+    int64_t *const table = product->table, *out = table, m[3];
+    for (m[0] = 0; m[0] < taps[0].count; ++m[0]) {
+      for (m[1] = 0; m[1] < taps[1].count; ++m[1]) {
+        for (m[2] = 0; m[2] < taps[2].count; ++m[2]) {
+          int64_t plane = 0, shift[3];
+          for (int a = 0; a < 3; ++a) {
+            plane = plane * f.axes[a].planes + tap_plane(f.axes[a], m[a]);
+            shift[a] = tap_shift(f.axes[a], taps[a], m[a]) - f.axes[a].span_begin;
+          }
+          *out++ = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
+        }
+      }
+    }
+    for (int64_t k = product->taps; k < product->period; ++k) table[k] = table[k - product->taps] + f.channel_size;
+  }
+
+  /* The epilogue of a panel; joint rows repeat their channel's bias for each phase. */
+  const Epilogue<T> *panel_epilogue(const Epilogue<T> &all, int64_t first_row, int64_t rows, const Scratch<T> &scratch,
+                                    Epilogue<T> *out) const {
+    *out = all;
+    out->channels_in_lanes = !f.pixels_in_lanes;
+    const auto spread = [&](const T *from, T *room) -> const T * {
+      if (!from || !f.joint) return from ? from + first_row : nullptr;
+      for (int64_t i = 0; i < rows; ++i) {
+        room[i] = from[f.phase_inner ? (first_row + i) / f.phases : (first_row + i) % f.rows];
+      }
+      return room;
+    };
+    out->bias = spread(all.bias, scratch.bias);
+    out->slope = spread(all.slope, scratch.slope);
+    return out;
+  }
+
+  /* One product of one panel, for all positions of the band. */
+  void multiply(const DirectProduct &p, const T *weights, int64_t rows, const Epilogue<T> *epilogue, const T *grid,
+                T *c, const MapSteps &out) const {
+    if (p.ranges[0].empty() || p.ranges[1].empty() || p.ranges[2].empty()) return;
+    const int64_t depth = f.channels * p.taps;
+    const int64_t block_bytes = p.period * f.panels.step * static_cast<int64_t>(sizeof(T));
+    const int64_t block = p.period * larger(kWeightBlock / larger(block_bytes, 1), 1);
+    /* Steps of the result along x, y, z, and from row to row of the product. */
+    int64_t x_step = f.pixels_in_lanes ? 1 : f.stage_step, y_step = f.pitch * x_step, z_step = f.stage_plane * x_step;
+    int64_t row_step = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
+    if (f.in_place) {
+      x_step = out.pixel;
+      y_step = f.axes[1].residues * f.axes[2].result * x_step;
+      z_step = f.axes[0].residues * f.axes[1].result * f.axes[2].result * x_step;
+      row_step = out.channel;
+    }
+    const int64_t width = p.ranges[2].end - p.ranges[2].begin, height = p.ranges[1].end - p.ranges[1].begin;
+    const int64_t runs = f.joined ? 1 : height, length = f.joined ? (height - 1) * f.pitch + width : width;
+
+    TileCall<T> call = {};
+    call.a_step = call.b_step = f.panels.step;
+    call.period = p.period;
+    call.period_step = p.period_step;
+    (f.pixels_in_lanes ? call.b_offsets : call.a_offsets) = p.table;
+    call.c_step = f.pixels_in_lanes ? row_step : x_step;
+    int64_t k = 0;
+    do { /* once even without terms: such a phase holds the epilogue of zero */
+      call.depth = smaller(block, depth - k);
+      call.continues = k > 0;
+      call.epilogue = nullptr;
+      const bool last = k + call.depth == depth;
+      const T *const source = grid + (k > 0 ? k / p.period * p.period_step : 0);
+      for (int64_t z = p.ranges[0].begin; z < p.ranges[0].end; ++z) {
+        for (int64_t run = 0; run < runs; ++run) {
+          const int64_t y = p.ranges[1].begin + run, x = p.ranges[2].begin;
+          const T *const from = source + (z * f.grid[1] + y) * f.pitch + x;
+          T *const to = c + z * z_step + y * y_step + x * x_step;
+          if (f.pixels_in_lanes) {
+            run_pixels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
+          } else {
+            run_channels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
+          }
+        }
+      }
+      k += block;
+    } while (k < depth);
+  }
+
+  void run_pixels(TileCall<T> *call, const T *weights, int64_t rows, int64_t length, const T *from, T *to,
+                  const Epilogue<T> *epilogue) const {
+    const int64_t widest = f.vectors * tiles.lanes;
+    call->a = weights;
+    call->epilogue = epilogue;
+    for (int64_t i = 0; i < length; i += widest) {
+      const int64_t columns = smaller(widest, length - i);
+      call->b = from + i;
+      call->c = to + i;
+      call->columns = static_cast<int32_t>(columns);
+      tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](call);
+    }
+  }
+
+  void run_channels(TileCall<T> *call, const T *weights, int64_t rows, int64_t length, const T *from, T *to,
+                    const Epilogue<T> *epilogue) const {
+    const int64_t tallest = balanced(length, f.height), vectors = ceil_div(rows, tiles.lanes);
+    call->b = weights;
+    call->epilogue = epilogue;
+    call->columns = static_cast<int32_t>(rows);
+    for (int64_t i = 0; i < length; i += tallest) {
+      const int64_t height = smaller(tallest, length - i);
+      call->a = from + i;
+      call->c = to + i * call->c_step;
+      tiles.tiles[(height - 1) * kMostVectors + vectors - 1](call);
+    }
+  }
+};
+
+template <typename T>
+void block_as(ck_plan *plan, int32_t slots) {
+  const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  DirectForm &f = plan->direct;
+  make_direct_form(plan->problem, plan->pass, tiles, slots, &f);
+  int64_t bands = 1;
+  for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
+  plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * bands * f.parts;
+  plan->weights_bytes = plan->problem.given.groups * f.group_weights * static_cast<int64_t>(sizeof(T));
+  Carver measure(nullptr);
+  Scratch<T>(f, &measure);
+  plan->blocking.slot_bytes = measure.used();
+}
+
+template <typename T>
+ck_status run_as(const RunContext &context) {
+  const ck_plan &plan = *context.plan;
+  const Direct<T> direct = {context, plan.problem, plan.direct, tiles_of<T>(*plan.kernels)};
+  return for_each_unit(*context.host, plan.blocking.units, plan.small, direct);
+}
+
+bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
+
+void block(ck_plan *plan, int32_t slots) {
+  return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
+}
+
+ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
+  return is_f32(plan) ? pack_direct_weights<float>(plan, host, weights, packed)
+                      : pack_direct_weights<double>(plan, host, weights, packed);
+}
+
+ck_status run(const RunContext &context) {
+  return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
+}
+
+/* Spatial sizes are not in the key, only what they decide: which taps are used, and the panels. */
+void describe(const ck_plan &plan, Text *id, Text *key) {
+  const DirectForm &f = plan.direct;
+  const int32_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.pixels_in_lanes ? "/pixels" : "/channels");
+  if (f.phases > 1) id->add(f.joint ? "/joint" : "/phases").add(f.phases);
+  key->add(f.pixels_in_lanes ? "/p" : "/c").add(f.panels.width).add(f.joint ? "j" : "s");
+  for (const DirectAxis &a : f.axes) {
+    key->add("/").add(a.first_tap).add("+").add(a.taps);
+    if (a.adjoint) key->add("s").add(a.stride).add("d").add(a.dilation % a.stride);
+  }
+}
+
+}  // namespace
+
+const Algorithm direct_algorithm = {"direct", direct_refuses, block, pack, run, describe};
+
+}  // namespace convkit

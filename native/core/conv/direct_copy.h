@@ -1,0 +1,35 @@
+/* The copy under a band (see direct_form.h) and the way of staged results to their places. */
+#ifndef CONVKIT_CONV_DIRECT_COPY_H
+#define CONVKIT_CONV_DIRECT_COPY_H
+
+#include "direct_form.h"
+
+namespace convkit {
+
+/* Positions first .. first + count - 1 of a residue class, on each axis. */
+struct DirectBand {
+  int64_t residue[3], first[3], count[3];
+};
+
+/* `source` is the first channel of one group of one image. */
+template <typename T>
+void copy_grid(const Problem &problem, const DirectForm &form, const DirectBand &band, const T *source, T *grid);
+
+/* Where position 0 of a band lies in a map of results, and the steps between positions; in elements. */
+struct ResultPlace {
+  int64_t origin, step[3];
+};
+ResultPlace result_place(const Problem &problem, const DirectForm &form, const DirectBand &band,
+                         const int64_t phase[3]);
+
+/* The positions of a band that exist in a phase, counted from the band's first. */
+void phase_ranges(const DirectForm &form, const DirectBand &band, const int64_t phase[3], Range ranges[3]);
+
+/* Rows first_row .. first_row + rows - 1 of a line of products, from the stage to `result`, the first channel of a
+ * group of the image. `line` is the phase of the line; its width is ignored. */
+template <typename T>
+void store_stage(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
+                 int64_t first_row, int64_t rows, const T *stage, T *result);
+
+}  // namespace convkit
+#endif

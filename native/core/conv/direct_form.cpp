@@ -1,0 +1,251 @@
+#include "direct_form.h"
+
+#include "../util/numbers.h"
+
+namespace convkit {
+namespace {
+
+/* Scratch of a slot, made for 1 MiB of second-level cache (the smallest of current servers): the copy, the stage and a
+ * block of weights (kWeightBlock in direct.cpp) stay in it together. */
+constexpr int64_t kGridBytes = 656 << 10;
+constexpr int64_t kStageBytes = 192 << 10;
+
+/* A table covers channels up to this many terms, so it stays in the first-level cache. */
+constexpr int64_t kTableTerms = 128;
+constexpr int64_t kMostTaps = 1 << 12; /* of one product, so that its table is small against the copy */
+constexpr int64_t kMostSeparatePhases = 256;
+constexpr int64_t kLeastWidth = 32; /* of a band, where that is not the whole row */
+constexpr int64_t kStageWidth = 16; /* channels that the stage holds at least: MR or one vector */
+
+/* Units that make up for their differences in size; and multiply-adds per copied element that make a copy cheap. */
+constexpr int64_t kUnitsPerSlot = 4;
+constexpr int64_t kLeastWork = 256;
+
+int64_t element_bytes(const Problem &problem) { return problem.given.image_type == CK_FLOAT32 ? 4 : 8; }
+
+bool can_join(const DirectForm &f) {
+  for (const DirectAxis &a : f.axes) {
+    if (a.phases > 1 && (a.dilation != 1 || a.taps % a.phases != 0)) return false;
+  }
+  return f.phases > 1;
+}
+
+/* Zeros at the start and at the end of every row of the grid, whichever the plane; fewer of both. */
+int64_t row_overlap(const DirectAxis &x, int64_t width, bool zeros) {
+  if (!zeros) return 0;
+  int64_t overlap = width;
+  for (int64_t plane = 0; plane < x.planes; ++plane) {
+    const Range real = inside(grid_map(x, plane, 0), x.source, x.span_begin, x.span_begin + width);
+    overlap = smaller(overlap, smaller(real.begin - x.span_begin, x.span_begin + width - real.end));
+  }
+  return smaller(overlap, width - 1);
+}
+
+/* Sizes of the grid of a band. */
+void lay_out(const Problem &problem, const int64_t band[3], DirectForm *f) {
+  for (int a = 0; a < 3; ++a) {
+    f->band[a] = band[a];
+    f->bands[a] = ceil_div(f->axes[a].most_positions(), band[a]);
+    f->grid[a] = band[a] + f->axes[a].span;
+  }
+  const bool whole_rows = f->bands[2] == 1;
+  const int64_t overlap = whole_rows ? row_overlap(f->axes[2], f->grid[2], problem.given.padding_mode == CK_ZEROS) : 0;
+  f->pitch = f->grid[2] - overlap;
+  /* An odd number of cache lines: planes do not fall onto the same sets. 4 spare elements: channels-last copies go by
+   * fours. */
+  const int64_t lines = ceil_div(f->grid[0] * f->grid[1] * f->pitch + overlap + 4, 16);
+  f->plane_size = 16 * (lines | 1);
+  f->planes = f->axes[0].planes * f->axes[1].planes * f->axes[2].planes;
+  f->channel_size = f->planes * f->plane_size;
+  f->stage_plane = (band[1] - 1) * f->pitch + band[2];
+}
+
+/* Extents are compared in floating point first: products of spans may not fit into integers. */
+bool fits(const Problem &problem, const int64_t band[3], DirectForm *f) {
+  double elements = static_cast<double>(f->channels);
+  for (const DirectAxis &a : f->axes) elements *= static_cast<double>(a.planes);
+  for (int a = 0; a < 3; ++a) elements *= static_cast<double>(band[a] + f->axes[a].span);
+  const int64_t bytes = element_bytes(problem);
+  if (elements * static_cast<double>(bytes) > 4.0 * kGridBytes) return false;
+  lay_out(problem, band, f);
+  return f->channels * f->channel_size * bytes <= kGridBytes && fits_stage(*f, kStageWidth, bytes);
+}
+
+/* The largest extent of one axis that fits, the axes before it being 1 and those behind it whole. 0: none. */
+int64_t largest(const Problem &problem, int axis, int64_t band[3], DirectForm *f) {
+  int64_t low = 0, high = band[axis];
+  while (low < high) {
+    band[axis] = (low + high + 1) / 2;
+    if (fits(problem, band, f)) {
+      low = band[axis];
+    } else {
+      high = band[axis] - 1;
+    }
+  }
+  return low;
+}
+
+/* Whole planes if they fit, else whole rows, else parts of rows; in equal bands. */
+bool choose_band(const Problem &problem, DirectForm *f) {
+  f->line_products = f->joint ? 1 : f->axes[2].phases;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    int64_t band[3] = {f->axes[0].most_positions(), f->axes[1].most_positions(), f->axes[2].most_positions()};
+    const int64_t least_width = smaller(kLeastWidth, band[2]);
+    for (int a = 0; a < 3; ++a) {
+      const int64_t whole = band[a], most = largest(problem, a, band, f);
+      const int64_t least = a == 2 ? least_width : 1;
+      /* Rows of a large dilation: a band lower than the reach of the taps would copy mostly rows that it does not use.
+       */
+      DirectAxis *const axis = f->axes + a;
+      const bool sparse = attempt == 0 && a < 2 && axis->dilation > 1 && most < smaller(whole, axis->span);
+      if (sparse) {
+        split_residues(axis);
+        if (axis->residues > 1) break;
+      }
+      if (most < least) {
+        band[a] = 1;
+        continue;
+      }
+      band[a] = balanced(whole, most);
+      lay_out(problem, band, f);
+      return true;
+    }
+  }
+  return false;
+}
+
+const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
+  *f = {};
+  if (const char *const reason = direct_axes(problem, pass, f->axes)) return reason;
+  const bool adjoint = pass == CK_ADJOINT;
+  f->channels = adjoint ? problem.group_features : problem.group_channels;
+  f->rows = adjoint ? problem.group_channels : problem.group_features;
+  f->phases = f->axes[0].phases * f->axes[1].phases * f->axes[2].phases;
+  f->phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
+  return nullptr;
+}
+
+/* The two ways to order phases, if they are possible; true when one is. */
+bool choose_bands(const Problem &problem, DirectForm *joint, DirectForm *separate, bool possible[2]) {
+  joint->joint = true;
+  possible[0] = can_join(*joint) && choose_band(problem, joint);
+  possible[1] = separate->phases <= kMostSeparatePhases && choose_band(problem, separate);
+  return possible[0] || possible[1];
+}
+
+/* Units are shared out by panels where there are too few bands, as long as each copy serves enough rows; then by rows.
+ */
+void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
+  const int64_t lines = f->joint ? 1 : f->phases / f->line_products;
+  f->items = lines * f->panels.count;
+  int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
+  int64_t work = f->rows; /* multiply-adds on one element of the grid */
+  for (int a = 0; a < 3; ++a) {
+    units *= f->bands[a] * f->axes[a].residues;
+    work *= f->axes[a].taps;
+  }
+  const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
+  f->part_items = ceil_div(f->items, clamp(ceil_div(wanted, units), 1, clamp(work / kLeastWork, 1, f->items)));
+  f->parts = ceil_div(f->items, f->part_items);
+  if (slots == 1 || units * f->parts >= slots) return;
+  for (int a = 0; a < 3; ++a) {
+    const int64_t length = f->axes[a].most_positions();
+    if (length < 4 * slots) continue;
+    int64_t band[3] = {f->band[0], f->band[1], f->band[2]};
+    band[a] = smaller(band[a], ceil_div(length, 2 * slots));
+    return lay_out(problem, band, f);
+  }
+}
+
+/* The result is one position, all of whose phases exist. */
+bool is_one_position(const DirectForm &f) {
+  for (const DirectAxis &a : f.axes) {
+    if (a.count != 1 || a.result != a.phases) return false;
+  }
+  return true;
+}
+
+void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
+  share_out(problem, slots, f);
+  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
+  const bool rows_join = f->pitch == f->axes[2].result && f->bands[2] == 1 && f->axes[1].residues == 1;
+  f->in_place = f->phases == 1 && f->pixels_in_lanes == first && (!f->joined || rows_join);
+  if (f->joint && !f->pixels_in_lanes && is_one_position(*f) && (first || problem.given.groups == 1)) {
+    f->in_place = true; /* the rows are the result in its own order */
+  }
+  if (f->pixels_in_lanes) {
+    f->stage_step = row_pitch(f->band[0] * f->stage_plane);
+  } else {
+    f->stage_step = f->panels.width * f->line_products;
+  }
+
+  f->table_terms = kTableTerms;
+  f->group_weights = 0;
+  const int64_t terms = f->channels * f->panels.count * f->panels.step;
+  int64_t phase[3];
+  for (int64_t r = 0; r < (f->joint ? 1 : f->phases); ++r) {
+    split_phase(*f, r, phase);
+    PhaseTaps taps[3];
+    const int64_t count = product_taps(*f, phase, taps);
+    f->table_terms = larger(f->table_terms, count);
+    f->group_weights += count * terms;
+  }
+}
+
+}  // namespace
+
+void split_phase(const DirectForm &f, int64_t number, int64_t phase[3]) {
+  phase[2] = number % f.axes[2].phases;
+  phase[1] = number / f.axes[2].phases % f.axes[1].phases;
+  phase[0] = number / f.axes[2].phases / f.axes[1].phases;
+}
+
+bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes) {
+  return f.band[0] * f.stage_plane * width * f.line_products * bytes <= kStageBytes;
+}
+
+const char *direct_refuses(const Problem &problem, ck_pass pass) {
+  if (pass == CK_WEIGHT_GRADIENT) return "the weight gradient is not direct yet";
+  if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS)
+    return "the adjoint of this padding mode is not direct";
+  DirectForm joint, separate;
+  if (const char *const reason = prepare(problem, pass, &joint)) return reason;
+  int64_t taps = 1;
+  for (const DirectAxis &a : joint.axes) taps *= ceil_div(a.taps, a.phases);
+  if (taps > kMostTaps) return "the kernel has too many taps";
+  separate = joint;
+  bool possible[2];
+  if (choose_bands(problem, &joint, &separate, possible)) return nullptr;
+  return "the source under the smallest band does not fit into the cache";
+}
+
+template <typename T>
+void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form) {
+  DirectForm joint, separate;
+  prepare(problem, pass, &joint);
+  separate = joint;
+  bool possible[2];
+  choose_bands(problem, &joint, &separate, possible);
+  const auto cost = [&](DirectForm *f) {
+    double bands = 1;
+    for (int a = 0; a < 3; ++a) bands *= static_cast<double>(f->bands[a] * f->axes[a].residues);
+    return bands * choose_direct_tile(problem, tiles, f);
+  };
+  const double joint_cost = possible[0] ? cost(&joint) : 0, separate_cost = possible[1] ? cost(&separate) : 0;
+  *form = possible[0] && (!possible[1] || joint_cost <= separate_cost) ? joint : separate;
+  finish_form(problem, slots, form);
+}
+
+template void make_direct_form(const Problem &, ck_pass, const TileSet<float> &, int32_t, DirectForm *);
+template void make_direct_form(const Problem &, ck_pass, const TileSet<double> &, int32_t, DirectForm *);
+
+int64_t product_taps(const DirectForm &form, const int64_t phase[3], PhaseTaps taps[3]) {
+  int64_t count = 1;
+  for (int a = 0; a < 3; ++a) {
+    taps[a] = phase_taps(form.axes[a], form.joint ? 0 : phase[a]);
+    count *= taps[a].count;
+  }
+  return count;
+}
+
+}  // namespace convkit

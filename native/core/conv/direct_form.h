@@ -1,0 +1,70 @@
+/* How the direct algorithm cuts a pass: the part of the plan that it fills.
+ *
+ * A *product* is one gather with its own taps and packed weights. Its rows are result channels. The forward pass is one
+ * product. The adjoint is a product for each phase, or, in the joint form, one product whose rows are (channel, phase)
+ * pairs: where dilation is 1 and the stride divides the kernel, all phases read the same window.
+ *
+ * A *band* is a box of positions. A unit of work copies the source under its band into a *grid*: planes of rows,
+ * padding included, from which tiles read with one offset a term. Between two rows, the zeros at the end of one and at
+ * the start of the next are stored once ("overlap"):
+ *
+ *     image   a b c      grid   . . . . .        a run over the joined rows computes a few results that
+ *             d e f             . a b c .        belong to no position (x); they are not stored:
+ *                               . d e f .
+ *     pitch 4, so: . . . . . a b c . d e f . ...       0 1 2 x 0 1 2      */
+#ifndef CONVKIT_CONV_DIRECT_FORM_H
+#define CONVKIT_CONV_DIRECT_FORM_H
+
+#include "../gemm/panels.h"
+#include "../kernels/kernel_table.h"
+#include "direct_geometry.h"
+
+namespace convkit {
+
+struct DirectForm {
+  DirectAxis axes[3];
+  int64_t channels, rows; /* of one group: channels of the source, channels of the result */
+  bool joint;
+  bool phase_inner; /* joint rows: channel * phases + phase (channels first), else phase * rows + channel */
+  int64_t phases;   /* of the result */
+
+  int64_t band[3], bands[3]; /* positions of a band; bands of one residue class */
+  int64_t grid[3];           /* extents of the copy of a plane; grid[2] elements are written per row */
+  int64_t planes, pitch, plane_size, channel_size;
+
+  bool pixels_in_lanes; /* else channels */
+  bool joined;          /* runs go over joined rows; else each row is a run */
+  bool in_place;        /* tiles write to the result itself */
+  int32_t height, vectors;
+  Panels panels; /* of the rows of one product */
+  int64_t product_rows;
+  int64_t line_products; /* products whose results are interleaved along the width: the phases of that axis, or 1 */
+  int64_t table_terms;   /* room of one table of offsets */
+  int64_t stage_plane;   /* positions of one depth in the stage */
+  int64_t stage_step; /* pixels in lanes: from row to row of the stage; channels in lanes: from position to position */
+  int64_t group_weights;            /* packed elements of one group */
+  int64_t items, part_items, parts; /* items: lines of products x panels; shared among the units of a band */
+};
+
+/* Null, or the reason why the pass is left to another algorithm. */
+const char *direct_refuses(const Problem &problem, ck_pass pass);
+
+/* Only for passes that are not refused. */
+template <typename T>
+void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form);
+
+/* Fills the tile and its orientation; returns what the products of one band cost. */
+template <typename T>
+double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, DirectForm *form);
+
+/* Does the stage of a band hold panels of this width? */
+bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes);
+
+/* Phases are counted with the width innermost. */
+void split_phase(const DirectForm &form, int64_t number, int64_t phase[3]);
+
+/* Terms of a product per channel. Phases are ignored in the joint form. */
+int64_t product_taps(const DirectForm &form, const int64_t phase[3], PhaseTaps taps[3]);
+
+}  // namespace convkit
+#endif
