@@ -1,4 +1,4 @@
-/* Speed of the core without Node: bench_core [word in the layer's name] [isa]
+/* Speed of the core without Node: bench_core [word in the layer's name] [isa] [algorithm]
  *
  * One thread, processor time, weights packed beforehand. The peak is measured on the machine: independent chains of the
  * tile's own multiply-adds on operands that stay in the first-level cache. */
@@ -67,12 +67,12 @@ const Layer layers[] = {
     {"k4s2 64-128 64 (up)", 1, 64, 128, 1, 64, 4, 2, 1}, {"depthwise 3x3 128 56", 1, 128, 128, 128, 56, 3, 1, 1},
 };
 
-double run(const ck_problem &p, ck_pass pass, const char *isa) {
+double run(const ck_problem &p, ck_pass pass, const char *isa, const char *algorithm) {
   std::vector<float> image(static_cast<size_t>(test::image_size(p)), 0.5f);
   std::vector<float> features(static_cast<size_t>(test::feature_size(p)), 0.5f);
   std::vector<float> weights(static_cast<size_t>(test::weight_size(p)), 0.5f);
   ck_plan *plan = nullptr;
-  if (ck_plan_create(&runtime, &p, pass, nullptr, isa, &plan, nullptr) != CK_OK) return 0;
+  if (ck_plan_create(&runtime, &p, pass, algorithm, isa, &plan, nullptr) != CK_OK) return 0;
   ck_weights *packed = nullptr;
   if (pass != CK_WEIGHT_GRADIENT) ck_weights_pack(plan, &runtime, weights.data(), &packed);
   ck_operands o = {};
@@ -89,7 +89,8 @@ double run(const ck_problem &p, ck_pass pass, const char *isa) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  const char *const word = argc > 1 ? argv[1] : "", *const isa = argc > 2 ? argv[2] : nullptr;
+  const char *const word = argc > 1 ? argv[1] : "", *const isa = argc > 2 && argv[2][0] ? argv[2] : nullptr;
+  const char *const algorithm = argc > 3 ? argv[3] : nullptr;
   const convkit::KernelTable *const table = convkit::find_kernel_table(isa);
   if (!table) return std::printf("%s cannot run here\n", isa), 1;
   const double peak = measure_peak(table->f32);
@@ -103,7 +104,7 @@ int main(int argc, char **argv) {
       p.layout = p.weight_layout = layout;
       std::printf("%-24s %-14s", l.name, layout == 0 ? "channels-first" : "channels-last");
       for (const ck_pass pass : {CK_FORWARD, CK_ADJOINT, CK_WEIGHT_GRADIENT}) {
-        const double speed = run(p, pass, isa);
+        const double speed = run(p, pass, isa, algorithm);
         std::printf("   %6.1f (%3.0f %%)", speed, 100 * speed / peak);
       }
       std::printf("\n");

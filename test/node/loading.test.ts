@@ -34,7 +34,12 @@ describe.each(['esm', 'cjs'] as const)('without native code, %s', (module) => {
     const { code, reported, stderr } = await runChild(script, { from, module })
     expect(code).toBe(0)
     expect(reported.results).toEqual([9, 9, 9])
-    expect(reported.info).toMatchObject({ backend: 'typescript', isa: 'typescript', isas: [], algorithms: ['direct', 'im2col'] })
+    expect(reported.info).toMatchObject({
+      backend: 'typescript',
+      isa: 'typescript',
+      isas: [],
+      algorithms: ['direct', 'im2col'],
+    })
     expect(reported.info.reason).toBe(`no convkit.node in ${join(from, 'build')}`)
     expect(reported.info).not.toHaveProperty('binary')
     expect(stderr.match(/CONVKIT_NO_NATIVE/g)).toHaveLength(1)

@@ -12,7 +12,8 @@ constexpr int64_t kStageBytes = 192 << 10;
 
 /* A table covers channels up to this many terms, so it stays in the first-level cache. */
 constexpr int64_t kTableTerms = 128;
-constexpr int64_t kMostTaps = 1 << 12; /* of one product, so that its table is small against the copy */
+constexpr int64_t kMostTaps = 1 << 12;  /* of one product, so that its table is small against the copy */
+constexpr int64_t kLineTerms = 1 << 14; /* of the tables of a line of products: 128 KiB */
 constexpr int64_t kMostSeparatePhases = 256;
 constexpr int64_t kLeastWidth = 32; /* of a band, where that is not the whole row */
 constexpr int64_t kStageWidth = 16; /* channels that the stage holds at least: MR or one vector */
@@ -125,11 +126,19 @@ const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   return nullptr;
 }
 
+/* Phase 0 has tap 0, so no phase has more taps. */
+int64_t most_taps(const DirectForm &f) {
+  int64_t taps = 1;
+  for (const DirectAxis &a : f.axes) taps *= phase_taps(a, 0).count;
+  return taps;
+}
+
 /* The two ways to order phases, if they are possible; true when one is. */
 bool choose_bands(const Problem &problem, DirectForm *joint, DirectForm *separate, bool possible[2]) {
   joint->joint = true;
   possible[0] = can_join(*joint) && choose_band(problem, joint);
-  possible[1] = separate->phases <= kMostSeparatePhases && choose_band(problem, separate);
+  const int64_t line_terms = separate->axes[2].phases * larger(kTableTerms, most_taps(*separate));
+  possible[1] = separate->phases <= kMostSeparatePhases && line_terms <= kLineTerms && choose_band(problem, separate);
   return possible[0] || possible[1];
 }
 
@@ -210,9 +219,7 @@ const char *direct_refuses(const Problem &problem, ck_pass pass) {
     return "the adjoint of this padding mode is not direct";
   DirectForm joint, separate;
   if (const char *const reason = prepare(problem, pass, &joint)) return reason;
-  int64_t taps = 1;
-  for (const DirectAxis &a : joint.axes) taps *= ceil_div(a.taps, a.phases);
-  if (taps > kMostTaps) return "the kernel has too many taps";
+  if (most_taps(joint) > kMostTaps) return "the kernel has too many taps";
   separate = joint;
   bool possible[2];
   if (choose_bands(problem, &joint, &separate, possible)) return nullptr;
