@@ -27,6 +27,8 @@ import type { DType, FloatArray, Layout } from './problem.js'
 export const BACKENDS = ['auto', 'native', 'typescript'] as const
 export type BackendOption = (typeof BACKENDS)[number]
 
+const ALGORITHM_WORDS: readonly string[] = ['auto', ...ALGORITHMS]
+
 /** An array with one entry per output channel: bias, or the slopes of a prelu. */
 export interface ChannelVector {
   readonly name: string
@@ -121,13 +123,18 @@ export function parseExecution(
   where: string,
   raw: RawOptions,
 ): Pick<CallOptions, 'out' | 'backend' | 'algorithm' | 'signal'> {
-  const [out, backend, signal] = [raw.get('out'), raw.get('backend'), raw.get('signal')]
+  const backend = raw.get('backend')
   return {
-    out: out === undefined ? undefined : parseFloatArray(where, 'out', out),
+    out: parseOut(where, raw),
     backend: backend === undefined ? undefined : parseWord(where, 'backend', backend, BACKENDS),
-    algorithm: parseWord(where, 'algorithm', raw.get('algorithm') ?? 'auto', ['auto', ...ALGORITHMS]),
-    signal: signal === undefined ? undefined : parseSignal(where, signal),
+    algorithm: parseWord(where, 'algorithm', raw.get('algorithm') ?? 'auto', ALGORITHM_WORDS),
+    signal: parseSignal(where, raw),
   }
+}
+
+export function parseOut(where: string, raw: RawOptions): FloatArray | undefined {
+  const out = raw.get('out')
+  return out === undefined ? undefined : parseFloatArray(where, 'out', out)
 }
 
 export function parseLayout(where: string, raw: RawOptions): Layout {
@@ -190,7 +197,9 @@ function parseBias(where: string, value: unknown): ChannelVector | undefined {
   )
 }
 
-function parseSignal(where: string, value: unknown): AbortSignalLike {
+export function parseSignal(where: string, raw: RawOptions): AbortSignalLike | undefined {
+  const value = raw.get('signal')
+  if (value === undefined) return undefined
   if (typeof value === 'object' && value !== null) {
     const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignalLike>
     if (

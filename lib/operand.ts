@@ -127,7 +127,7 @@ export function elementCount(where: string, name: string, shape: readonly number
 
 /** Reads `data`, `shape` (else `dims`), `dtype` and `type` of a tensor, each once. */
 export function readTensor(where: string, name: string, value: unknown): Operand {
-  if (typeof value !== 'object' || value === null || typedArrayName(value) !== undefined) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || typedArrayName(value) !== undefined) {
     throw convkitError(
       'TypeError',
       'ERR_CONVKIT_DTYPE',

@@ -1,5 +1,5 @@
 import type { PreparedKernel } from './backend/backend.js'
-import { allowedKeys, checkChannelVector, epilogueOf, parseExecution, readCall } from './call.js'
+import { allowedKeys, checkChannelVector, epilogueOf, parseOut, parseSignal, readCall } from './call.js'
 import { convkitError, list } from './errors.js'
 import { resolveGeometry, splitWeight, type Geometry, type OperatorKind } from './geometry.js'
 import { checkData, checkDtypes, dtypeOf, elementCount, readShape, readTensor } from './operand.js'
@@ -61,7 +61,8 @@ function makePrepared(where: string, kernel: PreparedKernel, resolve: Resolve): 
         'ERR_CONVKIT_BUFFER',
         `${where}: expected an operator in use, but it was disposed`,
       )
-    const { out, signal } = parseExecution(where, readOptions(where, options, allowed))
+    const raw = readOptions(where, options, allowed)
+    const [out, signal] = [parseOut(where, raw), parseSignal(where, raw)]
     const x = readTensor(where, 'input', input)
     const { problem, outputShape } = geometryOf(x.shape)
     const named = out && { name: 'out', dtype: dtypeOf(out) as DType }
