@@ -88,6 +88,7 @@ ck_status run_pass(Host &host, const ck_problem &p, ck_pass pass, const char *is
 
 inline std::vector<std::string> algorithm_names() {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(ck_algorithm_count()));
   for (int32_t i = 0; i < ck_algorithm_count(); ++i) names.push_back(ck_algorithm_name(i));
   return names;
 }

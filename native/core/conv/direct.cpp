@@ -20,6 +20,9 @@ namespace {
 /* Weights stay in the second-level cache while the tiles of a band pass by. */
 constexpr int64_t kWeightBlock = 128 << 10;
 
+/* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
+constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
+
 /* A product of the line at hand. */
 struct DirectProduct {
   int64_t taps, period, period_step; /* terms per channel; of the table */
@@ -36,7 +39,7 @@ struct Scratch {
   DirectProduct *products;
 
   Scratch(const DirectForm &f, Carver *carver) {
-    grid = carver->take<T>(f.channels * f.channel_size + kMostVectors * 16); /* whole vectors are read past the end */
+    grid = carver->take<T>(f.channels * f.channel_size + kOverread);
     const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : f.band[0] * f.stage_plane;
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
@@ -288,7 +291,7 @@ ck_status run(const RunContext &context) {
 /* Spatial sizes are not in the key, only what they decide: which taps are used, and the panels. */
 void describe(const ck_plan &plan, Text *id, Text *key) {
   const DirectForm &f = plan.direct;
-  const int32_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
   id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.pixels_in_lanes ? "/pixels" : "/channels");
   if (f.phases > 1) id->add(f.joint ? "/joint" : "/phases").add(f.phases);
   key->add(f.pixels_in_lanes ? "/p" : "/c").add(f.panels.width).add(f.joint ? "j" : "s");

@@ -159,9 +159,9 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   if (slots == 1 || units * f->parts >= slots) return;
   for (int a = 0; a < 3; ++a) {
     const int64_t length = f->axes[a].most_positions();
-    if (length < 4 * slots) continue;
+    if (length < int64_t{4} * slots) continue;
     int64_t band[3] = {f->band[0], f->band[1], f->band[2]};
-    band[a] = smaller(band[a], ceil_div(length, 2 * slots));
+    band[a] = smaller(band[a], ceil_div(length, int64_t{2} * slots));
     return lay_out(problem, band, f);
   }
 }

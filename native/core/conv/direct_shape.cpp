@@ -34,8 +34,8 @@ struct TileCost {
   }
   /* A row of tiles, `vectors` wide each, over `length` lanes. */
   double strip(int64_t rows, int64_t vectors, int64_t length, int64_t lanes) const {
-    const int64_t all = ceil_div(length, lanes), rest = all % vectors;
-    return static_cast<double>(all / vectors) * tile(rows, vectors) + (rest > 0 ? tile(rows, rest) : 0);
+    const int64_t all = ceil_div(length, lanes), whole = all / vectors, rest = all % vectors;
+    return static_cast<double>(whole) * tile(rows, vectors) + (rest > 0 ? tile(rows, rest) : 0);
   }
 };
 
@@ -80,8 +80,8 @@ double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t la
   bool turned, pieces = false;
   if (s.pixels_in_lanes) {
     const TileCost tiles = {w.depth, w.taps > kPixelVector / kWeightVector ? kWeightVector : kPixelVector / w.taps};
-    const int64_t rest = w.rows % s.width;
-    cost = static_cast<double>(w.rows / s.width) * tiles.strip(s.width, s.vectors, length, lanes);
+    const int64_t whole = w.rows / s.width, rest = w.rows % s.width;
+    cost = static_cast<double>(whole) * tiles.strip(s.width, s.vectors, length, lanes);
     if (rest > 0) cost += tiles.strip(rest, s.vectors, length, lanes);
     turned = !w.first;
   } else {

@@ -6,7 +6,7 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kWidestPanel = kMostVectors * 16;
+constexpr int64_t kWidestPanel = int64_t{kMostVectors} * 16;
 constexpr int64_t kTurnedAtOnce = 4096; /* elements: the taps of one source channel for the rows of a panel */
 
 template <typename T>
@@ -45,6 +45,7 @@ struct Packer {
                         out_step);
     }
     int64_t at[kWidestPanel];
+    at[0] = 0;
     bool neighbours = true;
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t row = first_row + i;

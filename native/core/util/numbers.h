@@ -12,6 +12,7 @@ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t clamp(int64_t x, int64_t low, int64_t high) { return smaller(larger(x, low), high); }
 
 /* Rounded towards plus infinity for any sign of a; b >= 1. */
+// NOLINTNEXTLINE(clang-analyzer-core.DivideZero): the analyser does not see that extents are at least 1
 inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0 ? 1 : 0); }
 inline int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 
