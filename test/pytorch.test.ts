@@ -158,9 +158,9 @@ function activationOf(activation: unknown, dtype: Dtype): unknown {
   return Array.isArray(slope) ? { type: 'prelu', slope: floats(dtype, slope as number[]) } : activation
 }
 
-describe.each(backends)('activations as in PyTorch, %s', (backend) => {
+describe.runIf(fixtures.activations.length > 0).each(backends)('activations as in PyTorch, %s', (backend) => {
   const cases = fixtures.activations.map((c) => [`${JSON.stringify(c.activation)} ${c.dtype}`, c] as const)
-  test.runIf(cases.length > 0).each(cases)('%s', (_, c) => {
+  test.each(cases)('%s', (_, c) => {
     const values = c.input.map(Number)
     const x = plain(values, [1, 1, values.length], c.dtype)
     const w = plain([1], [1, 1, 1], c.dtype)
@@ -174,9 +174,9 @@ describe.each(backends)('activations as in PyTorch, %s', (backend) => {
   })
 })
 
-describe.each(backends)("TensorFlow's SAME, %s", (backend) => {
+describe.runIf(fixtures.tensorflow.length > 0).each(backends)("TensorFlow's SAME, %s", (backend) => {
   const cases = fixtures.tensorflow.map((c) => [c.name, c] as const)
-  test.runIf(cases.length > 0).each(cases)('%s', (_, c) => {
+  test.each(cases)('%s', (_, c) => {
     const options = { ...c.options, layout: 'channels-last', backend }
     const y = operator(c.op)(plain(c.input, c.inputShape), weightOf(c), options)
     expectExact(y, expected(c.output, c.outputShape), c.name)
