@@ -8,6 +8,11 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/convkit.cpp
     ${CONVKIT_CORE_DIR}/conv/adjoint.cpp
     ${CONVKIT_CORE_DIR}/conv/bias_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_last.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_form.cpp

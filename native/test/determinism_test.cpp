@@ -86,6 +86,24 @@ void check_batch(ck_problem p, Random &random) {
   }
 }
 
+/* Depthwise, the chains of 'depthwise' and 'direct' are the same. */
+template <typename T>
+void check_same(const ck_problem &p, Random &random) {
+  const Data<T> data(p, Guard::behind);
+  fill_real(data.image, random);
+  fill_real(data.features, random);
+  fill_real(data.weights, random);
+  for (const ck_pass pass : {CK_FORWARD, CK_ADJOINT}) {
+    for (const std::string &isa : isa_names()) {
+      Host host;
+      const Buffer<T> one(result_size(p, pass)), other(result_size(p, pass));
+      if (run_pass(host, p, pass, isa.c_str(), data, nullptr, false, one.data(), "depthwise") != CK_OK) continue;
+      if (run_pass(host, p, pass, isa.c_str(), data, nullptr, false, other.data(), "direct") != CK_OK) continue;
+      CHECK(same_bits(one, other), describe(p, isa.c_str()) + " pass " + std::to_string(pass) + ": direct differs");
+    }
+  }
+}
+
 template <typename T>
 void check_error(const ck_problem &p, Random &random) {
   const Data<T> data(p, Guard::behind);
@@ -147,6 +165,15 @@ TEST(equal_bits) {
     ck_problem taps = make_problem(1, 3, 20, 1, 40, 40, 17, 1, 8, 1);
     taps.layout = layout;
     check_bits<float>(taps, random);
+    for (const int64_t stride : {1, 2, 3}) {
+      ck_problem depthwise = make_problem(2, 37, 37, 37, 25, 70, 5, stride, 2, 1);
+      depthwise.layout = layout;
+      check_bits<float>(depthwise, random);
+      check_bits<double>(with_type(depthwise, CK_FLOAT64), random);
+      check_batch<float>(depthwise, random);
+      check_same<float>(depthwise, random);
+      check_same<double>(with_type(depthwise, CK_FLOAT64), random);
+    }
   }
   for (int i = 0; i < test::options.random_cases / 10; ++i) {
     const ck_problem p = random_problem(random);

@@ -150,6 +150,49 @@ TEST(direct_problems) {
   compare_forms(box, random, forms);
 }
 
+/* Any depthwise problem: channels, kernels, strides and ranks beyond those of random_problem. */
+ck_problem random_depthwise(Random &random) {
+  ck_problem p = random_problem(random);
+  const int64_t multiplier = random.chance(15) ? random.between(2, 3) : 1;
+  p.groups = p.image_channels = random.between(1, random.chance(20) ? 70 : 9);
+  p.feature_channels = p.groups * multiplier;
+  const bool line = p.image[1] == 1;
+  for (int a = line ? 2 : 1; a < 3; ++a) {
+    const bool long_axis = random.chance(15);
+    p.image[a] = random.between(1, long_axis ? (line ? 1500 : 90) : 24);
+    p.kernel[a] = random.between(1, p.image[0] > 1 ? 4 : 11);
+    p.stride[a] = random.chance(50) ? 1 : random.between(1, 5);
+    p.dilation[a] = random.chance(60) ? 1 : random.between(1, 4);
+    const int64_t reach = p.dilation[a] * (p.kernel[a] - 1);
+    p.pad_begin[a] = random.between(0, reach + 1);
+    const int64_t room = p.image[a] + p.pad_begin[a] + random.between(0, reach + 1) - reach - 1;
+    p.features[a] = room < 0 ? 1 : room / p.stride[a] + 1;
+  }
+  return p;
+}
+
+/* What the depthwise algorithm tells apart: bands, wide rows, tiles of each height, phases. */
+TEST(depthwise_problems) {
+  Random random(test::options.seed + 11);
+  const std::vector<int> forms = {0, 1, 6};
+  for (const int64_t kernel : {1, 2, 3, 4, 5, 7, 11}) {
+    for (const int64_t stride : {1, 2, 3}) {
+      compare_forms(make_problem(2, 5, 5, 5, 23, 37, kernel, stride, kernel / 2, 1), random, forms);
+      compare_forms(make_problem(1, 35, 35, 35, 9, 7, kernel, stride, kernel - 1, 2), random, forms);
+    }
+  }
+  compare_forms(make_problem(1, 2, 2, 2, 90, 700, 3, 1, 1, 1), random, forms);  /* bands along both axes */
+  compare_forms(make_problem(1, 2, 2, 2, 150, 160, 4, 2, 1, 1), random, forms); /* bands of phases */
+  compare_forms(make_problem(1, 3, 6, 3, 40, 41, 3, 1, 1, 3), random,
+                forms); /* rows of a tile lie apart; two features each */
+  compare_forms(make_problem(1, 2, 2, 2, 40, 41, 3, 4, 1, 2), random, forms); /* every other row of them */
+  for (int i = 0; i < test::options.random_cases; ++i) {
+    const ck_problem p = random_depthwise(random);
+    if (terms_of(p) > 3e6) continue;
+    compare(p, random, static_cast<int32_t>(random.between(1, 3)));
+  }
+}
+
 TEST(random_problems) {
   Random random(test::options.seed * 7919);
   for (int i = 0; i < test::options.random_cases; ++i) {

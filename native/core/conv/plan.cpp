@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "../util/text.h"
+#include "depthwise.h"
 #include "direct.h"
 #include "im2col.h"
 
 namespace convkit {
 namespace {
 
-const Algorithm *const algorithms[] = {&direct_algorithm, &im2col_algorithm};
+const Algorithm *const algorithms[] = {&depthwise_algorithm, &direct_algorithm, &im2col_algorithm};
 
 /* A problem below this runs on the calling thread: waking others would take longer. */
 constexpr double kSmallFlops = 2e6;

@@ -8,6 +8,7 @@
 #include "../cpu/dispatch.h"
 #include "../gemm/panels.h"
 #include "../util/text.h"
+#include "depthwise.h"
 #include "direct_form.h"
 #include "problem.h"
 #include "taps.h"
@@ -43,8 +44,9 @@ struct ck_plan {
   const convkit::Algorithm *algorithm;
   const convkit::KernelTable *kernels;
   convkit::Blocking blocking;
-  convkit::DirectForm direct; /* of the algorithm 'direct' */
-  bool small;                 /* stays on the calling thread */
+  convkit::DirectForm direct;       /* of the algorithm 'direct' */
+  convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
+  bool small;                       /* stays on the calling thread */
   int64_t weights_bytes;
   ck_plan_info info;
 };

@@ -9,11 +9,17 @@ namespace avx2 {
 namespace {
 #include "activation.inl.h"
 #include "tile.inl.h"
+// After the tiles, whose tables it shares.
+#include "depthwise.inl.h"
 }  // namespace
 }  // namespace avx2
 
-const KernelTable kernels_avx2 = {"avx2", 1, avx2::tile_set<avx2::VecF32, 6, 2, 16>(256),
-                                  avx2::tile_set<avx2::VecF64, 6, 2, 16>(128)};
+const KernelTable kernels_avx2 = {"avx2",
+                                  1,
+                                  avx2::tile_set<avx2::VecF32, 6, 2, 16>(256),
+                                  avx2::tile_set<avx2::VecF64, 6, 2, 16>(128),
+                                  avx2::depthwise_set<avx2::VecF32, 8, 1>(),
+                                  avx2::depthwise_set<avx2::VecF64, 8, 1>()};
 
 }  // namespace convkit
 #endif

@@ -9,11 +9,17 @@ namespace avx512 {
 namespace {
 #include "activation.inl.h"
 #include "tile.inl.h"
+// After the tiles, whose tables it shares.
+#include "depthwise.inl.h"
 }  // namespace
 }  // namespace avx512
 
-const KernelTable kernels_avx512 = {"avx512", 1, avx512::tile_set<avx512::VecF32, 14, 2, 32>(256),
-                                    avx512::tile_set<avx512::VecF64, 14, 2, 32>(128)};
+const KernelTable kernels_avx512 = {"avx512",
+                                    1,
+                                    avx512::tile_set<avx512::VecF32, 14, 2, 32>(256),
+                                    avx512::tile_set<avx512::VecF64, 14, 2, 32>(128),
+                                    avx512::depthwise_set<avx512::VecF32, 16, 3>(),
+                                    avx512::depthwise_set<avx512::VecF64, 16, 3>()};
 
 }  // namespace convkit
 #endif

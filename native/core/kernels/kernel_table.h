@@ -74,11 +74,93 @@ struct TileSet {
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
 };
 
+/* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:
+ *
+ *     result[r * result_step + j] = sum over z, y, x of
+ *         weights[z, y, x] * source[planes[z] + (r * STRIDE + y) * source_step + columns[x] + j]
+ *
+ * one chain of multiply-adds each, in this order of taps. Either step may be negative. Whole vectors of the source are
+ * read. A tile of several rows needs kernel[1] > STRIDE * (ROWS - 1). */
+template <typename T>
+struct DepthwiseCall {
+  const T *source, *weights;
+  const int64_t *planes, *columns;
+  int64_t kernel[3]; /* a depth of 0: no terms */
+  int64_t source_step;
+  T *result;
+  int64_t result_step;
+  int32_t width;               /* 1 .. columns of the tile */
+  const Epilogue<T> *epilogue; /* of this channel, or null */
+};
+
+/* sums[y * sums_step + x * lanes + l] += sum over rows and columns j with j modulo lanes = l of
+ *     features[row * features_step + j] * source[row * source_step + y * tap_step + columns[x] + j]
+ * with lanes = 64 bytes. Nothing behind the columns is read. */
+template <typename T>
+struct DepthwiseGradientCall {
+  const T *features, *source;
+  int64_t features_step, source_step, tap_step;
+  const int64_t *columns;
+  int64_t rows, width;
+  T *sums;
+  int64_t sums_step;
+};
+
+/* Depthwise, channels in lanes: result[p * result_step + c] = sum over taps t of
+ *     weights[numbers[t] * weight_step + c] * source[offsets[t] + p * source_step + c]
+ * for the pixels p of a tile and c < channels. Nothing behind the channels is read but weights, by whole vectors. */
+template <typename T>
+struct DepthwiseLastCall {
+  const T *source, *weights;
+  const int64_t *offsets, *numbers;
+  int64_t taps, source_step, weight_step;
+  T *result;
+  int64_t result_step;
+  int32_t channels;
+  const Epilogue<T> *epilogue; /* of these channels, or null */
+};
+
+/* sums[t * sums_step + c] += sum over pixels i, in their order, of
+ *     features[i * features_step + c] * source[i * source_step + offsets[t] + c]
+ * for one vector of channels; whole vectors of sums. */
+template <typename T>
+struct DepthwiseLastGradientCall {
+  const T *features, *source;
+  int64_t features_step, source_step, pixels;
+  const int64_t *offsets;
+  T *sums;
+  int64_t sums_step;
+  int32_t channels;
+};
+
+constexpr int32_t kLastPixels = 8, kLastVectors = 2;         /* of a tile: the most */
+constexpr int32_t kLastTaps = 8;                             /* of a call of the gradient */
+constexpr int32_t kDepthwiseRows = 4, kDepthwiseStrides = 2; /* of its tiles: the most */
+constexpr int32_t kGradientTaps = 3;                         /* along an axis, in one call */
+
+template <typename T>
+struct DepthwiseSet {
+  void (*const *tiles)(const DepthwiseCall<T> *); /* [STRIDE - 1][ROWS - 1][vectors - 1], kMostVectors a row */
+  int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
+  /* A row of the padded source: zeros, elements `step` apart, zeros. May spoil up to a vector behind the row. */
+  void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);
+  /* out[i * phases + p] = in[p * in_step + i] */
+  void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
+  void (*const (*gradients)[kGradientTaps])(const DepthwiseGradientCall<T> *); /* [taps along y - 1][along x - 1] */
+  int32_t gradient_rows;                                                       /* the most taps along y */
+  /* Channels in lanes: [pixels - 1][vectors - 1], up to last_pixels; [taps - 1]. */
+  void (*const (*last_tiles)[kLastVectors])(const DepthwiseLastCall<T> *);
+  int32_t last_pixels;
+  void (*const *last_gradients)(const DepthwiseLastGradientCall<T> *);
+};
+
 struct KernelTable {
   const char *name;
   int32_t fused; /* 1: multiply-adds round once, so results agree bit for bit with other fused tables */
   TileSet<float> f32;
   TileSet<double> f64;
+  DepthwiseSet<float> depthwise_f32;
+  DepthwiseSet<double> depthwise_f64;
 };
 
 extern const KernelTable kernels_portable;

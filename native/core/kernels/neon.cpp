@@ -9,11 +9,17 @@ namespace neon {
 namespace {
 #include "activation.inl.h"
 #include "tile.inl.h"
+// After the tiles, whose tables it shares.
+#include "depthwise.inl.h"
 }  // namespace
 }  // namespace neon
 
-const KernelTable kernels_neon = {"neon", 1, neon::tile_set<neon::VecF32, 8, 3, 32>(256),
-                                  neon::tile_set<neon::VecF64, 8, 3, 32>(128)};
+const KernelTable kernels_neon = {"neon",
+                                  1,
+                                  neon::tile_set<neon::VecF32, 8, 3, 32>(256),
+                                  neon::tile_set<neon::VecF64, 8, 3, 32>(128),
+                                  neon::depthwise_set<neon::VecF32, 16, 1>(),
+                                  neon::depthwise_set<neon::VecF64, 16, 1>()};
 
 }  // namespace convkit
 #endif

@@ -8,10 +8,16 @@ namespace portable {
 namespace {
 #include "activation.inl.h"
 #include "tile.inl.h"
+// After the tiles, whose tables it shares.
+#include "depthwise.inl.h"
 }  // namespace
 }  // namespace portable
 
-const KernelTable kernels_portable = {"portable", 0, portable::tile_set<portable::VecF32, 4, 2, 16>(256),
-                                      portable::tile_set<portable::VecF64, 4, 2, 16>(128)};
+const KernelTable kernels_portable = {"portable",
+                                      0,
+                                      portable::tile_set<portable::VecF32, 4, 2, 16>(256),
+                                      portable::tile_set<portable::VecF64, 4, 2, 16>(128),
+                                      portable::depthwise_set<portable::VecF32, 8, 1>(),
+                                      portable::depthwise_set<portable::VecF64, 8, 1>()};
 
 }  // namespace convkit

@@ -1,0 +1,214 @@
+#include "depthwise.h"
+
+#include "../util/text.h"
+#include "plan.h"
+
+namespace convkit {
+namespace {
+
+/* The band of a unit should leave room in the first-level cache for what is written; several kernel planes (3-D) are
+ * shared in the second-level cache. No band is larger than the scratch promised for a slot allows. */
+constexpr int64_t kBandBytes = 24 << 10, kDeepBandBytes = 192 << 10, kMostBandBytes = 640 << 10;
+constexpr int64_t kWidestBand = 512;   /* positions along x, unless a band of one row may be wider */
+constexpr int64_t kLineBand = 2048;    /* most of a long line is then read in place */
+constexpr int64_t kLeastWork = 200000; /* multiply-adds of a unit, below which several channels share one */
+/* The phases of a row are interleaved by shuffles up to here; the direct algorithm can have them in lanes. */
+constexpr int64_t kMostRowPhases = 4;
+/* A weight gradient has a vector of sums for each tap. */
+constexpr int64_t kMostGradientTaps = 2048;
+/* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
+constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
+/* Tables of taps, and kernels that are gone through for each row. */
+constexpr int64_t kMostLastTaps = 2048;
+/* Far beyond what fits; keeps the arithmetic below exact. */
+constexpr int64_t kMostRows = INT64_C(1) << 31;
+
+int64_t pitch_of(const DirectAxis &axis, int64_t count) { return round_up(count + axis.span, 16); }
+
+/* Fills band and grid, or says why no band fits. */
+const char *choose_band(int64_t element, DepthwiseForm *f) {
+  const DirectAxis &x = f->axes[2];
+  const int64_t heights[2] = {depthwise_rows_under(f->axes[0], 1), depthwise_rows_under(f->axes[1], 1)};
+  if (heights[0] >= kMostRows || heights[1] >= kMostRows) return "the rows of taps reach too far apart";
+  const int64_t line = kBandBytes / element / x.planes / heights[0] / heights[1];
+  const int64_t widest = clamp(line, kWidestBand, kLineBand);
+  f->band[2] = balanced(x.count, widest);
+  f->bands[2] = ceil_div(x.count, f->band[2]);
+  const bool too_wide = x.span > (kMostBandBytes >> 2) || x.planes > kDepthwisePhases;
+  if (too_wide) return "the taps of a row reach too far apart";
+  f->plane_pitch = pitch_of(x, f->band[2]);
+  f->pitch = f->plane_pitch * x.planes;
+  f->grid[2] = f->band[2] + x.span;
+  const int64_t row = f->pitch * element;
+
+  f->band[0] = f->band[1] = 1;
+  for (int a = 1; a >= 0; --a) {
+    const DirectAxis &axis = f->axes[a];
+    const int64_t least = heights[a], other = a == 1 ? heights[0] : f->grid[1];
+    if (least * other > kMostBandBytes / row) return "the source under one row of results does not fit into the cache";
+    /* As long as the budget allows, but not so short that most of it would be read for the next band again. */
+    const int64_t budget = (axis.taps > 1 && f->axes[0].taps > 1 ? kDeepBandBytes : kBandBytes) / (row * other);
+    const int64_t room = kMostBandBytes / (row * other);
+    const int64_t wanted = larger(budget, 3 * least);
+    const int64_t rows = smaller(wanted, room);
+    const int64_t step = axis.adjoint ? 1 : axis.stride;
+    const int64_t most = clamp((rows - least) / step + 1, 1, axis.count);
+    f->band[a] = balanced(axis.count, most);
+    f->bands[a] = ceil_div(axis.count, f->band[a]);
+    f->grid[a] = depthwise_rows_under(axis, f->band[a]);
+  }
+  return nullptr;
+}
+
+const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
+  const ck_pass geometry = pass == CK_WEIGHT_GRADIENT ? CK_FORWARD : pass;
+  if (const char *const reason = direct_axes(problem, geometry, f->axes)) return reason;
+  for (const DirectAxis &axis : f->axes) {
+    if (axis.phases > kDepthwisePhases) return "the stride makes too many phases";
+    if (axis.phases > kMostRowPhases && &axis == f->axes + 2) return "many phases along a row are better joint";
+  }
+  f->multiplier = problem.group_features;
+  return choose_band(problem.given.image_type == CK_FLOAT32 ? 4 : 8, f);
+}
+
+bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
+
+const char *refuses_last(const Problem &problem, ck_pass pass) {
+  if (problem.group_features != 1) return "several features of a channel, channels last";
+  const bool few = problem.given.groups < kFewChannels && problem.taps > kFewChannelTaps;
+  if (pass != CK_WEIGHT_GRADIENT && few) return "with few channels and many taps, pixels fill the lanes better";
+  if (problem.taps > kMostLastTaps) return "the kernel has too many taps";
+  if (pass == CK_WEIGHT_GRADIENT && problem.given.padding_mode != CK_ZEROS) {
+    return "the weight gradient of this padding mode, channels last";
+  }
+  if (pass == CK_WEIGHT_GRADIENT) {
+    const ck_problem &p = problem.given;
+    const bool far = p.stride[2] > kMostRows || p.pad_begin[2] > kMostRows || p.dilation[2] > kMostRows;
+    if (far) return "the taps of a row reach too far apart";
+  }
+  return nullptr;
+}
+
+const char *refuses(const Problem &problem, ck_pass pass) {
+  if (problem.group_channels != 1) return "features read several channels";
+  if (problem.given.groups == 1 && problem.group_features > 1) return "one channel";
+  if (pass == CK_ADJOINT && problem.group_features != 1) return "several features add up in a channel";
+  if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
+  if (is_last(problem)) return refuses_last(problem, pass);
+  if (pass == CK_WEIGHT_GRADIENT && problem.taps > kMostGradientTaps) return "the kernel has too many taps";
+  DepthwiseForm form;
+  return prepare(problem, pass, &form);
+}
+
+int64_t used_taps(const DepthwiseForm &f) { return f.axes[0].taps * f.axes[1].taps * f.axes[2].taps; }
+
+template <typename T>
+void block_as(ck_plan *plan, int32_t slots) {
+  const Problem &problem = plan->problem;
+  if (is_last(problem)) return block_depthwise_last<T>(plan);
+  DepthwiseForm &f = plan->depthwise;
+  prepare(problem, plan->pass, &f);
+  Blocking &b = plan->blocking;
+  const int64_t groups = problem.given.groups;
+  if (plan->pass == CK_WEIGHT_GRADIENT) {
+    b.units = problem.given.feature_channels;
+    b.slot_bytes = depthwise_gradient_scratch<T>(problem, f);
+    return;
+  }
+  f.group_weights = f.multiplier * used_taps(f);
+  plan->weights_bytes = groups * f.group_weights * static_cast<int64_t>(sizeof(T));
+  const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
+  const double work = problem.flops / 2 / static_cast<double>(larger(problem.given.batch, 1) * groups * bands);
+  const int64_t together = static_cast<int64_t>(static_cast<double>(kLeastWork) / work) + 1;
+  const int64_t share = ceil_div(groups * larger(problem.given.batch, 1), 4 * static_cast<int64_t>(slots));
+  f.channel_block = balanced(groups, clamp(smaller(together, share), 1, groups));
+  f.channel_blocks = ceil_div(groups, f.channel_block);
+  b.units = problem.given.batch * f.channel_blocks * bands;
+  b.slot_bytes = depthwise_rows_scratch<T>(f);
+}
+
+bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
+
+void block(ck_plan *plan, int32_t slots) {
+  return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
+}
+
+/* [image channel][feature of it][phase z, y, x][taps of the phase], in the order of the chains. */
+template <typename T>
+ck_status pack_as(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
+  const Problem &problem = plan.problem;
+  const DepthwiseForm &f = plan.depthwise;
+  const auto &w = problem.weights;
+  const int64_t *const k = problem.given.kernel;
+  const auto pack = [&](int64_t group, int32_t) {
+    T *out = reinterpret_cast<T *>(packed) + group * f.group_weights;
+    for (int64_t m = 0; m < f.multiplier; ++m) {
+      const T *const from = static_cast<const T *>(given) + w.origin + (group * f.multiplier + m) * w.feature;
+      for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
+        for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
+          for (int64_t rx = 0; rx < f.axes[2].phases; ++rx) {
+            const PhaseTaps t[3] = {phase_taps(f.axes[0], rz), phase_taps(f.axes[1], ry), phase_taps(f.axes[2], rx)};
+            for (int64_t z = 0; z < t[0].count; ++z) {
+              for (int64_t y = 0; y < t[1].count; ++y) {
+                const int64_t tap_z = f.axes[0].first_tap + t[0].first + z * t[0].step;
+                const int64_t tap_y = f.axes[1].first_tap + t[1].first + y * t[1].step;
+                const int64_t row = (tap_z * k[1] + tap_y) * k[2] + f.axes[2].first_tap + t[2].first;
+                for (int64_t x = 0; x < t[2].count; ++x) *out++ = from[(row + x * t[2].step) * w.tap];
+              }
+            }
+          }
+        }
+      }
+    }
+  };
+  return for_each_unit(host, problem.given.groups, plan.small || plan.weights_bytes < (1 << 16), pack);
+}
+
+ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
+  if (is_last(plan.problem)) {
+    return is_f32(plan) ? pack_depthwise_last<float>(plan, weights, packed)
+                        : pack_depthwise_last<double>(plan, weights, packed);
+  }
+  return is_f32(plan) ? pack_as<float>(plan, host, weights, packed) : pack_as<double>(plan, host, weights, packed);
+}
+
+ck_status run(const RunContext &context) {
+  const bool f32 = is_f32(*context.plan);
+  if (is_last(context.plan->problem)) {
+    return f32 ? run_depthwise_last<float>(context) : run_depthwise_last<double>(context);
+  }
+  if (context.plan->pass == CK_WEIGHT_GRADIENT) {
+    return f32 ? run_depthwise_gradient<float>(context) : run_depthwise_gradient<double>(context);
+  }
+  return f32 ? run_depthwise_rows<float>(context) : run_depthwise_rows<double>(context);
+}
+
+void describe(const ck_plan &plan, Text *id, Text *key) {
+  if (is_last(plan.problem)) {
+    id->add("/channels");
+    return;
+  }
+  const DepthwiseForm &f = plan.depthwise;
+  id->add("/").add(f.band[0]).add("x").add(f.band[1]).add("x").add(f.band[2]);
+  for (const DirectAxis &a : f.axes) {
+    key->add("/").add(a.first_tap).add("+").add(a.taps);
+    if (a.adjoint) key->add("s").add(a.stride).add("d").add(a.dilation % a.stride);
+  }
+}
+
+}  // namespace
+
+const Algorithm depthwise_algorithm = {"depthwise", refuses, block, pack, run, describe};
+
+int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count) {
+  if (axis.adjoint) return count + axis.span;
+  const int64_t reach = (axis.taps - 1) * axis.dilation;
+  return (count > 1 ? (count - 1) * axis.stride : 0) + reach + 1;
+}
+
+DepthwiseRows depthwise_rows(const DirectAxis &axis, const PhaseTaps &taps) {
+  if (axis.adjoint) return {1, taps.shift - axis.span_begin, taps.shift_step};
+  return {axis.stride, 0, axis.dilation};
+}
+
+}  // namespace convkit

@@ -1,0 +1,101 @@
+/* Depthwise: each feature channel reads one image channel. Nothing is summed over channels, so a GEMM has no use for
+ * its panels, and what counts is to move every element once. Channels first; one channel at a time:
+ *
+ *     a band of the padded source       depthwise_copy.cpp    stays in the first-level cache
+ *     tiles of some rows x vectors      kernels/depthwise.inl.h                       straight into the result
+ *
+ * Along x the geometry is that of the direct algorithm (direct_geometry.h): a stride splits source rows into planes
+ * (forward) or result rows into phases (adjoint), so that lanes are neighbours. Along z and y nothing needs to be
+ * split: tap m of position i lies in source row i * position_step + tap_base + m * tap_step.
+ *
+ * A tile of several rows wants source row = (r * stride + m) * tap_step for its row r and tap m, so that rows share
+ * source rows (see the kernel). Its rows are therefore `spacing` apart in the result; in the adjoint, where tap_step is
+ * negative, they are taken from the last to the first. */
+#ifndef CONVKIT_CONV_DEPTHWISE_H
+#define CONVKIT_CONV_DEPTHWISE_H
+
+#include "../kernels/kernel_table.h"
+#include "../util/host.h"
+#include "direct_geometry.h"
+
+struct ck_plan;
+
+namespace convkit {
+
+struct Algorithm;
+struct RunContext;
+
+extern const Algorithm depthwise_algorithm;
+
+/* Beyond this many phases of an axis, their tables would be longer than the rows. */
+constexpr int64_t kDepthwisePhases = 64;
+
+struct DepthwiseForm {
+  DirectAxis axes[3];
+  int64_t multiplier;         /* features of one image channel: forward, weight gradient */
+  int64_t band[3], bands[3];  /* positions of a unit along each axis; their number */
+  int64_t grid[3];            /* of the source under a band; along x of one plane */
+  int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
+  int64_t channel_block, channel_blocks;
+  int64_t group_weights; /* elements of the packed weights of an image channel */
+};
+
+/* Along z and y: the source row, within the grid of a band, of tap number m of the band's position i. */
+struct DepthwiseRows {
+  int64_t position_step, tap_base, tap_step;
+  int64_t at(int64_t position, int64_t tap) const { return position * position_step + tap_base + tap * tap_step; }
+};
+/* Source rows under `count` positions. */
+int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count);
+DepthwiseRows depthwise_rows(const DirectAxis &axis, const PhaseTaps &taps);
+
+/* A band: where it begins and how long it is, in positions. */
+struct DepthwiseBand {
+  int64_t first[3], count[3];
+};
+
+/* The source under a band of one channel: a padded copy, or the source itself where no padding is near. */
+template <typename T>
+struct DepthwiseView {
+  const T *origin;
+  int64_t pitch, plane; /* from row to row, from depth to depth */
+};
+
+/* Makes the view; a copy goes to grid. */
+template <typename T>
+DepthwiseView<T> view_depthwise(int32_t padding_mode, const DepthwiseForm &f, const DepthwiseBand &band,
+                                const DepthwiseSet<T> &kernels, const T *source, T *grid);
+
+/* Behind the grid, for whole vectors. */
+constexpr int64_t kDepthwiseSlack = 64;
+
+template <typename T>
+int64_t depthwise_rows_scratch(const DepthwiseForm &f);
+template <typename T>
+ck_status run_depthwise_rows(const RunContext &context); /* forward and adjoint: depthwise_rows.cpp */
+template <typename T>
+int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &f);
+template <typename T>
+ck_status run_depthwise_gradient(const RunContext &context);
+
+/* Channels last, all passes: depthwise_last.cpp. */
+template <typename T>
+void block_depthwise_last(ck_plan *plan);
+template <typename T>
+ck_status pack_depthwise_last(const ck_plan &plan, const void *weights, char *packed);
+template <typename T>
+ck_status run_depthwise_last(const RunContext &context);
+
+template <typename T>
+const DepthwiseSet<T> &depthwise_of(const KernelTable &table);
+template <>
+inline const DepthwiseSet<float> &depthwise_of(const KernelTable &table) {
+  return table.depthwise_f32;
+}
+template <>
+inline const DepthwiseSet<double> &depthwise_of(const KernelTable &table) {
+  return table.depthwise_f64;
+}
+
+}  // namespace convkit
+#endif

@@ -1,0 +1,154 @@
+/* Weight gradient: a unit is a feature channel, over all images in their order. Each tap has a vector of sums, whose
+ * lanes go by the column within the band; they are added up at the end as a tree. Neither threads nor instruction
+ * sets change the order. Products with padding are made, and repaired where they matter (padding_repair.h). */
+#include <string.h>
+
+#include "depthwise.h"
+#include "padding_repair.h"
+
+namespace convkit {
+namespace {
+
+constexpr int64_t kSumBytes = 64;
+
+template <typename T>
+struct Scratch {
+  T *grid, *sums, *result;
+  int64_t *columns;
+  Run *runs;
+
+  Scratch(const Problem &problem, const DepthwiseForm &f, Carver *carver) {
+    grid = carver->take<T>(f.grid[0] * f.grid[1] * f.pitch + kDepthwiseSlack);
+    const int64_t taps = f.axes[0].taps * f.axes[1].taps * f.axes[2].taps;
+    sums = carver->take<T>(taps * kSumBytes / static_cast<int64_t>(sizeof(T)));
+    result = carver->take<T>(problem.taps);
+    columns = carver->take<int64_t>(f.axes[2].taps);
+    runs = carver->take<Run>(kChunk);
+  }
+};
+
+template <typename T>
+struct Gradient {
+  static constexpr int64_t lanes = kSumBytes / static_cast<int64_t>(sizeof(T));
+  const RunContext &context;
+  const Problem &problem;
+  const DepthwiseForm &f;
+  const DepthwiseSet<T> &kernels;
+
+  void operator()(int64_t feature, int32_t slot) const {
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const Scratch<T> scratch(problem, f, &carver);
+    const DirectAxis *const axes = f.axes;
+    const PhaseTaps taps = phase_taps(axes[2], 0);
+    for (int64_t m = 0; m < axes[2].taps; ++m) {
+      scratch.columns[m] = tap_plane(axes[2], m) * f.plane_pitch + tap_shift(axes[2], taps, m) - axes[2].span_begin;
+    }
+    const size_t used = static_cast<size_t>(axes[0].taps * axes[1].taps * axes[2].taps);
+    memset(scratch.sums, 0, used * kSumBytes);
+    for (int64_t image = 0; image < problem.given.batch; ++image) {
+      if (cancelled(*context.host)) return;
+      add_image(image, feature, scratch);
+    }
+    finish(feature, scratch);
+  }
+
+  void add_image(int64_t image, int64_t feature, const Scratch<T> &scratch) const {
+    const ck_operands &o = *context.operands;
+    const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch +
+                            feature / f.multiplier * problem.image.channel;
+    const T *const features =
+        static_cast<const T *>(o.features_in) + image * problem.features.batch + feature * problem.features.channel;
+    const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
+    for (int64_t number = 0; number < bands; ++number) {
+      DepthwiseBand band;
+      int64_t rest = number;
+      for (int a = 2; a >= 0; --a) {
+        band.first[a] = rest % f.bands[a] * f.band[a];
+        band.count[a] = smaller(f.band[a], f.axes[a].count - band.first[a]);
+        rest /= f.bands[a];
+      }
+      if (band.count[0] <= 0 || band.count[1] <= 0 || band.count[2] <= 0) continue;
+      const DepthwiseView<T> view = view_depthwise(problem.given.padding_mode, f, band, kernels, source, scratch.grid);
+      add_band(band, view, features, scratch);
+    }
+  }
+
+  void add_band(const DepthwiseBand &band, const DepthwiseView<T> &view, const T *features,
+                const Scratch<T> &scratch) const {
+    const DirectAxis &az = f.axes[0], &ay = f.axes[1], &ax = f.axes[2];
+    const DepthwiseRows rz = depthwise_rows(az, phase_taps(az, 0)), ry = depthwise_rows(ay, phase_taps(ay, 0));
+    DepthwiseGradientCall<T> call = {};
+    call.features_step = ax.result;
+    call.source_step = band.count[1] > 1 ? ry.position_step * view.pitch : 0; /* a lone row may have any stride */
+    call.tap_step = ry.tap_step * view.pitch;
+    call.rows = band.count[1];
+    call.width = band.count[2];
+    call.sums_step = ax.taps * lanes;
+    for (int64_t z = 0; z < band.count[0]; ++z) {
+      call.features = features + ((band.first[0] + z) * ay.result + band.first[1]) * ax.result + band.first[2];
+      for (int64_t kz = 0; kz < az.taps; ++kz) {
+        const T *const plane = view.origin + rz.at(z, kz) * view.plane;
+        int64_t taps_y, taps_x;
+        for (int64_t ky = 0; ky < ay.taps; ky += taps_y) {
+          taps_y = smaller(ay.taps - ky, kernels.gradient_rows);
+          for (int64_t kx = 0; kx < ax.taps; kx += taps_x) {
+            taps_x = smaller(ax.taps - kx, kGradientTaps);
+            call.source = plane + ry.at(0, ky) * view.pitch;
+            call.columns = scratch.columns + kx;
+            call.sums = scratch.sums + ((kz * ay.taps + ky) * ax.taps + kx) * lanes;
+            kernels.gradients[taps_y - 1][taps_x - 1](&call);
+          }
+        }
+      }
+    }
+  }
+
+  /* Taps outside the trimmed kernel lie in the padding alone. */
+  void finish(int64_t feature, const Scratch<T> &scratch) const {
+    const int64_t *const k = problem.given.kernel;
+    for (int64_t t = 0; t < problem.taps; ++t) scratch.result[t] = 0;
+    T *sum = scratch.sums;
+    for (int64_t z = 0; z < f.axes[0].taps; ++z) {
+      for (int64_t y = 0; y < f.axes[1].taps; ++y) {
+        for (int64_t x = 0; x < f.axes[2].taps; ++x, sum += lanes) {
+          for (int64_t half = lanes / 2; half > 0; half /= 2) {
+            for (int64_t i = 0; i < half; ++i) sum[i] += sum[i + half];
+          }
+          const int64_t row = (f.axes[0].first_tap + z) * k[1] + f.axes[1].first_tap + y;
+          scratch.result[row * k[2] + f.axes[2].first_tap + x] = *sum;
+        }
+      }
+    }
+    ColumnBlock block;
+    block.first_channel = block.first_tap = 0;
+    block.channels = 1;
+    block.taps = problem.taps;
+    repair_padding(context, feature, 1, block, problem.taps, scratch.runs, scratch.result);
+    const auto &w = problem.weights;
+    T *const out = static_cast<T *>(context.operands->weight_gradient) + w.origin + feature * w.feature;
+    for (int64_t t = 0; t < problem.taps; ++t) out[t * w.tap] = scratch.result[t];
+  }
+};
+
+}  // namespace
+
+template <typename T>
+int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &f) {
+  Carver measure(nullptr);
+  Scratch<T>(problem, f, &measure);
+  return measure.used();
+}
+
+template <typename T>
+ck_status run_depthwise_gradient(const RunContext &context) {
+  const ck_plan &plan = *context.plan;
+  const Gradient<T> gradient = {context, plan.problem, plan.depthwise, depthwise_of<T>(*plan.kernels)};
+  return for_each_unit(*context.host, plan.blocking.units, plan.small, gradient);
+}
+
+template int64_t depthwise_gradient_scratch<float>(const Problem &, const DepthwiseForm &);
+template int64_t depthwise_gradient_scratch<double>(const Problem &, const DepthwiseForm &);
+template ck_status run_depthwise_gradient<float>(const RunContext &);
+template ck_status run_depthwise_gradient<double>(const RunContext &);
+
+}  // namespace convkit
