@@ -17,7 +17,7 @@ struct Scratch {
   Scratch(const DepthwiseForm &f, Carver *carver) {
     grid = carver->take<T>(f.grid[0] * f.grid[1] * f.pitch + kDepthwiseSlack);
     const int64_t phases = f.axes[2].phases;
-    stage_step = kMostVectors * 16;
+    stage_step = int64_t{kMostVectors} * 16;
     stage = carver->take<T>(phases > 1 ? phases * kMostRowTile * stage_step : 0);
     for (int a = 0; a < 3; ++a) taps[a] = carver->take<PhaseTaps>(f.axes[a].phases);
     columns = carver->take<int64_t>(f.axes[2].taps);
