@@ -62,6 +62,23 @@ function addRuns(
     for (let r = 0; r < runs.length; r++) {
       const { tap, from, to, first, step } = runs[r]
       const tapAt = at.start + f * at.feature + tap * at.tap
+      if (to - from === 1 && block === 4) {
+        const x = firstChannel * pixels + first
+        addFourPoints(
+          sums,
+          x,
+          pixels,
+          imageGroup,
+          weights,
+          tapAt,
+          at.channel,
+          at.feature,
+          features,
+          row.length,
+          y + from,
+        )
+        continue
+      }
       for (let c = 0; c < imageGroup; c++) {
         const w = tapAt + c * at.channel
         const x = (firstChannel + c) * pixels + first
@@ -112,5 +129,32 @@ function addFourRows(
       w1 * features[o + rowLength] +
       w2 * features[o + 2 * rowLength] +
       w3 * features[o + 3 * rowLength]
+  }
+}
+
+/** A run of one feature, as on maps of one pixel: the four features stay in registers while the channels pass by. */
+function addFourPoints(
+  sums: Float64Array,
+  firstPixel: number,
+  pixels: number,
+  channels: number,
+  weights: FloatArray,
+  firstWeight: number,
+  channelStep: number,
+  featureStep: number,
+  features: Float64Array,
+  rowLength: number,
+  y: number,
+): void {
+  const f0 = features[y]
+  const f1 = features[y + rowLength]
+  const f2 = features[y + 2 * rowLength]
+  const f3 = features[y + 3 * rowLength]
+  for (let c = 0, w = firstWeight, i = firstPixel; c < channels; c++, w += channelStep, i += pixels) {
+    sums[i] +=
+      weights[w] * f0 +
+      weights[w + featureStep] * f1 +
+      weights[w + 2 * featureStep] * f2 +
+      weights[w + 3 * featureStep] * f3
   }
 }

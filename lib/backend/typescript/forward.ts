@@ -61,6 +61,23 @@ function addRuns(
     for (let r = 0; r < runs.length; r++) {
       const { tap, from, to, first, step } = runs[r]
       const tapAt = at.start + f * at.feature + tap * at.tap
+      if (to - from === 1 && block === 4) {
+        const x = firstChannel * pixels + first
+        addToFourPoints(
+          sums,
+          row.length,
+          y + from,
+          weights,
+          tapAt,
+          at.channel,
+          at.feature,
+          image,
+          x,
+          pixels,
+          imageGroup,
+        )
+        continue
+      }
       for (let c = 0; c < imageGroup; c++) {
         const w = tapAt + c * at.channel
         const x = (firstChannel + c) * pixels + first
@@ -112,4 +129,35 @@ function addToFourRows(
     sums[o + 2 * rowLength] += w2 * x
     sums[o + 3 * rowLength] += w3 * x
   }
+}
+
+/** A run of one feature, as on maps of one pixel: the four sums stay in registers while the channels pass by. */
+function addToFourPoints(
+  sums: Float64Array,
+  rowLength: number,
+  y: number,
+  weights: FloatArray,
+  firstWeight: number,
+  channelStep: number,
+  featureStep: number,
+  image: Float64Array,
+  firstPixel: number,
+  pixels: number,
+  channels: number,
+): void {
+  let s0 = sums[y]
+  let s1 = sums[y + rowLength]
+  let s2 = sums[y + 2 * rowLength]
+  let s3 = sums[y + 3 * rowLength]
+  for (let c = 0, w = firstWeight, i = firstPixel; c < channels; c++, w += channelStep, i += pixels) {
+    const x = image[i]
+    s0 += weights[w] * x
+    s1 += weights[w + featureStep] * x
+    s2 += weights[w + 2 * featureStep] * x
+    s3 += weights[w + 3 * featureStep] * x
+  }
+  sums[y] = s0
+  sums[y + rowLength] = s1
+  sums[y + 2 * rowLength] = s2
+  sums[y + 3 * rowLength] = s3
 }

@@ -57,6 +57,11 @@ function addRuns(
     for (let r = 0; r < runs.length; r++) {
       const { tap, from, to, first, step } = runs[r]
       const tapAt = at.start + f * at.feature + tap * at.tap
+      if (to - from === 1 && block === 4) {
+        const x = firstChannel * pixels + first
+        addFourPoints(sums, tapAt, at.channel, at.feature, features, row.length, y + from, image, x, pixels, imageGroup)
+        continue
+      }
       for (let c = 0; c < imageGroup; c++) {
         const w = tapAt + c * at.channel
         const x = (firstChannel + c) * pixels + first
@@ -112,4 +117,31 @@ function addFourDots(
   sums[at + apart] += sum1
   sums[at + 2 * apart] += sum2
   sums[at + 3 * apart] += sum3
+}
+
+/** A run of one feature, as on maps of one pixel: the four features stay in registers while the channels pass by. */
+function addFourPoints(
+  sums: Float64Array,
+  firstWeight: number,
+  channelStep: number,
+  featureStep: number,
+  features: Float64Array,
+  rowLength: number,
+  y: number,
+  image: Float64Array,
+  firstPixel: number,
+  pixels: number,
+  channels: number,
+): void {
+  const f0 = features[y]
+  const f1 = features[y + rowLength]
+  const f2 = features[y + 2 * rowLength]
+  const f3 = features[y + 3 * rowLength]
+  for (let c = 0, w = firstWeight, i = firstPixel; c < channels; c++, w += channelStep, i += pixels) {
+    const x = image[i]
+    sums[w] += f0 * x
+    sums[w + featureStep] += f1 * x
+    sums[w + 2 * featureStep] += f2 * x
+    sums[w + 3 * featureStep] += f3 * x
+  }
 }
