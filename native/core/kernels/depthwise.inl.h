@@ -24,7 +24,7 @@ CONVKIT_INLINE void depthwise_row(const DepthwiseCall<typename V::Element> *call
     for (int v = 0; v < VECTORS; ++v) lane[v] = V::load(from + v * V::lanes);
     CONVKIT_UNROLL
     for (int r = FIRST; r <= LAST; ++r) {
-      const V weight = V::set(weights[x - r * STRIDE * width]);
+      const V weight = V::set(weights[x - int64_t{r} * STRIDE * width]);
       CONVKIT_UNROLL
       for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
     }
@@ -92,7 +92,7 @@ void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
     for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::set(T(0));
   }
   const int64_t height = call->kernel[1], width = call->kernel[2];
-  constexpr int64_t ramp = STRIDE * (ROWS - 1);
+  constexpr int64_t ramp = int64_t{STRIDE} * (ROWS - 1);
   for (int64_t z = 0; z < call->kernel[0]; ++z) {
     const T *const plane = call->source + call->planes[z];
     const T *const weights = call->weights + z * height * width;
