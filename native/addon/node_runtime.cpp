@@ -1,7 +1,6 @@
 #include "node_runtime.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "pool.h"
@@ -13,15 +12,11 @@ namespace {
 // Waking a sleeping thread takes some ten microseconds. With this share of work for each, that is no more than about a
 // tenth of what a fast core needs for it.
 constexpr double kOperationsPerThread = 8e6;
-constexpr size_t kAlignment = 64;
-
 void* runtime_alloc(void* /*context*/, size_t bytes, size_t alignment) {
-  void* block = nullptr;
-  const size_t aligned = std::max(alignment, sizeof(void*));
-  return posix_memalign(&block, aligned, std::max<size_t>(bytes, 1)) == 0 ? block : nullptr;
+  return alignment <= kBlockAlignment ? take_block(bytes) : nullptr;
 }
 
-void runtime_free(void* /*context*/, void* block) { std::free(block); }
+void runtime_free(void* /*context*/, void* block) { give_block(block); }
 
 }  // namespace
 
@@ -43,12 +38,8 @@ int32_t slots_for(double operations) {
   return static_cast<int32_t>(std::clamp(operations / kOperationsPerThread, 1.0, threads));
 }
 
-void FreeBlock::operator()(void* block) const { std::free(block); }
-
-Block allocate(size_t bytes) { return Block(runtime_alloc(nullptr, bytes, kAlignment)); }
-
 Block copy_of(const void* data, size_t bytes) {
-  Block copy = allocate(bytes);
+  Block copy(take_block(bytes));
   if (copy && bytes > 0) std::memcpy(copy.get(), data, bytes);
   return copy;
 }

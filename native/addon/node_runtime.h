@@ -1,13 +1,13 @@
-// The addon's side of ck_runtime: memory from malloc, threads from the pool, a cancellation flag per call.
+// The addon's side of ck_runtime: memory from blocks.h, threads from the pool, a cancellation flag per call.
 #ifndef CONVKIT_ADDON_NODE_RUNTIME_H
 #define CONVKIT_ADDON_NODE_RUNTIME_H
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "../core/convkit.h"
+#include "blocks.h"
 
 namespace convkit {
 
@@ -34,13 +34,7 @@ class NodeRuntime {
 // never touch the pool.
 int32_t slots_for(double operations);
 
-struct FreeBlock {
-  void operator()(void* block) const;
-};
-using Block = std::unique_ptr<void, FreeBlock>;
-
-// Aligned for the widest vectors; null when there is no memory. At least one byte.
-Block allocate(size_t bytes);
+// A copy of that many bytes; null when there is no memory.
 Block copy_of(const void* data, size_t bytes);
 
 }  // namespace convkit

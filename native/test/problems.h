@@ -12,17 +12,30 @@
 
 namespace test {
 
-/* A 64-bit generator that gives the same numbers everywhere. */
+/* A 64-bit generator that gives the same numbers everywhere. Or the choices of a fuzzer, one or two bytes each, and
+ * after the last byte the generator. */
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
+  Random(const uint8_t *bytes, size_t size) : engine_(size), bytes_(bytes), left_(size) {}
   int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
+    const uint64_t choices = static_cast<uint64_t>(high - low + 1);
+    return low + static_cast<int64_t>(next(choices) % choices);
   }
   bool chance(int percent) { return between(1, 100) <= percent; }
 
  private:
+  uint64_t next(uint64_t choices) {
+    uint64_t value = 0;
+    const size_t wanted = choices > 256 ? 2 : 1;
+    if (left_ < wanted) return engine_();
+    for (size_t i = 0; i < wanted; ++i, --left_) value = value << 8 | *bytes_++;
+    return value;
+  }
+
   std::mt19937_64 engine_;
+  const uint8_t *bytes_ = nullptr;
+  size_t left_ = 0;
 };
 
 int64_t product(const int64_t extents[3]);

@@ -119,7 +119,8 @@ void block_as(ck_plan *plan, int32_t slots) {
   plan->weights_bytes = groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
   const double work = problem.flops / 2 / static_cast<double>(larger(problem.given.batch, 1) * groups * bands);
-  const int64_t together = static_cast<int64_t>(static_cast<double>(kLeastWork) / work) + 1;
+  /* An empty batch is no work at all. */
+  const int64_t together = work > 1 ? static_cast<int64_t>(static_cast<double>(kLeastWork) / work) + 1 : kLeastWork;
   const int64_t share = ceil_div(groups * larger(problem.given.batch, 1), 4 * static_cast<int64_t>(slots));
   f.channel_block = balanced(groups, clamp(smaller(together, share), 1, groups));
   f.channel_blocks = ceil_div(groups, f.channel_block);

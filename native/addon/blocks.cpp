@@ -1,0 +1,108 @@
+#include "blocks.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <mutex>
+#include <new>
+
+namespace convkit {
+
+namespace {
+
+// Below this, the allocator is as good.
+constexpr size_t kLeastKept = size_t{64} << 10;
+// What is kept by all threads together: workspaces of the larger plans for a handful of threads.
+constexpr size_t kMostKeptBytes = size_t{64} << 20;
+constexpr size_t kMostKeptBlocks = 32;
+
+// In front of each block, so that giving back needs no size.
+struct Header {
+  size_t bytes;
+};
+static_assert(sizeof(Header) <= kBlockAlignment);
+
+Header* header_of(void* block) { return reinterpret_cast<Header*>(static_cast<char*>(block) - kBlockAlignment); }
+
+void* system_take(size_t bytes) {
+  void* const base = ::operator new(bytes + kBlockAlignment, std::align_val_t{kBlockAlignment}, std::nothrow);
+  if (base == nullptr) return nullptr;
+  static_cast<Header*>(base)->bytes = bytes;
+  return static_cast<char*>(base) + kBlockAlignment;
+}
+
+void system_give(void* block) {
+  ::operator delete(static_cast<char*>(block) - kBlockAlignment, std::align_val_t{kBlockAlignment});
+}
+
+// Eight classes for each power of two: at most an eighth of a block is waste.
+size_t size_class(size_t bytes) {
+  if (bytes < kLeastKept) return bytes;
+  size_t step = kLeastKept / 8;
+  while (step <= bytes / 16) step *= 2;
+  return (bytes + step - 1) / step * step;
+}
+
+class Kept {
+ public:
+  void* take(size_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (size_t i = count_; i-- > 0;) {
+      if (header_of(blocks_[i])->bytes == bytes) return remove(i);
+    }
+    return nullptr;
+  }
+
+  void keep(void* block) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const size_t bytes = header_of(block)->bytes;
+    if (bytes > kMostKeptBytes / 2) return system_give(block);
+    while (count_ == kMostKeptBlocks || bytes_ + bytes > kMostKeptBytes) system_give(remove(0));
+    blocks_[count_++] = block;
+    bytes_ += bytes;
+  }
+
+ private:
+  // In order of age: the oldest first.
+  void* remove(size_t i) {
+    void* const block = blocks_[i];
+    std::copy(blocks_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+              blocks_.begin() + static_cast<std::ptrdiff_t>(count_), blocks_.begin() + static_cast<std::ptrdiff_t>(i));
+    count_--;
+    bytes_ -= header_of(block)->bytes;
+    return block;
+  }
+
+  std::mutex mutex_;
+  std::array<void*, kMostKeptBlocks> blocks_ = {};
+  size_t count_ = 0, bytes_ = 0;
+};
+
+// Never destroyed: calls of other threads may end after the statics of this one.
+Kept& kept() {
+  static Kept* const all = new Kept;
+  return *all;
+}
+
+}  // namespace
+
+void* take_block(size_t bytes) {
+  if (bytes > std::numeric_limits<size_t>::max() / 2) return nullptr;
+  const size_t size = size_class(std::max<size_t>(bytes, 1));
+  if (size >= kLeastKept) {
+    if (void* const block = kept().take(size)) return block;
+  }
+  return system_take(size);
+}
+
+void give_block(void* block) {
+  if (block == nullptr) return;
+  if (header_of(block)->bytes >= kLeastKept) {
+    kept().keep(block);
+  } else {
+    system_give(block);
+  }
+}
+
+}  // namespace convkit

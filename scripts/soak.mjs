@@ -1,0 +1,190 @@
+// Hours of a server in one process: mixed calls, synchronous and not, some aborted, some wrong; prepared operators left to
+// the garbage collector; worker threads ended at random moments. Fails when a result differs by one bit from the first
+// of its kind, or when the resident memory grows by more than 5 % after the warm-up.
+//
+//   npm run soak -- [--seconds 3600] [--seed N]
+import { spawnSync } from 'node:child_process'
+import { createHash, randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { root } from './run.mjs'
+
+const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
+const seconds = Number(values.seconds ?? 3600)
+const seed = Number(values.seed ?? randomInt(2 ** 31))
+if (!(seconds > 0) || !Number.isSafeInteger(seed)) throw new Error('--seconds and --seed take a number')
+
+// Resident memory is that of live objects only if garbage can be collected on demand, and if the C library gives back
+// what was freed: as it comes, it keeps some ten megabytes of V8's freed arrays, more or less by chance.
+if (!globalThis.gc) {
+  const args = ['--expose-gc', fileURLToPath(import.meta.url), '--seconds', String(seconds), '--seed', String(seed)]
+  const env = {
+    ...process.env,
+    MALLOC_ARENA_MAX: '1',
+    MALLOC_MMAP_THRESHOLD_: '32768',
+    MALLOC_TRIM_THRESHOLD_: '65536',
+  }
+  process.exit(spawnSync(process.execPath, args, { stdio: 'inherit', env }).status ?? 1)
+}
+
+const entry = (name) => pathToFileURL(join(root, 'dist/esm', name)).href
+const convkit = await import(entry('index.js'))
+const promises = await import(entry('promises.js'))
+
+let state = seed >>> 0 || 1
+/** xorshift: a whole number of 0 … n − 1. */
+function below(n) {
+  state ^= state << 13
+  state ^= state >>> 17
+  state = (state ^ (state << 5)) >>> 0
+  return state % n
+}
+const pick = (list) => list[below(list.length)]
+
+function randomTensor(shape, double) {
+  const length = shape.reduce((a, b) => a * b, 1)
+  const data = (double ? Float64Array : Float32Array).from({ length }, () => below(2001) / 1000 - 1)
+  return convkit.tensor(data, shape)
+}
+
+/** A call of an operator that is legal, small to middling, and its three passes. */
+function randomCall(number) {
+  const rank = 1 + below(3)
+  const transposed = below(2) === 1
+  const name = `${transposed ? 'convTranspose' : 'conv'}${rank}d`
+  const groups = pick([1, 1, 1, 2, 4])
+  const [cin, cout] = [groups * (1 + below(8)), groups * (1 + below(8))]
+  const kernel = Array.from({ length: rank }, () => 1 + below(rank === 3 ? 3 : 5))
+  const spatial = kernel.map((k) => k + below(rank === 1 ? 600 : rank === 2 ? 40 : 12))
+  const options = { stride: 1 + below(3), padding: kernel.map((k) => below(k)), groups }
+  const double = below(3) === 0
+  const input = randomTensor([1 + below(3), cin, ...spatial], double)
+  const weight = randomTensor(transposed ? [cin, cout / groups, ...kernel] : [cout, cin / groups, ...kernel], double)
+  try {
+    const shape = convkit[name].outputShape(input.shape, weight.shape, options)
+    return { number, name, input, weight, options, gradOutput: randomTensor(shape, double) }
+  } catch {
+    return randomCall(number) // cropped to nothing
+  }
+}
+
+/** The arguments of each way to ask for something, as [what, function, arguments]. */
+function ways({ name, input, weight, options, gradOutput }, library) {
+  const operator = library[name]
+  return [
+    ['forward', operator, [input, weight, options]],
+    ['gradInput', operator.gradInput, [input.shape, weight, gradOutput, options]],
+    ['gradWeight', operator.gradWeight, [input, weight.shape, gradOutput, options]],
+  ]
+}
+
+const seen = new Map()
+function check(key, result) {
+  const hash = createHash('sha1').update(new Uint8Array(result.data.buffer)).digest('base64')
+  const first = seen.get(key)
+  if (first === undefined) seen.set(key, hash)
+  else if (first !== hash) throw new Error(`seed ${seed}: ${key} has other bits than at first`)
+}
+
+const counts = { synchronous: 0, asynchronous: 0, aborted: 0, refused: 0, prepared: 0, workers: 0 }
+
+const deeds = [
+  function synchronous(call) {
+    for (const [what, operator, args] of ways(call, convkit)) check(`${call.number} ${what}`, operator(...args))
+    counts.synchronous += 3
+  },
+  async function asynchronous(call) {
+    const results = await Promise.all(ways(call, promises).map(([, operator, args]) => operator(...args)))
+    for (const [i, what] of ['forward', 'gradInput', 'gradWeight'].entries())
+      check(`${call.number} ${what}`, results[i])
+    counts.asynchronous += 3
+  },
+  async function aborted(call) {
+    const controller = new AbortController()
+    const started = ways(call, promises).map(([, operator, args]) =>
+      operator(...args.slice(0, -1), { ...args.at(-1), signal: controller.signal }),
+    )
+    if (below(2) === 0) await new Promise(setImmediate)
+    controller.abort()
+    for (const outcome of await Promise.allSettled(started)) counts.aborted += outcome.status === 'rejected' ? 1 : 0
+  },
+  function refused({ name, input, weight, options }) {
+    const wrong = [
+      () => convkit[name](input, weight, { ...options, stride: 0 }),
+      () => convkit[name](input, weight, { ...options, bias: new Float32Array(1000) }),
+      () => convkit[name](input, input, options),
+      () => convkit[name](input, weight, { ...options, out: new Float32Array(1) }),
+    ]
+    try {
+      pick(wrong)()
+    } catch (error) {
+      if (!String(error.code).startsWith('ERR_CONVKIT')) throw error
+      counts.refused++
+      return
+    }
+    counts.synchronous++ // an input may be legal as a weight
+  },
+  async function prepared(call) {
+    const { name, input, weight, options, number } = call
+    const layer = convkit[name].prepare(weight, options) // never disposed of
+    check(`${number} prepared`, layer(input))
+    check(`${number} prepared`, await layer.async(input))
+    counts.prepared += 2
+  },
+]
+
+const workerSource = `
+  const { conv2d } = await import(${JSON.stringify(entry('promises.js'))})
+  const input = { data: new Float32Array(16 * 64 * 64).fill(1), shape: [1, 16, 64, 64] }
+  const weight = { data: new Float32Array(16 * 16 * 9).fill(1), shape: [16, 16, 3, 3] }
+  for (;;) await Promise.all([1, 2, 3].map(() => conv2d(input, weight)))`
+async function worker() {
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(workerSource)}`))
+  await new Promise((resolve) => setTimeout(resolve, below(300)))
+  await thread.terminate()
+  counts.workers++
+}
+
+/** Resident memory after collection: the least of a few looks, since the allocator and V8 give back late. */
+async function residentBytes() {
+  let least = Infinity
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    least = Math.min(least, process.memoryUsage().rss)
+  }
+  return least
+}
+
+console.log(`soak: ${seconds} s, seed ${seed}, ${JSON.stringify(convkit.info())}`)
+const calls = Array.from({ length: 60 }, (_, number) => randomCall(number))
+const begin = performance.now()
+const elapsed = () => (performance.now() - begin) / 1000
+const total = () => Object.values(counts).reduce((a, b) => a + b, 0)
+let warm
+let nextWorker = 0
+let nextLine = 0
+while (elapsed() < seconds) {
+  await Promise.all(Array.from({ length: 4 }, async () => pick(deeds)(pick(calls))))
+  if (elapsed() > nextWorker) {
+    await worker()
+    nextWorker = elapsed() + 2
+  }
+  if (warm === undefined && elapsed() > seconds * 0.3) warm = await residentBytes()
+  if (elapsed() > nextLine) {
+    console.log(
+      `${elapsed().toFixed(0).padStart(6)} s ${total()} calls, ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
+    )
+    nextLine = elapsed() + seconds / 20
+  }
+}
+const end = await residentBytes()
+const growth = end / warm - 1
+console.log(`${JSON.stringify(counts)}`)
+console.log(
+  `resident: ${(warm / 2 ** 20).toFixed(1)} MiB after the warm-up, ${(end / 2 ** 20).toFixed(1)} MiB at the end`,
+)
+if (growth > 0.05) throw new Error(`memory grew by ${(100 * growth).toFixed(1)} %`)
+console.log(`passed: ${total()} calls in ${elapsed().toFixed(0)} s, memory ${(100 * growth).toFixed(1)} %`)
