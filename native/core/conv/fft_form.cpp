@@ -1,0 +1,175 @@
+/* The tiles of a problem: a small cost model.
+ *
+ * The unit is the cycle of a CPU that does one vector operation in each; only ratios matter. A vector holds kModelLanes
+ * sequences whatever the instruction set, so that the choice, and with it the bits, are the same on all of them. */
+#include "fft.h"
+
+namespace convkit {
+namespace {
+
+constexpr double kModelLanes = 16;
+/* Per complex element and pass of a transform: butterfly, twiddles, loads and stores. Outside the second-level cache
+ * more. */
+constexpr double kPass = 8, kFarPass = 16;
+/* Per complex element: copied or stored through a transpose, and split or merged. */
+constexpr double kEnds = 24;
+/* Per channel and frequency of a tile: its way from the spectra into a panel of the GEMM, or back. */
+constexpr double kPanel = 1.5;
+/* Cycles of a product of vectors in the GEMM, or in the direct algorithms. */
+constexpr double kGemm = 1.15, kDepthwise = 1.35;
+/* A complex weight is read from memory once a round; so many tiles share a round. */
+constexpr double kWeight = 2, kSharing = 32;
+/* Elements (of 64 bytes) that the second-level cache and a slot's scratch hold. */
+constexpr int64_t kNear = 6 << 10, kMostPoints = 16 << 10;
+/* Spectra of the weights: so many times the weights, or so many bytes. */
+constexpr double kMostSpectra = 40, kSmallSpectra = 1 << 22;
+/* Of an axis. */
+constexpr int64_t kMostTaps = 1 << 14, kMostLength = 2 * kMostPoints;
+/* Keeps sums of coordinates exact. */
+constexpr int64_t kFarthest = INT64_C(1) << 40;
+
+/* Radices of a length, largest blocks first; false where it has other factors than 2, 3 and 5. */
+bool factor(int64_t length, FftAxis *axis) {
+  axis->passes = 0;
+  int64_t rest = length;
+  for (int32_t radix = 5; radix >= 3; radix -= 2) {
+    for (; rest % radix == 0; rest /= radix) {
+      if (axis->passes == kMostFftPasses) return false;
+      axis->radices[axis->passes++] = radix;
+    }
+  }
+  while (rest > 1) {
+    const int32_t radix = rest == 16 || rest == 4 ? 4 : rest % 8 == 0 ? 8 : rest % 4 == 0 ? 4 : 2;
+    if (rest % radix != 0 || axis->passes == kMostFftPasses) return false;
+    axis->radices[axis->passes++] = radix;
+    rest /= radix;
+  }
+  return true;
+}
+
+/* Sets the length of a tile along an axis, and what follows from it. */
+bool set_length(int a, int64_t length, FftAxis *axis) {
+  axis->length = length;
+  axis->points = a == 2 ? length / 2 : length;
+  if (!factor(axis->points, axis)) return false;
+  const int64_t positions = ceil_div(axis->result, axis->residues);
+  axis->valid = smaller(length - axis->taps + 1, positions);
+  axis->tiles = ceil_div(positions, axis->valid);
+  return true;
+}
+
+void set_steps(FftForm *f) {
+  /* Columns of a buffer whose rows lie a power of two apart would share a few sets of the cache. */
+  f->axes[2].step = 1;
+  f->axes[1].step = f->axes[2].points + (f->axes[1].points > 1 ? 1 : 0);
+  f->axes[0].step = f->axes[1].points * f->axes[1].step + (f->axes[0].points > 1 ? 1 : 0);
+  f->buffer = f->axes[0].step * f->axes[0].points;
+  f->tiles = 1;
+  int64_t points = 1, alone = 1;
+  for (const FftAxis &axis : f->axes) {
+    f->tiles *= axis.residues * axis.tiles;
+    points *= axis.points;
+    alone *= axis.points % 2 == 0 ? 2 : 1;
+  }
+  f->pairs = (points + alone) / 2;
+  f->blocks = ceil_div(f->pairs, kFftBlockPairs);
+}
+
+/* The next length that is worth a look: 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18 ... times a power of two. */
+int64_t next_length(int a, int64_t length) {
+  FftAxis ignored;
+  for (int64_t next = length + 1;; ++next) {
+    if (a == 2 && next % 2 != 0) continue;
+    int64_t points = a == 2 ? next / 2 : next;
+    while (points > 20 && points % 2 == 0) points /= 2;
+    if (points <= 20 && factor(points, &ignored)) return next;
+  }
+}
+
+double spectra_bytes(const Problem &problem, const FftForm &f) {
+  return 4 * static_cast<double>(f.pairs) * 4 * static_cast<double>(f.inputs * problem.given.feature_channels);
+}
+
+/* Tries the lengths of axis a and those behind it. */
+void try_lengths(const Problem &problem, int a, FftForm *f, FftForm *best, double *least) {
+  if (a == 3) {
+    set_steps(f);
+    if (f->buffer > kMostPoints) return;
+    const double most =
+        kMostSpectra * 4 * static_cast<double>(problem.taps * f->inputs * problem.given.feature_channels);
+    const double bytes = spectra_bytes(problem, *f);
+    if (bytes > most && bytes > kSmallSpectra) return;
+    const double cost = fft_cost(*f);
+    if (*least >= 0 && cost >= *least) return;
+    *least = cost;
+    *best = *f;
+    return;
+  }
+  FftAxis &axis = f->axes[a];
+  if (axis.taps == 1) {
+    set_length(a, a == 2 ? 2 : 1, &axis);
+    return try_lengths(problem, a + 1, f, best, least);
+  }
+  const int64_t positions = ceil_div(axis.result, axis.residues), whole = positions + axis.taps - 1;
+  for (int64_t length = next_length(a, axis.taps); length <= kMostLength; length = next_length(a, length)) {
+    if (!set_length(a, length, &axis)) continue;
+    try_lengths(problem, a + 1, f, best, least);
+    if (length >= whole) break;
+  }
+}
+
+const char *make_axis(const Problem &problem, ck_pass pass, int a, FftAxis *axis) {
+  const ck_problem &p = problem.given;
+  const bool adjoint = pass == CK_ADJOINT;
+  if (p.features[a] > 1 && p.stride[a] > 1) return "a stride";
+  if (p.kernel[a] > kMostTaps) return "the kernel is too long";
+  if (p.dilation[a] > kFarthest || p.pad_begin[a] > kFarthest) return "the taps reach too far apart";
+  axis->taps = p.kernel[a];
+  axis->dilation = axis->taps > 1 ? p.dilation[a] : 1;
+  axis->source = adjoint ? p.features[a] : p.image[a];
+  axis->result = adjoint ? p.image[a] : p.features[a];
+  axis->offset = adjoint ? p.pad_begin[a] - (axis->taps - 1) * axis->dilation : -p.pad_begin[a];
+  axis->residues = smaller(axis->dilation, axis->result);
+  return nullptr;
+}
+
+}  // namespace
+
+const char *fft_axes(const Problem &problem, ck_pass pass, FftForm *f) {
+  if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
+  for (int a = 0; a < 3; ++a) {
+    if (const char *const reason = make_axis(problem, pass, a, f->axes + a)) return reason;
+  }
+  f->adjoint = pass == CK_ADJOINT;
+  f->inputs = f->adjoint ? problem.group_features : problem.group_channels;
+  f->outputs = f->adjoint ? problem.group_channels : problem.group_features;
+  f->depthwise = f->inputs == 1 && f->outputs == 1;
+  FftForm tried = *f;
+  double least = -1;
+  try_lengths(problem, 0, &tried, f, &least);
+  return least < 0 ? "no tile fits into the cache" : nullptr;
+}
+
+double fft_cost(const FftForm &f) {
+  int32_t passes = 0;
+  for (const FftAxis &axis : f.axes) passes += axis.passes;
+  const double inputs = static_cast<double>(f.inputs), outputs = static_cast<double>(f.outputs);
+  const double points = static_cast<double>(2 * f.pairs), tiles = static_cast<double>(f.tiles);
+  const double pass = f.buffer > kNear ? kFarPass : kPass;
+  const double transform = points * (pass * passes + kEnds) / kModelLanes;
+  double cost = tiles * (inputs + outputs) * transform;
+  if (!f.depthwise) {
+    cost += tiles * points * (inputs * outputs * 4 * kGemm / kModelLanes + (2 * inputs + outputs) * kPanel);
+    cost += points * inputs * outputs * kWeight * tiles / (tiles < kSharing ? tiles : kSharing);
+  }
+  return cost;
+}
+
+double fft_direct_cost(const Problem &problem) {
+  const bool depthwise = problem.group_channels == 1 && problem.group_features == 1;
+  const double terms = static_cast<double>(problem.group_features) * static_cast<double>(problem.depth);
+  const double pixels = static_cast<double>(problem.feature_pixels);
+  return terms * pixels * (depthwise ? kDepthwise : kGemm) / kModelLanes;
+}
+
+}  // namespace convkit
