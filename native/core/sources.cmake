@@ -23,6 +23,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/fft_dense.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_depthwise.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_form.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_tables.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_weights.cpp

@@ -13,7 +13,6 @@ constexpr int64_t kLeastTaps = 16;
 constexpr double kMargin = 1.25;
 
 const char *refuses(const Problem &problem, ck_pass pass) {
-  if (pass == CK_WEIGHT_GRADIENT) return "the weight gradient";
   FftForm form;
   return fft_axes(problem, pass, &form);
 }
@@ -35,6 +34,7 @@ void block_as(ck_plan *plan) {
   Carver tables(nullptr);
   FftTables<T>(f, &tables);
   f.tables_bytes = tables.used();
+  if (plan->pass == CK_WEIGHT_GRADIENT) return block_fft_gradient<T>(plan);
   if (f.depthwise) {
     block_fft_depthwise<T>(plan);
   } else {
@@ -53,6 +53,9 @@ ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights,
 }
 
 ck_status run(const RunContext &context) {
+  if (context.plan->pass == CK_WEIGHT_GRADIENT) {
+    return is_f32(*context.plan) ? run_fft_gradient<float>(context) : run_fft_gradient<double>(context);
+  }
   if (context.plan->fft.depthwise) {
     return is_f32(*context.plan) ? run_fft_depthwise<float>(context) : run_fft_depthwise<double>(context);
   }

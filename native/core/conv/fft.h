@@ -26,7 +26,7 @@
  *                         [-Xi Xr]          so the weights, which are the larger part, lie in memory once
  *
  * One channel to one channel (depthwise): no step 2 is needed and a bundle stays in the cache from its copy to its
- * store (fft_depthwise.cpp). */
+ * store (fft_depthwise.cpp). Weight gradients have their own essay: fft_gradient.cpp. */
 #ifndef CONVKIT_CONV_FFT_H
 #define CONVKIT_CONV_FFT_H
 
@@ -68,11 +68,13 @@ struct FftForm {
   int64_t lanes;
   /* Sequences are numbered channel by channel (tiles are neighbours), or tile by tile (channels are). */
   bool source_channels_inner, result_channels_inner;
-  int64_t round_groups, round_tiles; /* of a round */
-  int64_t bundles;                   /* of a round: room in the spectra */
-  Panels panels;                     /* of the weights of a frequency */
-  int64_t group_weights;             /* elements of packed weights, without the tables */
-  int64_t tables_bytes;              /* in front of the packed weights */
+  int64_t round_groups, round_tiles;    /* of a round */
+  int64_t bundles;                      /* of a round: room in the spectra */
+  Panels panels;                        /* of the weights of a frequency */
+  int64_t group_weights;                /* elements of packed weights, without the tables */
+  int64_t tables_bytes;                 /* in front of the packed weights */
+  int64_t channel_block, feature_block; /* weight gradient: of the sums */
+  int64_t gradient_pitch() const { return row_pitch(2 * round_up(channel_block, lanes)); }
 };
 
 /* Chooses the tiles; returns null, or the reason why there are none. Batch, threads and instruction set have no say. */
@@ -111,6 +113,10 @@ template <typename T>
 void block_fft_dense(ck_plan *plan);
 template <typename T>
 ck_status run_fft_dense(const RunContext &context);
+template <typename T>
+void block_fft_gradient(ck_plan *plan);
+template <typename T>
+ck_status run_fft_gradient(const RunContext &context);
 template <typename T>
 void block_fft_depthwise(ck_plan *plan);
 template <typename T>

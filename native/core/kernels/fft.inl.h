@@ -279,7 +279,30 @@ void fft_filter(const FftPairs<typename V::Element> *pairs, const typename V::El
   }
 }
 
+/* sum + a conj(b) */
+template <class V>
+CONVKIT_INLINE void add_product(Complex<V> a, Complex<V> b, typename V::Element *sum) {
+  const V re = V::multiply_add(a.im, b.im, V::multiply_add(a.re, b.re, V::load(sum)));
+  const V im = V::subtract_product(a.re, b.im, V::multiply_add(a.im, b.re, V::load(sum + V::lanes)));
+  V::store(sum, re);
+  V::store(sum + V::lanes, im);
+}
+
+template <class V>
+void fft_correlate(const FftPairs<typename V::Element> *pairs, const typename V::Element *a,
+                   const typename V::Element *b, typename V::Element *sums) {
+  for (int64_t i = 0; i < pairs->count; ++i, sums += 4 * V::lanes) {
+    const int64_t one = int64_t(pairs->places[2 * i]) * V::lanes, other = int64_t(pairs->places[2 * i + 1]) * V::lanes;
+    const V cosine = V::set(pairs->twiddles[2 * i]), sine = V::set(pairs->twiddles[2 * i + 1]);
+    const FrequencyPair<V> x = split_pair<V>(a + one, a + other, cosine, sine);
+    const FrequencyPair<V> y = split_pair<V>(b + one, b + other, cosine, sine);
+    add_product(x.sum, y.sum, sums);
+    add_product(x.difference, y.difference, sums + 2 * V::lanes);
+  }
+}
+
 template <class V>
 constexpr FftSet<typename V::Element> fft_set() {
-  return {fft_line<V, false>, fft_line<V, true>, fft_split<V>, fft_merge<V>, fft_filter<V, true>, fft_filter<V, false>};
+  return {fft_line<V, false>,  fft_line<V, true>,    fft_split<V>,    fft_merge<V>,
+          fft_filter<V, true>, fft_filter<V, false>, fft_correlate<V>};
 }

@@ -188,6 +188,8 @@ struct FftSet {
   /* Split, multiplied by four vectors (or four numbers) a pair, and merged, in place. */
   void (*filter_lanes)(const FftPairs<T> *, const T *factors, T *data);
   void (*filter_all)(const FftPairs<T> *, const T *factors, T *data);
+  /* sums += spectra of a, times conjugated spectra of b */
+  void (*correlate)(const FftPairs<T> *, const T *a, const T *b, T *sums);
 };
 
 struct KernelTable {
