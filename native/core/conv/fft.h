@@ -72,6 +72,7 @@ struct FftForm {
   int64_t bundles;                      /* of a round: room in the spectra */
   Panels panels;                        /* of the weights of a frequency */
   int64_t group_weights;                /* elements of packed weights, without the tables */
+  int64_t pack_block;                   /* channels of the source that are packed together */
   int64_t tables_bytes;                 /* in front of the packed weights */
   int64_t channel_block, feature_block; /* weight gradient: of the sums */
   int64_t gradient_pitch() const { return row_pitch(2 * round_up(channel_block, lanes)); }
@@ -103,7 +104,7 @@ inline const FftSet<double> &fft_of(const KernelTable &table) {
   return table.fft_f64;
 }
 
-/* Weights as [group][frequency][panel][term][row], or depthwise [bundle of channels or channel][pair][4]. */
+/* Weights as [group][pair][panel][channel][4][row], or depthwise [bundle of channels or channel][pair][4]. */
 template <typename T>
 ck_status pack_fft_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 template <typename T>

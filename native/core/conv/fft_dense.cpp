@@ -11,24 +11,24 @@ namespace {
 
 /* Spectra of a round; they should stay in the last-level cache. */
 constexpr int64_t kRoundBytes = 16 << 20;
+/* Spectra of weights that wait to be written together, and how many channels may. */
+constexpr int64_t kPackBytes = 400 << 10, kMostPackBlock = 8;
 /* Tiles of a round, and channels times tiles of a frequency's panels. */
 constexpr int64_t kMostRoundTiles = 64, kMostRoundColumns = 1 << 14;
 
 int64_t panel_pitch(const FftForm &f) { return row_pitch(2 * f.round_tiles); }
-bool channels_in_lanes(const FftForm &f) { return f.result_channels_inner; }
-/* Of the stage: rows are channels, or the parts of tiles. */
-int64_t stage_pitch(const FftForm &f) {
-  return channels_in_lanes(f) ? f.panels.count * f.panels.width + 16 : panel_pitch(f);
-}
-int64_t stage_rows(const FftForm &f) { return channels_in_lanes(f) ? 2 * f.round_tiles : f.outputs; }
 
+/* Of a block of frequencies: the vectors of all bundles side by side, one line for each vector. Imaginary parts
+ * follow right behind real parts, so that a product is written to both at once. */
 template <typename T>
 struct ProductBuffers {
-  T *panel, *stage;
+  T *source, *result, *panel, *turned;
   int64_t *offsets;
-  ProductBuffers(const FftForm &f, Carver *carver) {
+  ProductBuffers(const FftForm &f, int64_t source_bundles, int64_t result_bundles, Carver *carver) {
+    source = carver->take<T>(kFftBlockVectors * source_bundles * f.lanes + kMostLanes);
+    result = carver->take<T>(kFftBlockVectors * result_bundles * f.lanes);
     panel = carver->take<T>(2 * f.inputs * panel_pitch(f));
-    stage = carver->take<T>(f.round_groups * stage_rows(f) * stage_pitch(f));
+    turned = carver->take<T>(f.source_channels_inner ? 2 * (f.inputs * f.round_tiles + kMostLanes) : 0);
     offsets = carver->take<int64_t>(2 * f.inputs);
   }
 };
@@ -82,108 +82,79 @@ struct Dense {
             [&](T *data, int64_t count) { epilogue.finish(tiles, data, count); });
   }
 
-  /* Calls visit(bundle, lane, first, count) for the sequences of a channel that lie in one bundle: its tiles from
-   * `first` on; or for those of a tile: the channels of a group from `first` on. */
-  template <typename Visit>
-  static void each_run(const FftRound &r, int64_t begin, int64_t count, const Visit &visit) {
-    for (int64_t i = 0; i < count;) {
-      const int64_t lane = (begin + i) % r.lanes, length = smaller(r.lanes - lane, count - i);
-      visit((begin + i) / r.lanes, lane, i, length);
-      i += length;
-    }
-  }
-
-  /* Rows 2 c and 2 c + 1 of the panel. `vector` is that of the real parts in a piece. */
-  void fill_panel(int64_t block, int64_t vector, int64_t group, T *panel) const {
-    const int64_t pitch = panel_pitch(f), count = source.tiles;
-    const T *const here = piece_of(block, 0) + vector * f.lanes;
-    const int64_t first = group * f.inputs;
+  /* Rows 2 c and 2 c + 1 of the panel of a group, from the lines of real and imaginary parts. */
+  void fill_panel(const ProductBuffers<T> &b, const T *re, const T *im, int64_t group) const {
+    const int64_t count = source.tiles, first = group * f.inputs;
+    FftPanel<T> call = {re + first * count, im + first * count, f.inputs, count, b.panel, panel_pitch(f)};
     if (source.channels_inner) {
-      const int64_t bundles = source.channel_bundles();
-      each_run(source, first, f.inputs, [&](int64_t bundle, int64_t lane, int64_t c, int64_t channels) {
-        const T *const from = here + bundle * piece() + lane;
-        T *const to = panel + 2 * c * pitch;
-        turn_block(count, channels, from, bundles * piece(), to, 2 * pitch);
-        turn_block(count, channels, from + f.lanes, bundles * piece(), to + count, 2 * pitch);
-      });
+      const int64_t step = source.channel_bundles() * f.lanes;
+      T *const other = b.turned + f.inputs * count + kMostLanes;
+      turn_block(count, f.inputs, re + first, step, b.turned, count);
+      turn_block(count, f.inputs, im + first, step, other, count);
+      call.re = b.turned;
+      call.im = other;
     }
-    for (int64_t c = 0; c < f.inputs; ++c) {
-      T *const real = panel + 2 * c * pitch, *const imaginary = real + pitch;
-      if (!source.channels_inner) {
-        each_run(source, (first + c) * count, count, [&](int64_t bundle, int64_t lane, int64_t t, int64_t length) {
-          const T *const from = here + bundle * piece() + lane;
-          copy_run(from, length, real + t);
-          copy_run(from + f.lanes, length, real + count + t);
-        });
-      }
-      for (int64_t t = 0; t < count; ++t) imaginary[t] = -real[count + t];
-      copy_run(real, count, imaginary + count);
-    }
+    kernels.panel(&call);
   }
 
-  void store_stage(int64_t block, int64_t vector, int64_t group, const T *stage) const {
-    const int64_t pitch = stage_pitch(f), count = result.tiles;
-    T *const here = piece_of(block, 0) + vector * f.lanes;
-    const int64_t first = group * f.outputs;
+  /* Panels of weights times the panel of the source: channels in lanes, or tiles. */
+  void product(const ProductBuffers<T> &b, const T *w, T *re, T *im, int64_t group) const {
+    const Panels &panels = f.panels;
+    const int64_t count = source.tiles, first = group * f.outputs, panel_step = f.inputs * 4 * panels.step;
+    TileCall<T> call = {};
+    call.depth = 2 * f.inputs;
+    call.a_step = call.b_step = panel_pitch(f);
     if (result.channels_inner) {
-      for (int64_t t = 0; t < count; ++t) {
-        const int64_t begin = t * result.channel_bundles() * f.lanes + first;
-        each_run(result, begin, f.outputs, [&](int64_t bundle, int64_t lane, int64_t c, int64_t channels) {
-          T *const to = here + bundle * piece() + lane;
-          copy_run(stage + t * pitch + c, channels, to);
-          copy_run(stage + (count + t) * pitch + c, channels, to + f.lanes);
-        });
+      call.b_offsets = b.offsets;
+      call.c_step = result.channel_bundles() * f.lanes;
+      const int64_t most = balanced(2 * count, tiles.rows);
+      for (int64_t p = 0; p < panels.count; ++p) {
+        const int64_t row = p * panels.width, width = smaller(panels.width, f.outputs - row);
+        call.b = w + p * panel_step;
+        call.columns = static_cast<int32_t>(width);
+        for (int64_t j = 0; j < 2 * count; j += most) {
+          call.a = b.panel + j;
+          call.c = re + first + row + j * call.c_step;
+          tiles.tiles[(smaller(most, 2 * count - j) - 1) * kMostVectors + ceil_div(width, tiles.lanes) - 1](&call);
+        }
       }
       return;
     }
-    for (int64_t c = 0; c < f.outputs; ++c) {
-      each_run(result, (first + c) * count, count, [&](int64_t bundle, int64_t lane, int64_t t, int64_t length) {
-        T *const to = here + bundle * piece() + lane;
-        copy_run(stage + c * pitch + t, length, to);
-        copy_run(stage + c * pitch + count + t, length, to + f.lanes);
-      });
-    }
-  }
-
-  void product(const ProductBuffers<T> &b, const T *w, T *stage) const {
-    const Panels &panels = f.panels;
-    const int64_t columns = 2 * source.tiles, depth = 2 * f.inputs, to = stage_pitch(f);
-    TileCall<T> call = {};
-    call.depth = depth;
-    call.c_step = to;
-    call.a_step = call.b_step = panels.step;
-    (channels_in_lanes(f) ? call.a_offsets : call.b_offsets) = b.offsets;
-    const int64_t most = channels_in_lanes(f) ? balanced(columns, tiles.rows) : tiles.columns;
+    call.a_offsets = b.offsets;
+    call.c_step = count;
     for (int64_t p = 0; p < panels.count; ++p) {
       const int64_t row = p * panels.width, rows = smaller(panels.width, f.outputs - row);
-      const T *const panel = w + p * depth * panels.step;
-      for (int64_t j = 0; j < columns; j += most) {
-        const int64_t count = smaller(most, columns - j);
-        const int64_t height = channels_in_lanes(f) ? count : rows, width = channels_in_lanes(f) ? rows : count;
-        call.a = channels_in_lanes(f) ? b.panel + j : panel;
-        call.b = channels_in_lanes(f) ? panel : b.panel + j;
-        call.c = channels_in_lanes(f) ? stage + j * to + row : stage + row * to + j;
-        call.columns = static_cast<int32_t>(width);
-        tiles.tiles[(height - 1) * kMostVectors + ceil_div(width, tiles.lanes) - 1](&call);
+      call.a = w + p * panel_step;
+      for (int64_t part = 0; part < 2; ++part) {
+        T *const to = (part == 0 ? re : im) + (first + row) * count;
+        for (int64_t t = 0; t < count; t += tiles.columns) {
+          call.b = b.panel + part * count + t;
+          call.c = to + t;
+          call.columns = static_cast<int32_t>(smaller(tiles.columns, count - t));
+          tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
+        }
       }
     }
   }
 
   void multiply_block(int64_t block, int32_t slot) const {
+    const int64_t from = source.bundles(), to = result.bundles(), pairs = block_pairs(block);
     Carver carver(scratch(slot));
-    const ProductBuffers<T> b(f, &carver);
-    const int64_t depth = 2 * f.inputs, groups = source.channels / f.inputs;
-    const int64_t first_group = source.first_channel / f.inputs;
-    const int64_t matrix = f.panels.count * depth * f.panels.step, stage = stage_rows(f) * stage_pitch(f);
-    for (int64_t k = 0; k < depth; ++k) b.offsets[k] = k * panel_pitch(f);
-    for (int64_t i = 0; i < 2 * block_pairs(block); ++i) {
-      const int64_t frequency = 2 * block * kFftBlockPairs + i;
+    const ProductBuffers<T> b(f, from, to, &carver);
+    const int64_t groups = source.channels / f.inputs, first_group = source.first_channel / f.inputs;
+    const int64_t step = f.panels.step, matrix = f.panels.count * f.inputs * 4 * step;
+    for (int64_t k = 0; k < 2 * f.inputs; ++k) b.offsets[k] = (k / 2 * 4 + k % 2) * step;
+    kernels.collect(piece_of(block, 0), piece(), from, 4 * pairs, b.source, from * f.lanes);
+    for (int64_t i = 0; i < 2 * pairs; ++i) {
+      const T *const re = b.source + 2 * i * from * f.lanes, *const im = re + from * f.lanes;
+      T *const result_re = b.result + 2 * i * to * f.lanes, *const result_im = result_re + to * f.lanes;
+      const T *const pair = weights + (block * kFftBlockPairs + i / 2) * matrix + i % 2 * 2 * step;
       for (int64_t g = 0; g < groups; ++g) {
-        fill_panel(block, 2 * i, g, b.panel);
-        product(b, weights + (first_group + g) * f.group_weights + frequency * matrix, b.stage + g * stage);
+        fill_panel(b, re, im, g);
+        product(b, pair + (first_group + g) * f.group_weights, result_re, result_im, g);
       }
-      for (int64_t g = 0; g < groups; ++g) store_stage(block, 2 * i, g, b.stage + g * stage);
     }
+    kernels.distribute(b.result, to * f.lanes, to, 4 * pairs, piece_of(block, 0), piece());
   }
 
   ck_status run_round() const {
@@ -211,8 +182,8 @@ void block_fft_dense(ck_plan *plan) {
   /* Channels fill the lanes of the product unless tiles fill them better. Tiles of one image count: packed weights
    * serve any batch. */
   const int64_t in_lanes = round_up(f.outputs, lanes) * 2 * f.tiles,
-                by_tiles = f.outputs * round_up(2 * f.tiles, lanes);
-  f.result_channels_inner = in_lanes < by_tiles || (in_lanes == by_tiles && last);
+                by_tiles = f.outputs * 2 * round_up(f.tiles, lanes);
+  f.result_channels_inner = in_lanes <= by_tiles;
   f.panels = f.result_channels_inner ? lane_panels(f.outputs, tiles.columns, tiles.lanes)
                                      : broadcast_panels(f.outputs, tiles.rows);
   f.source_channels_inner = last && f.inputs * groups >= lanes;
@@ -227,13 +198,14 @@ void block_fft_dense(ck_plan *plan) {
   const FftRound result = {0, f.round_groups * f.outputs, 0, f.round_tiles, f.result_channels_inner, lanes};
   f.bundles = larger(source.bundles(), result.bundles());
 
-  f.group_weights = 2 * f.pairs * f.panels.count * 2 * f.inputs * f.panels.step;
+  f.group_weights = f.pairs * f.panels.count * f.inputs * 4 * f.panels.step;
   plan->weights_bytes = f.tables_bytes + groups * f.group_weights * static_cast<int64_t>(sizeof(T));
+  f.pack_block = clamp(kPackBytes / (bundle * ceil_div(f.panels.step, lanes)), 1, kMostPackBlock);
   Blocking &b = plan->blocking;
   b.units = problem.given.batch;
   Carver buffers(nullptr), products(nullptr), shared(nullptr);
   FftBuffers<T>(f, &buffers);
-  ProductBuffers<T>(f, &products);
+  ProductBuffers<T>(f, source.bundles(), result.bundles(), &products);
   b.slot_bytes = larger(buffers.used(), products.used());
   shared.take<T>(f.blocks * f.bundles * kFftBlockVectors * lanes);
   b.shared_bytes = shared.used();

@@ -1,7 +1,6 @@
 /* Spectra of the weights: conjugated, since taps are correlated, and scaled so that nothing else needs to be. Rows of a
  * panel (channels of the result) are the lanes. */
-#include <string.h>
-
+#include "../gemm/copy.h"
 #include "fft_lanes.h"
 #include "plan.h"
 
@@ -11,9 +10,10 @@ namespace {
 template <typename T>
 struct PackBuffers {
   FftBuffers<T> bundle;
-  T *piece;
+  T *spectra;
   PackBuffers(const FftForm &f, Carver *carver) : bundle(f, carver) {
-    piece = carver->take<T>(kFftBlockVectors * f.lanes);
+    const int64_t bundles = f.depthwise ? 1 : f.pack_block * ceil_div(f.panels.step, f.lanes);
+    spectra = carver->take<T>(bundles * 4 * f.pairs * f.lanes);
   }
 };
 
@@ -57,51 +57,49 @@ struct Packer {
     l->neighbours = l->count > 1 && l->origin[1] - l->origin[0] == 1;
   }
 
-  FftBundle<T> transform(const FftLanes &lanes, const PackBuffers<T> &buffers) const {
+  void transform(const FftLanes &lanes, const PackBuffers<T> &buffers, T *spectra) const {
     const FftBundle<T> bundle = {f, kernels, tables, buffers.bundle};
     const int64_t filled[3] = {f.axes[0].taps, f.axes[1].taps, f.axes[2].taps};
     bundle.load(lanes, filled, weights);
-    return bundle;
-  }
-
-  /* Calls visit(frequency, real and imaginary vector) for all of a bundle. */
-  template <typename Visit>
-  void each_frequency(const FftBundle<T> &bundle, const PackBuffers<T> &buffers, const Visit &visit) const {
+    /* Splitting doubles source and weights, merging doubles what it takes. */
     double points = 1;
     for (const FftAxis &axis : f.axes) points *= static_cast<double>(axis.points);
-    /* Splitting doubles source and weights, merging doubles what it takes. */
     const T scale = static_cast<T>(1 / (8 * points));
-    for (int64_t first = 0; first < f.pairs; first += kFftBlockPairs) {
-      const FftPairs<T> pairs = bundle.pairs(first, smaller(kFftBlockPairs, f.pairs - first));
-      kernels.split(&pairs, bundle.buffers.data, buffers.piece);
-      for (int64_t i = 0; i < 2 * pairs.count; ++i) {
-        T *const real = buffers.piece + 2 * i * f.lanes, *const imaginary = real + f.lanes;
-        for (int64_t l = 0; l < f.lanes; ++l) {
-          real[l] *= scale;
-          imaginary[l] *= -scale;
-        }
-        visit(2 * first + i, real, imaginary);
-      }
+    const FftPairs<T> pairs = bundle.pairs(0, f.pairs);
+    kernels.split(&pairs, bundle.buffers.data, spectra);
+    for (int64_t i = 0; i < 2 * f.pairs; ++i, spectra += 2 * f.lanes) {
+      for (int64_t l = 0; l < f.lanes; ++l) spectra[l] *= scale;
+      for (int64_t l = f.lanes; l < 2 * f.lanes; ++l) spectra[l] *= -scale;
     }
   }
 
+  /* Some channels of the source by one panel, so that what is written lies together. */
   void dense(int64_t unit, int32_t slot) const {
-    const int64_t input = unit % f.inputs, panel = unit / f.inputs % f.panels.count;
-    const int64_t group = unit / f.inputs / f.panels.count, step = f.panels.step, depth = 2 * f.inputs;
+    const int64_t blocks = ceil_div(f.inputs, f.pack_block), first = unit % blocks * f.pack_block;
+    const int64_t count = smaller(f.pack_block, f.inputs - first);
+    const int64_t panel = unit / blocks % f.panels.count, group = unit / blocks / f.panels.count;
+    const int64_t step = f.panels.step, vectors = ceil_div(step, f.lanes), bundle = 4 * f.pairs * f.lanes;
     Carver carver(scratch + slot * scratch_step);
     const PackBuffers<T> buffers(f, &carver);
-    T *const out = packed + group * f.group_weights + panel * depth * step + 2 * input * step;
-    for (int64_t column = 0; column < step; column += f.lanes) {
-      const int64_t row = panel * f.panels.width + column;
-      const int64_t in_panel = smaller(f.panels.width - column, f.outputs - row);
-      const int64_t width = smaller(f.lanes, step - column);
-      FftLanes lanes;
-      lanes_of(group, input, row, clamp(in_panel, 0, f.lanes), &lanes);
-      each_frequency(transform(lanes, buffers), buffers, [&](int64_t frequency, const T *real, const T *imaginary) {
-        T *const to = out + frequency * f.panels.count * depth * step + column;
-        memcpy(to, real, static_cast<size_t>(width) * sizeof(T));
-        memcpy(to + step, imaginary, static_cast<size_t>(width) * sizeof(T));
-      });
+    for (int64_t i = 0; i < count; ++i) {
+      for (int64_t v = 0; v < vectors; ++v) {
+        const int64_t row = panel * f.panels.width + v * f.lanes;
+        const int64_t rows = smaller(f.panels.width - v * f.lanes, f.outputs - row);
+        FftLanes lanes;
+        lanes_of(group, first + i, row, clamp(rows, 0, f.lanes), &lanes);
+        transform(lanes, buffers, buffers.spectra + (i * vectors + v) * bundle);
+      }
+    }
+    for (int64_t pair = 0; pair < f.pairs; ++pair) {
+      T *to = packed + group * f.group_weights + ((pair * f.panels.count + panel) * f.inputs + first) * 4 * step;
+      for (int64_t i = 0; i < count; ++i) {
+        for (int64_t k = 0; k < 4; ++k, to += step) {
+          for (int64_t v = 0; v < vectors; ++v) {
+            const T *const from = buffers.spectra + (i * vectors + v) * bundle + (pair * 4 + k) * f.lanes;
+            copy_run(from, smaller(f.lanes, step - v * f.lanes), to + v * f.lanes);
+          }
+        }
+      }
     }
   }
 
@@ -119,19 +117,11 @@ struct Packer {
       for (int a = 0; a < 3; ++a) lanes.start[a][i] = 0;
     }
     finish_lanes(&lanes);
-    each_frequency(transform(lanes, buffers), buffers, [&](int64_t frequency, const T *real, const T *imaginary) {
-      if (f.source_channels_inner) {
-        T *const to = packed + (unit * f.pairs * 2 + frequency) * 2 * f.lanes;
-        memcpy(to, real, static_cast<size_t>(f.lanes) * sizeof(T));
-        memcpy(to + f.lanes, imaginary, static_cast<size_t>(f.lanes) * sizeof(T));
-        return;
-      }
-      for (int64_t i = 0; i < count; ++i) {
-        T *const to = packed + ((first + i) * f.pairs * 2 + frequency) * 2;
-        to[0] = real[i];
-        to[1] = imaginary[i];
-      }
-    });
+    if (f.source_channels_inner) return transform(lanes, buffers, packed + unit * f.pairs * 4 * f.lanes);
+    transform(lanes, buffers, buffers.spectra);
+    for (int64_t k = 0; k < 4 * f.pairs; ++k) {
+      for (int64_t i = 0; i < count; ++i) packed[(first + i) * f.pairs * 4 + k] = buffers.spectra[k * f.lanes + i];
+    }
   }
 };
 
@@ -168,7 +158,7 @@ ck_status pack_fft_weights(const ck_plan &plan, const ck_runtime &host, const vo
     return for_each_unit(host, ceil_div(groups, f.lanes), plan.small, pack);
   }
   const auto pack = [&](int64_t unit, int32_t slot) { packer.dense(unit, slot); };
-  return for_each_unit(host, groups * f.panels.count * f.inputs, plan.small, pack);
+  return for_each_unit(host, groups * f.panels.count * ceil_div(f.inputs, f.pack_block), plan.small, pack);
 }
 
 template int64_t fft_pack_scratch<float>(const FftForm &);

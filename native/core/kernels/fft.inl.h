@@ -302,7 +302,45 @@ void fft_correlate(const FftPairs<typename V::Element> *pairs, const typename V:
 }
 
 template <class V>
+void fft_panel(const FftPanel<typename V::Element> *call) {
+  using T = typename V::Element;
+  const int64_t tiles = call->tiles, pitch = call->pitch;
+  const T *re = call->re, *im = call->im;
+  T *row = call->panel;
+  for (int64_t c = 0; c < call->channels; ++c, re += tiles, im += tiles, row += 2 * pitch) {
+    for (int64_t t = 0; t < tiles; t += V::lanes) {
+      V::store(row + t, V::load(re + t));
+      V::store(row + pitch + t, V::negate(V::load(im + t)));
+    }
+    for (int64_t t = 0; t < tiles; t += V::lanes) {
+      V::store(row + tiles + t, V::load(im + t));
+      V::store(row + pitch + tiles + t, V::load(re + t));
+    }
+  }
+}
+
+template <class V>
+void fft_collect(const typename V::Element *bundles, int64_t step, int64_t count, int64_t vectors,
+                 typename V::Element *lines, int64_t pitch) {
+  for (int64_t b = 0; b < count; ++b) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      V::store(lines + v * pitch + b * V::lanes, V::load(bundles + b * step + v * V::lanes));
+    }
+  }
+}
+
+template <class V>
+void fft_distribute(const typename V::Element *lines, int64_t pitch, int64_t count, int64_t vectors,
+                    typename V::Element *bundles, int64_t step) {
+  for (int64_t b = 0; b < count; ++b) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      V::store(bundles + b * step + v * V::lanes, V::load(lines + v * pitch + b * V::lanes));
+    }
+  }
+}
+
+template <class V>
 constexpr FftSet<typename V::Element> fft_set() {
-  return {fft_line<V, false>,  fft_line<V, true>,    fft_split<V>,    fft_merge<V>,
-          fft_filter<V, true>, fft_filter<V, false>, fft_correlate<V>};
+  return {fft_line<V, false>,   fft_line<V, true>, fft_split<V>, fft_merge<V>,   fft_filter<V, true>,
+          fft_filter<V, false>, fft_correlate<V>,  fft_panel<V>, fft_collect<V>, fft_distribute<V>};
 }

@@ -178,6 +178,16 @@ struct FftPairs {
   const T *twiddles;     /* cos and -sin of the angle by which odd elements lie behind even ones */
 };
 
+/* A panel of the GEMM over channels: rows 2 c and 2 c + 1 are [re | im] and [-im | re] of the tiles of channel c. Whole
+ * vectors are read and written, so up to a vector behind each row is spoilt. */
+template <typename T>
+struct FftPanel {
+  const T *re, *im; /* channel by channel */
+  int64_t channels, tiles;
+  T *panel;
+  int64_t pitch;
+};
+
 template <typename T>
 struct FftSet {
   void (*forward)(const FftLine<T> *);
@@ -190,6 +200,10 @@ struct FftSet {
   void (*filter_all)(const FftPairs<T> *, const T *factors, T *data);
   /* sums += spectra of a, times conjugated spectra of b */
   void (*correlate)(const FftPairs<T> *, const T *a, const T *b, T *sums);
+  void (*panel)(const FftPanel<T> *);
+  /* Vector v of bundle b between bundles + b * step + v * lanes and lines + v * pitch + b * lanes. */
+  void (*collect)(const T *bundles, int64_t step, int64_t count, int64_t vectors, T *lines, int64_t pitch);
+  void (*distribute)(const T *lines, int64_t pitch, int64_t count, int64_t vectors, T *bundles, int64_t step);
 };
 
 struct KernelTable {
