@@ -12,14 +12,10 @@ constexpr int64_t kLeastTaps = 16;
 /* It must win clearly: the model is coarse, and others use less memory. */
 constexpr double kMargin = 1.25;
 
-const char *refuses(const Problem &problem, ck_pass pass) {
-  FftForm form;
-  return fft_axes(problem, pass, &form);
-}
-
 const char *unprofitable(const Problem &problem, ck_pass pass) {
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
   if (problem.taps < kLeastTaps || problem.flops / 2 < kLeastWork * images) return "few taps, or little work";
+  if (const char *const reason = fft_refuses(problem, pass)) return reason;
   FftForm form;
   fft_axes(problem, pass, &form);
   const bool pays = fft_cost(form) * kMargin < fft_direct_cost(problem);
@@ -73,6 +69,6 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
 
 }  // namespace
 
-const Algorithm fft_algorithm = {"fft", refuses, block, pack, run, describe, unprofitable};
+const Algorithm fft_algorithm = {"fft", fft_refuses, block, pack, run, describe, unprofitable};
 
 }  // namespace convkit

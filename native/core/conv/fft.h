@@ -75,11 +75,11 @@ struct FftForm {
   int64_t pack_block;                   /* channels of the source that are packed together */
   int64_t tables_bytes;                 /* in front of the packed weights */
   int64_t channel_block, feature_block; /* weight gradient: of the sums */
-  int64_t gradient_pitch() const { return row_pitch(2 * round_up(channel_block, lanes)); }
 };
 
-/* Chooses the tiles; returns null, or the reason why there are none. Batch, threads and instruction set have no say. */
-const char *fft_axes(const Problem &problem, ck_pass pass, FftForm *form);
+/* Why there are no tiles, or null; and the choice of them. Batch, threads and instruction set have no say. */
+const char *fft_refuses(const Problem &problem, ck_pass pass);
+void fft_axes(const Problem &problem, ck_pass pass, FftForm *form);
 /* Multiply-adds of vectors that the tiles cost, and those of the sums themselves. */
 double fft_cost(const FftForm &form);
 double fft_direct_cost(const Problem &problem);

@@ -14,7 +14,7 @@ constexpr double kPass = 8, kFarPass = 16;
 /* Per complex element: copied or stored through a transpose, and split or merged. */
 constexpr double kEnds = 24;
 /* Per channel and frequency of a tile: its way from the spectra into a panel of the GEMM, or back. */
-constexpr double kPanel = 1.5;
+constexpr double kPanel = 0.5;
 /* Cycles of a product of vectors in the GEMM, or in the direct algorithms. */
 constexpr double kGemm = 1.15, kDepthwise = 1.35;
 /* A complex weight is read from memory once a round; so many tiles share a round. */
@@ -75,6 +75,9 @@ void set_steps(FftForm *f) {
   f->blocks = ceil_div(f->pairs, kFftBlockPairs);
 }
 
+/* Along an axis, with what padding of the buffer may add. */
+int64_t padded_points(int a, int64_t length) { return a == 2 ? ceil_div(length, 2) + 1 : length; }
+
 /* The next length that is worth a look: 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18 ... times a power of two. */
 int64_t next_length(int a, int64_t length) {
   FftAxis ignored;
@@ -94,13 +97,14 @@ double spectra_bytes(const Problem &problem, const FftForm &f) {
 void try_lengths(const Problem &problem, int a, FftForm *f, FftForm *best, double *least) {
   if (a == 3) {
     set_steps(f);
-    if (f->buffer > kMostPoints) return;
+    const bool first = *least < 0; /* the smallest, which is taken whatever it costs */
+    if (!first && f->buffer > kMostPoints) return;
     const double most =
         kMostSpectra * 4 * static_cast<double>(problem.taps * f->inputs * problem.given.feature_channels);
     const double bytes = spectra_bytes(problem, *f);
-    if (bytes > most && bytes > kSmallSpectra) return;
+    if (!first && bytes > most && bytes > kSmallSpectra) return;
     const double cost = fft_cost(*f);
-    if (*least >= 0 && cost >= *least) return;
+    if (!first && cost >= *least) return;
     *least = cost;
     *best = *f;
     return;
@@ -118,28 +122,34 @@ void try_lengths(const Problem &problem, int a, FftForm *f, FftForm *best, doubl
   }
 }
 
-const char *make_axis(const Problem &problem, ck_pass pass, int a, FftAxis *axis) {
+void make_axis(const Problem &problem, ck_pass pass, int a, FftAxis *axis) {
   const ck_problem &p = problem.given;
   const bool adjoint = pass == CK_ADJOINT;
-  if (p.features[a] > 1 && p.stride[a] > 1) return "a stride";
-  if (p.kernel[a] > kMostTaps) return "the kernel is too long";
-  if (p.dilation[a] > kFarthest || p.pad_begin[a] > kFarthest) return "the taps reach too far apart";
   axis->taps = p.kernel[a];
   axis->dilation = axis->taps > 1 ? p.dilation[a] : 1;
   axis->source = adjoint ? p.features[a] : p.image[a];
   axis->result = adjoint ? p.image[a] : p.features[a];
   axis->offset = adjoint ? p.pad_begin[a] - (axis->taps - 1) * axis->dilation : -p.pad_begin[a];
   axis->residues = smaller(axis->dilation, axis->result);
-  return nullptr;
 }
 
 }  // namespace
 
-const char *fft_axes(const Problem &problem, ck_pass pass, FftForm *f) {
+const char *fft_refuses(const Problem &problem, ck_pass pass) {
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
+  int64_t points = 1;
   for (int a = 0; a < 3; ++a) {
-    if (const char *const reason = make_axis(problem, pass, a, f->axes + a)) return reason;
+    const ck_problem &p = problem.given;
+    if (p.features[a] > 1 && p.stride[a] > 1) return "a stride";
+    if (p.kernel[a] > kMostTaps) return "the kernel is too long";
+    if (p.dilation[a] > kFarthest || p.pad_begin[a] > kFarthest) return "the taps reach too far apart";
+    points *= padded_points(a, p.kernel[a] == 1 ? 1 : next_length(a, p.kernel[a]));
   }
+  return points > kMostPoints ? "no tile fits into the cache" : nullptr;
+}
+
+void fft_axes(const Problem &problem, ck_pass pass, FftForm *f) {
+  for (int a = 0; a < 3; ++a) make_axis(problem, pass, a, f->axes + a);
   f->adjoint = pass == CK_ADJOINT;
   f->inputs = f->adjoint ? problem.group_features : problem.group_channels;
   f->outputs = f->adjoint ? problem.group_channels : problem.group_features;
@@ -147,7 +157,6 @@ const char *fft_axes(const Problem &problem, ck_pass pass, FftForm *f) {
   FftForm tried = *f;
   double least = -1;
   try_lengths(problem, 0, &tried, f, &least);
-  return least < 0 ? "no tile fits into the cache" : nullptr;
 }
 
 double fft_cost(const FftForm &f) {

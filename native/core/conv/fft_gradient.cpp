@@ -5,8 +5,8 @@
  * Dense, for a block of features and channels of a group: spectra of both as in fft_dense.cpp, channels inner; then for
  * each frequency a GEMM whose terms are tiles,
  *
- *     [Dr Di] += [Gr Gi] * [Xr  Xi]         rows: features; columns: channels, real parts, then imaginary parts
- *                          [Xi -Xr]
+ *     Dr += [Gr  Gi] * [Xr]        Di += [Gr -Gi] * [Xi]        rows: features; columns: channels
+ *                      [Xi]                         [Xr]
  *
  * and sums in the form of spectra, lanes being channels. Depthwise: a unit has some channels in lanes, and adds up all
  * tiles by itself. */
@@ -34,15 +34,18 @@ struct SumBuffers {
   }
 };
 
+/* Of a block of frequencies: the vectors of all bundles side by side, one line for each vector. */
 template <typename T>
 struct ProductBuffers {
-  T *features, *image, *stage;
-  int64_t *offsets;
+  T *image, *features, *sums, *panels[2];
+  int64_t *offsets[2];
   ProductBuffers(const FftForm &f, Carver *carver) {
-    features = carver->take<T>(2 * f.round_tiles * f.panels.count * f.panels.step);
-    image = carver->take<T>(2 * f.round_tiles * f.gradient_pitch());
-    stage = carver->take<T>(f.feature_block * f.gradient_pitch());
-    offsets = carver->take<int64_t>(2 * f.round_tiles);
+    const int64_t channels = round_up(f.channel_block, f.lanes);
+    image = carver->take<T>(kFftBlockVectors * f.round_tiles * channels);
+    features = carver->take<T>(kFftBlockVectors * f.round_tiles * round_up(f.feature_block, f.lanes));
+    sums = carver->take<T>(kFftBlockVectors * f.feature_block * channels);
+    for (T *&panel : panels) panel = carver->take<T>(2 * f.round_tiles * f.panels.count * f.panels.step);
+    for (int64_t *&offset : offsets) offset = carver->take<int64_t>(2 * f.round_tiles);
   }
 };
 
@@ -149,47 +152,17 @@ struct Dense : Gradient<T> {
     }
   }
 
-  void fill_image(int64_t block, int64_t vector, T *panel) const {
-    const T *from = image_spectra + block * image.bundles() * piece() + vector * f.lanes;
-    const int64_t bundles = channel_bundles(), half = bundles * f.lanes, pitch = f.gradient_pitch();
-    for (int64_t tile = 0; tile < image.tiles; ++tile, panel += 2 * pitch) {
-      for (int64_t bundle = 0; bundle < bundles; ++bundle, from += piece()) {
-        T *const to = panel + bundle * f.lanes;
-        copy_run(from, f.lanes, to);
-        copy_run(from + f.lanes, f.lanes, to + half);
-        copy_run(from + f.lanes, f.lanes, to + pitch);
-        for (int64_t i = 0; i < f.lanes; ++i) to[pitch + half + i] = -from[i];
-      }
-    }
-  }
-
-  void fill_features(int64_t block, int64_t vector, int64_t panel_step, T *panels) const {
-    const int64_t bundles = features.channel_bundles(), step = f.panels.step;
-    const T *const from = feature_spectra + block * features.bundles() * piece() + vector * f.lanes;
+  /* Rows Gr, Gi for the real parts of the sums, and Gr, -Gi for the imaginary ones. */
+  void fill_panels(const T *re, const T *im, int64_t panel_step, T *const panels[2]) const {
+    const int64_t width = features.channel_bundles() * f.lanes, step = f.panels.step;
     for (int64_t p = 0; p < f.panels.count; ++p) {
-      const int64_t first = p * f.panels.width, end = smaller(first + f.panels.width, features.channels);
-      for (int64_t c = first; c < end;) {
-        const int64_t bundle = c / f.lanes, lane = c % f.lanes, count = smaller(f.lanes - lane, end - c);
-        T *to = panels + p * panel_step + c - first;
-        for (int64_t tile = 0; tile < features.tiles; ++tile, to += 2 * step) {
-          const T *const here = from + (tile * bundles + bundle) * piece() + lane;
-          copy_run(here, count, to);
-          copy_run(here + f.lanes, count, to + step);
-        }
-        c += count;
-      }
-    }
-  }
-
-  /* Between the sums of a frequency and the stage. */
-  template <typename Move>
-  void each_sum(int64_t block, int64_t vector, T *stage, const Move &move) const {
-    const int64_t bundles = channel_bundles(), half = bundles * f.lanes;
-    T *at = sums + block * features.channels * bundles * piece() + vector * f.lanes;
-    for (int64_t feature = 0; feature < features.channels; ++feature, stage += f.gradient_pitch()) {
-      for (int64_t bundle = 0; bundle < bundles; ++bundle, at += piece()) {
-        move(at, stage + bundle * f.lanes);
-        move(at + f.lanes, stage + half + bundle * f.lanes);
+      const int64_t first = p * f.panels.width, count = smaller(f.panels.width, features.channels - first);
+      T *real = panels[0] + p * panel_step, *imaginary = panels[1] + p * panel_step;
+      for (int64_t at = first; at < features.tiles * width; at += width, real += 2 * step, imaginary += 2 * step) {
+        copy_run(re + at, count, real);
+        copy_run(im + at, count, real + step);
+        copy_run(re + at, count, imaginary);
+        for (int64_t i = 0; i < count; ++i) imaginary[step + i] = -im[at + i];
       }
     }
   }
@@ -197,26 +170,39 @@ struct Dense : Gradient<T> {
   void multiply_block(int64_t block, int32_t slot) const {
     Carver carver(this->scratch(slot));
     const ProductBuffers<T> b(f, &carver);
-    const int64_t depth = 2 * image.tiles, pitch = f.gradient_pitch();
-    for (int64_t k = 0; k < depth; ++k) b.offsets[k] = k * pitch;
+    const int64_t pairs = block_pairs(block), width = channel_bundles() * f.lanes;
+    const int64_t image_line = image.bundles() * f.lanes, feature_line = features.bundles() * f.lanes;
+    const int64_t count = features.channels * channel_bundles(), line = count * f.lanes;
+    T *const block_sums = sums + block * count * piece();
+    kernels.collect(image_spectra + block * image.bundles() * piece(), piece(), image.bundles(), 4 * pairs, b.image,
+                    image_line);
+    kernels.collect(feature_spectra + block * features.bundles() * piece(), piece(), features.bundles(), 4 * pairs,
+                    b.features, feature_line);
+    if (continues) kernels.collect(block_sums, piece(), count, 4 * pairs, b.sums, line);
+    /* Terms are the tiles' real parts, then their imaginary parts; or the other way round. */
+    for (int64_t k = 0; k < 2 * image.tiles; ++k) {
+      for (int64_t part = 0; part < 2; ++part) b.offsets[part][k] = (k + part) % 2 * image_line + k / 2 * width;
+    }
     Product<T> product;
-    product.a = {b.features, depth * f.panels.step, f.panels.width, f.panels.step};
-    product.b = {b.image, tiles.columns, tiles.columns, 0};
-    product.b_offsets = b.offsets;
     product.rows = features.channels;
-    product.columns = 2 * channel_bundles() * f.lanes;
-    product.depth = depth;
-    product.c = b.stage;
-    product.c_step = pitch;
+    product.columns = width;
+    product.depth = 2 * image.tiles;
+    product.c_step = width;
     product.continues = continues;
     product.epilogue = nullptr;
-    for (int64_t i = 0; i < 2 * block_pairs(block); ++i) {
-      fill_image(block, 2 * i, b.image);
-      fill_features(block, 2 * i, product.a.panel_step, b.features);
-      if (continues) each_sum(block, 2 * i, b.stage, [&](T *sum, T *to) { copy_run(sum, f.lanes, to); });
-      multiply(tiles, product);
-      each_sum(block, 2 * i, b.stage, [&](T *sum, T *from) { copy_run(from, f.lanes, sum); });
+    const int64_t panel_step = product.depth * f.panels.step;
+    for (int64_t i = 0; i < 2 * pairs; ++i) {
+      const T *const feature = b.features + 2 * i * feature_line;
+      fill_panels(feature, feature + feature_line, panel_step, b.panels);
+      product.b = {b.image + 2 * i * image_line, tiles.columns, tiles.columns, 0};
+      for (int64_t part = 0; part < 2; ++part) {
+        product.a = {b.panels[part], panel_step, f.panels.width, f.panels.step};
+        product.b_offsets = b.offsets[part];
+        product.c = b.sums + (2 * i + part) * line;
+        multiply(tiles, product);
+      }
     }
+    kernels.distribute(b.sums, line, count, 4 * pairs, block_sums, piece());
   }
 
   void transform_back(int64_t unit, int32_t slot) const {

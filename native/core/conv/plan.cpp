@@ -29,8 +29,8 @@ const Algorithm *choose(const Problem &problem, ck_pass pass, const char *wanted
   bool any = false;
   for (const Algorithm *algorithm : algorithms) {
     if (wanted && strcmp(wanted, algorithm->name) != 0) continue;
-    const char *reason = algorithm->refuses(problem, pass);
-    if (!reason && !wanted && algorithm->unprofitable) reason = algorithm->unprofitable(problem, pass);
+    const char *reason = !wanted && algorithm->unprofitable ? algorithm->unprofitable(problem, pass) : nullptr;
+    if (!reason) reason = algorithm->refuses(problem, pass);
     if (!reason) {
       Text(info->reason).add(wanted ? "asked for by name" : "first in the planner's order that takes the problem");
       return algorithm;

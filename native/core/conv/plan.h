@@ -75,7 +75,7 @@ struct Algorithm {
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
   ck_status (*run)(const RunContext &context);
   void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
-  /* Asked only when none is named: why it would not pay, or null. A null pointer: it always pays. */
+  /* Asked first, and only when none is named: why it would not pay, or null. A null pointer: it always pays. */
   const char *(*unprofitable)(const Problem &problem, ck_pass pass);
 };
 
