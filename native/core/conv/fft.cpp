@@ -18,7 +18,9 @@ const char *unprofitable(const Problem &problem, ck_pass pass) {
   if (const char *const reason = fft_refuses(problem, pass)) return reason;
   FftForm form;
   fft_axes(problem, pass, &form);
-  const bool pays = fft_cost(form) * kMargin < fft_direct_cost(problem);
+  /* Nothing is known of how often packed weights are used: once must do. */
+  const double cost = fft_cost(problem, form) + fft_pack_cost(form);
+  const bool pays = cost * kMargin < fft_direct_cost(problem, pass);
   return pays ? nullptr : "transforms would take longer than they save";
 }
 

@@ -60,7 +60,7 @@ constexpr int32_t kMostLanes = 16;
 
 struct FftForm {
   FftAxis axes[3];
-  bool adjoint, depthwise;
+  bool adjoint, gradient, depthwise;
   int64_t inputs, outputs; /* channels of a group, of the source and of the result */
   int64_t tiles;           /* of an image */
   int64_t pairs, blocks;   /* pairs of frequencies, and blocks of them */
@@ -80,9 +80,10 @@ struct FftForm {
 /* Why there are no tiles, or null; and the choice of them. Batch, threads and instruction set have no say. */
 const char *fft_refuses(const Problem &problem, ck_pass pass);
 void fft_axes(const Problem &problem, ck_pass pass, FftForm *form);
-/* Multiply-adds of vectors that the tiles cost, and those of the sums themselves. */
-double fft_cost(const FftForm &form);
-double fft_direct_cost(const Problem &problem);
+/* Cycles for a group of an image: with these tiles, to pack the weights of the group, and by other algorithms. */
+double fft_cost(const Problem &problem, const FftForm &form);
+double fft_pack_cost(const FftForm &form);
+double fft_direct_cost(const Problem &problem, ck_pass pass);
 
 /* Twiddles of the axes, and the pairs. They lie in front of the packed weights. */
 template <typename T>

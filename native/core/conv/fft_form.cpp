@@ -15,10 +15,12 @@ constexpr double kPass = 8, kFarPass = 16;
 constexpr double kEnds = 24;
 /* Per channel and frequency of a tile: its way from the spectra into a panel of the GEMM, or back. */
 constexpr double kPanel = 0.5;
-/* Cycles of a product of vectors in the GEMM, or in the direct algorithms. */
-constexpr double kGemm = 1.15, kDepthwise = 1.35;
+/* Cycles of a product of vectors in the GEMM, or in the other algorithms. */
+constexpr double kGemm = 1.15, kDepthwise = 1.35, kGradient = 1.5, kDepthwiseGradient = 3;
 /* A complex weight is read from memory once a round; so many tiles share a round. */
 constexpr double kWeight = 2, kSharing = 32;
+/* Per complex weight: to transform and pack it; or to write and read a sum of the gradient. */
+constexpr double kPack = 6, kSum = 3;
 /* Elements (of 64 bytes) that the second-level cache and a slot's scratch hold. */
 constexpr int64_t kNear = 6 << 10, kMostPoints = 16 << 10;
 /* Spectra of the weights: so many times the weights, or so many bytes. */
@@ -93,6 +95,10 @@ double spectra_bytes(const Problem &problem, const FftForm &f) {
   return 4 * static_cast<double>(f.pairs) * 4 * static_cast<double>(f.inputs * problem.given.feature_channels);
 }
 
+double lanes_used(double count) {
+  return kModelLanes * static_cast<double>(ceil_div(static_cast<int64_t>(count), static_cast<int64_t>(kModelLanes)));
+}
+
 /* Tries the lengths of axis a and those behind it. */
 void try_lengths(const Problem &problem, int a, FftForm *f, FftForm *best, double *least) {
   if (a == 3) {
@@ -103,7 +109,7 @@ void try_lengths(const Problem &problem, int a, FftForm *f, FftForm *best, doubl
         kMostSpectra * 4 * static_cast<double>(problem.taps * f->inputs * problem.given.feature_channels);
     const double bytes = spectra_bytes(problem, *f);
     if (!first && bytes > most && bytes > kSmallSpectra) return;
-    const double cost = fft_cost(*f);
+    const double cost = fft_cost(problem, *f);
     if (!first && cost >= *least) return;
     *least = cost;
     *best = *f;
@@ -151,6 +157,7 @@ const char *fft_refuses(const Problem &problem, ck_pass pass) {
 void fft_axes(const Problem &problem, ck_pass pass, FftForm *f) {
   for (int a = 0; a < 3; ++a) make_axis(problem, pass, a, f->axes + a);
   f->adjoint = pass == CK_ADJOINT;
+  f->gradient = pass == CK_WEIGHT_GRADIENT;
   f->inputs = f->adjoint ? problem.group_features : problem.group_channels;
   f->outputs = f->adjoint ? problem.group_channels : problem.group_features;
   f->depthwise = f->inputs == 1 && f->outputs == 1;
@@ -159,26 +166,44 @@ void fft_axes(const Problem &problem, ck_pass pass, FftForm *f) {
   try_lengths(problem, 0, &tried, f, &least);
 }
 
-double fft_cost(const FftForm &f) {
+double fft_cost(const Problem &problem, const FftForm &f) {
   int32_t passes = 0;
   for (const FftAxis &axis : f.axes) passes += axis.passes;
   const double inputs = static_cast<double>(f.inputs), outputs = static_cast<double>(f.outputs);
   const double points = static_cast<double>(2 * f.pairs), tiles = static_cast<double>(f.tiles);
-  const double pass = f.buffer > kNear ? kFarPass : kPass;
+  const int64_t buffers = f.gradient && f.depthwise ? 2 : 1; /* that are in use at the same time */
+  const double pass = f.buffer * buffers > kNear ? kFarPass : kPass;
   const double transform = points * (pass * passes + kEnds) / kModelLanes;
-  double cost = tiles * (inputs + outputs) * transform;
-  if (!f.depthwise) {
-    cost += tiles * points * (inputs * outputs * 4 * kGemm / kModelLanes + (2 * inputs + outputs) * kPanel);
-    cost += points * inputs * outputs * kWeight * tiles / (tiles < kSharing ? tiles : kSharing);
+  if (f.depthwise) {
+    /* Channels fill the lanes, or tiles of one channel (forward and adjoint). */
+    const double channels = static_cast<double>(problem.given.groups);
+    const double by_channels = lanes_used(channels) * tiles, by_tiles = channels * lanes_used(tiles);
+    const double sequences = f.gradient || by_channels < by_tiles ? by_channels : by_tiles;
+    return (2 * sequences + (f.gradient ? lanes_used(channels) : 0)) * transform / channels;
   }
-  return cost;
+  double cost = tiles * (inputs + outputs) * transform + tiles * points * (2 * inputs + outputs) * kPanel;
+  const double product = points * 4 * kGemm / kModelLanes;
+  if (f.gradient) {
+    cost += product * tiles * outputs * lanes_used(inputs);
+    return cost + outputs * lanes_used(inputs) * (transform / 2 + points * kSum);
+  }
+  const double by_channels = lanes_used(outputs) * tiles, by_tiles = outputs * lanes_used(tiles);
+  cost += product * inputs * (by_channels < by_tiles ? by_channels : by_tiles);
+  return cost + points * inputs * outputs * kWeight * tiles / (tiles < kSharing ? tiles : kSharing);
 }
 
-double fft_direct_cost(const Problem &problem) {
+double fft_pack_cost(const FftForm &f) {
+  if (f.gradient) return 0;
+  return kPack * static_cast<double>(2 * f.pairs) * static_cast<double>(f.inputs * f.outputs);
+}
+
+double fft_direct_cost(const Problem &problem, ck_pass pass) {
   const bool depthwise = problem.group_channels == 1 && problem.group_features == 1;
   const double terms = static_cast<double>(problem.group_features) * static_cast<double>(problem.depth);
   const double pixels = static_cast<double>(problem.feature_pixels);
-  return terms * pixels * (depthwise ? kDepthwise : kGemm) / kModelLanes;
+  const double product =
+      pass == CK_WEIGHT_GRADIENT ? (depthwise ? kDepthwiseGradient : kGradient) : (depthwise ? kDepthwise : kGemm);
+  return terms * pixels * product / kModelLanes;
 }
 
 }  // namespace convkit
