@@ -124,11 +124,12 @@ ck_status ck_run(const ck_plan *plan, const ck_runtime *runtime, const ck_operan
   if (plan->blocking.units == 0) return CK_OK;
 
   const bool pack = plan->pass != CK_WEIGHT_GRADIENT && !operands->packed;
-  const int64_t scratch_bytes = plan->blocking.slot_bytes * (plan->small ? 1 : runtime->slots);
+  const int64_t slot_bytes = plan->blocking.slot_bytes * (plan->small ? 1 : runtime->slots);
+  const int64_t scratch_bytes = slot_bytes + plan->blocking.shared_bytes;
   const Block memory(*runtime, scratch_bytes + (pack ? plan->weights_bytes : 0));
   if (!memory.data()) return CK_OUT_OF_MEMORY;
 
-  RunContext context = {plan, runtime, operands, nullptr, memory.data()};
+  RunContext context = {plan, runtime, operands, nullptr, memory.data(), memory.data() + slot_bytes};
   if (pack) {
     char *const packed = memory.data() + scratch_bytes;
     const ck_status status = plan->algorithm->pack_weights(*plan, *runtime, operands->weights, packed);

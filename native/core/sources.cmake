@@ -19,6 +19,14 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_geometry.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_shape.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_dense.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_depthwise.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_form.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_tables.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/forward.cpp
     ${CONVKIT_CORE_DIR}/conv/im2col.cpp
     ${CONVKIT_CORE_DIR}/conv/padding_repair.cpp
@@ -47,6 +55,7 @@ set(CONVKIT_TEST_SOURCES
     ${CONVKIT_TEST_DIR}/activation_test.cpp
     ${CONVKIT_TEST_DIR}/determinism_test.cpp
     ${CONVKIT_TEST_DIR}/failure_test.cpp
+    ${CONVKIT_TEST_DIR}/fft_test.cpp
     ${CONVKIT_TEST_DIR}/main.cpp
     ${CONVKIT_TEST_DIR}/pass_test.cpp
     ${CONVKIT_TEST_DIR}/problems.cpp

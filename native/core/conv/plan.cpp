@@ -7,12 +7,13 @@
 #include "../util/text.h"
 #include "depthwise.h"
 #include "direct.h"
+#include "fft.h"
 #include "im2col.h"
 
 namespace convkit {
 namespace {
 
-const Algorithm *const algorithms[] = {&depthwise_algorithm, &direct_algorithm, &im2col_algorithm};
+const Algorithm *const algorithms[] = {&fft_algorithm, &depthwise_algorithm, &direct_algorithm, &im2col_algorithm};
 
 /* A problem below this runs on the calling thread: waking others would take longer. */
 constexpr double kSmallFlops = 2e6;
@@ -28,7 +29,8 @@ const Algorithm *choose(const Problem &problem, ck_pass pass, const char *wanted
   bool any = false;
   for (const Algorithm *algorithm : algorithms) {
     if (wanted && strcmp(wanted, algorithm->name) != 0) continue;
-    const char *const reason = algorithm->refuses(problem, pass);
+    const char *reason = !wanted && algorithm->unprofitable ? algorithm->unprofitable(problem, pass) : nullptr;
+    if (!reason) reason = algorithm->refuses(problem, pass);
     if (!reason) {
       Text(info->reason).add(wanted ? "asked for by name" : "first in the planner's order that takes the problem");
       return algorithm;
@@ -62,7 +64,8 @@ void describe(ck_plan *plan, int32_t slots) {
   plan->algorithm->describe(*plan, &id, &key);
   id.add("/").add(plan->kernels->name);
   info.weights_bytes = plan->weights_bytes;
-  info.workspace_bytes = plan->weights_bytes + b.slot_bytes * (plan->small ? 1 : slots);
+  const int64_t used = plan->small ? 1 : slots;
+  info.workspace_bytes = plan->weights_bytes + b.shared_bytes + (b.slot_bytes + b.pack_bytes) * used;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "../util/text.h"
 #include "depthwise.h"
 #include "direct_form.h"
+#include "fft.h"
 #include "problem.h"
 #include "taps.h"
 
@@ -31,6 +32,8 @@ struct Blocking {
   int64_t feature_block, feature_blocks;                        /* weight gradient */
   int64_t units;                                                /* of work that may run at the same time */
   int64_t slot_bytes;                                           /* scratch of one slot */
+  int64_t shared_bytes;                                         /* of all slots together */
+  int64_t pack_bytes;                                           /* scratch of one slot while weights are packed */
   int64_t b_offsets[kMostDepth];
 };
 
@@ -46,6 +49,7 @@ struct ck_plan {
   convkit::Blocking blocking;
   convkit::DirectForm direct;       /* of the algorithm 'direct' */
   convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
+  convkit::FftForm fft;             /* of the algorithm 'fft' */
   bool small;                       /* stays on the calling thread */
   int64_t weights_bytes;
   ck_plan_info info;
@@ -60,6 +64,7 @@ struct RunContext {
   const ck_operands *operands;
   const char *weights;
   char *scratch; /* blocking.slot_bytes for each slot */
+  char *shared;  /* blocking.shared_bytes */
 };
 
 /* A row of the planner's table. Each function is asked only what the one before it allowed. */
@@ -70,6 +75,8 @@ struct Algorithm {
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
   ck_status (*run)(const RunContext &context);
   void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
+  /* Asked first, and only when none is named: why it would not pay, or null. A null pointer: it always pays. */
+  const char *(*unprofitable)(const Problem &problem, ck_pass pass);
 };
 
 int32_t algorithm_count();

@@ -11,6 +11,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "fft.inl.h"
 }  // namespace
 }  // namespace avx2
 
@@ -19,7 +20,9 @@ const KernelTable kernels_avx2 = {"avx2",
                                   avx2::tile_set<avx2::VecF32, 6, 2, 16>(256),
                                   avx2::tile_set<avx2::VecF64, 6, 2, 16>(128),
                                   avx2::depthwise_set<avx2::VecF32, 8, 1>(),
-                                  avx2::depthwise_set<avx2::VecF64, 8, 1>()};
+                                  avx2::depthwise_set<avx2::VecF64, 8, 1>(),
+                                  avx2::fft_set<avx2::VecF32>(),
+                                  avx2::fft_set<avx2::VecF64>()};
 
 }  // namespace convkit
 #endif

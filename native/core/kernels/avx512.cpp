@@ -11,6 +11,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "fft.inl.h"
 }  // namespace
 }  // namespace avx512
 
@@ -19,7 +20,9 @@ const KernelTable kernels_avx512 = {"avx512",
                                     avx512::tile_set<avx512::VecF32, 14, 2, 32>(256),
                                     avx512::tile_set<avx512::VecF64, 14, 2, 32>(128),
                                     avx512::depthwise_set<avx512::VecF32, 16, 3>(),
-                                    avx512::depthwise_set<avx512::VecF64, 16, 3>()};
+                                    avx512::depthwise_set<avx512::VecF64, 16, 3>(),
+                                    avx512::fft_set<avx512::VecF32>(),
+                                    avx512::fft_set<avx512::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -154,6 +154,58 @@ struct DepthwiseSet {
   void (*const *last_gradients)(const DepthwiseLastGradientCall<T> *);
 };
 
+/* Fourier transforms, sequences in lanes. A complex element is a vector of real parts, then one of imaginary parts. The
+ * essay is kernels/fft.inl.h. */
+constexpr int32_t kMostFftPasses = 8;
+
+/* One line of elements `step` apart, in place. The forward transform leaves frequencies in the order of reversed
+ * digits, from which the inverse (not scaled) starts. */
+template <typename T>
+struct FftLine {
+  T *data;
+  int64_t step; /* in units of T */
+  int64_t length;
+  int32_t passes;
+  const int32_t *radices;
+  const T *twiddles;
+};
+
+/* Pairs of places k and -k of a transform, each of which holds two frequencies of a real sequence. */
+template <typename T>
+struct FftPairs {
+  int64_t count;
+  const int32_t *places; /* two a pair; in vectors from the data */
+  const T *twiddles;     /* cos and -sin of the angle by which odd elements lie behind even ones */
+};
+
+/* A panel of the GEMM over channels: rows 2 c and 2 c + 1 are [re | im] and [-im | re] of the tiles of channel c. Whole
+ * vectors are read and written, so up to a vector behind each row is spoilt. */
+template <typename T>
+struct FftPanel {
+  const T *re, *im; /* channel by channel */
+  int64_t channels, tiles;
+  T *panel;
+  int64_t pitch;
+};
+
+template <typename T>
+struct FftSet {
+  void (*forward)(const FftLine<T> *);
+  void (*inverse)(const FftLine<T> *);
+  /* Between a transform and its spectra: four vectors a pair (two complex frequencies), doubled by each way. */
+  void (*split)(const FftPairs<T> *, const T *data, T *spectra);
+  void (*merge)(const FftPairs<T> *, const T *spectra, T *data);
+  /* Split, multiplied by four vectors (or four numbers) a pair, and merged, in place. */
+  void (*filter_lanes)(const FftPairs<T> *, const T *factors, T *data);
+  void (*filter_all)(const FftPairs<T> *, const T *factors, T *data);
+  /* sums += spectra of a, times conjugated spectra of b */
+  void (*correlate)(const FftPairs<T> *, const T *a, const T *b, T *sums);
+  void (*panel)(const FftPanel<T> *);
+  /* Vector v of bundle b between bundles + b * step + v * lanes and lines + v * pitch + b * lanes. */
+  void (*collect)(const T *bundles, int64_t step, int64_t count, int64_t vectors, T *lines, int64_t pitch);
+  void (*distribute)(const T *lines, int64_t pitch, int64_t count, int64_t vectors, T *bundles, int64_t step);
+};
+
 struct KernelTable {
   const char *name;
   int32_t fused; /* 1: multiply-adds round once, so results agree bit for bit with other fused tables */
@@ -161,6 +213,8 @@ struct KernelTable {
   TileSet<double> f64;
   DepthwiseSet<float> depthwise_f32;
   DepthwiseSet<double> depthwise_f64;
+  FftSet<float> fft_f32;
+  FftSet<double> fft_f64;
 };
 
 extern const KernelTable kernels_portable;

@@ -11,6 +11,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "fft.inl.h"
 }  // namespace
 }  // namespace neon
 
@@ -19,7 +20,9 @@ const KernelTable kernels_neon = {"neon",
                                   neon::tile_set<neon::VecF32, 8, 3, 32>(256),
                                   neon::tile_set<neon::VecF64, 8, 3, 32>(128),
                                   neon::depthwise_set<neon::VecF32, 16, 1>(),
-                                  neon::depthwise_set<neon::VecF64, 16, 1>()};
+                                  neon::depthwise_set<neon::VecF64, 16, 1>(),
+                                  neon::fft_set<neon::VecF32>(),
+                                  neon::fft_set<neon::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -10,6 +10,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "fft.inl.h"
 }  // namespace
 }  // namespace portable
 
@@ -18,6 +19,8 @@ const KernelTable kernels_portable = {"portable",
                                       portable::tile_set<portable::VecF32, 4, 2, 16>(256),
                                       portable::tile_set<portable::VecF64, 4, 2, 16>(128),
                                       portable::depthwise_set<portable::VecF32, 8, 1>(),
-                                      portable::depthwise_set<portable::VecF64, 8, 1>()};
+                                      portable::depthwise_set<portable::VecF64, 8, 1>(),
+                                      portable::fft_set<portable::VecF32>(),
+                                      portable::fft_set<portable::VecF64>()};
 
 }  // namespace convkit

@@ -22,9 +22,11 @@ struct VecF32 {
   static void store_partial(float *p, VecF32 x, int32_t count) { _mm256_maskstore_ps(p, first(count), x.v); }
   static VecF32 set(float x) { return {_mm256_set1_ps(x)}; }
   static VecF32 add(VecF32 a, VecF32 b) { return {_mm256_add_ps(a.v, b.v)}; }
+  static VecF32 subtract(VecF32 a, VecF32 b) { return {_mm256_sub_ps(a.v, b.v)}; }
   static VecF32 multiply(VecF32 a, VecF32 b) { return {_mm256_mul_ps(a.v, b.v)}; }
   static VecF32 divide(VecF32 a, VecF32 b) { return {_mm256_div_ps(a.v, b.v)}; }
   static VecF32 multiply_add(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  static VecF32 subtract_product(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
   static VecF32 min(VecF32 a, VecF32 b) { return {_mm256_min_ps(a.v, b.v)}; }
   static VecF32 max(VecF32 a, VecF32 b) { return {_mm256_max_ps(a.v, b.v)}; }
   static VecF32 negate(VecF32 a) { return {_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))}; }
@@ -56,9 +58,11 @@ struct VecF64 {
   static void store_partial(double *p, VecF64 x, int32_t count) { _mm256_maskstore_pd(p, first(count), x.v); }
   static VecF64 set(double x) { return {_mm256_set1_pd(x)}; }
   static VecF64 add(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
+  static VecF64 subtract(VecF64 a, VecF64 b) { return {_mm256_sub_pd(a.v, b.v)}; }
   static VecF64 multiply(VecF64 a, VecF64 b) { return {_mm256_mul_pd(a.v, b.v)}; }
   static VecF64 divide(VecF64 a, VecF64 b) { return {_mm256_div_pd(a.v, b.v)}; }
   static VecF64 multiply_add(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  static VecF64 subtract_product(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
   static VecF64 min(VecF64 a, VecF64 b) { return {_mm256_min_pd(a.v, b.v)}; }
   static VecF64 max(VecF64 a, VecF64 b) { return {_mm256_max_pd(a.v, b.v)}; }
   static VecF64 negate(VecF64 a) { return {_mm256_xor_pd(a.v, _mm256_set1_pd(-0.0))}; }

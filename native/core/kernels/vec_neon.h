@@ -29,9 +29,11 @@ struct VecF32 {
   }
   static VecF32 set(float x) { return {vdupq_n_f32(x)}; }
   static VecF32 add(VecF32 a, VecF32 b) { return {vaddq_f32(a.v, b.v)}; }
+  static VecF32 subtract(VecF32 a, VecF32 b) { return {vsubq_f32(a.v, b.v)}; }
   static VecF32 multiply(VecF32 a, VecF32 b) { return {vmulq_f32(a.v, b.v)}; }
   static VecF32 divide(VecF32 a, VecF32 b) { return {vdivq_f32(a.v, b.v)}; }
   static VecF32 multiply_add(VecF32 a, VecF32 b, VecF32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+  static VecF32 subtract_product(VecF32 a, VecF32 b, VecF32 c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
   static VecF32 min(VecF32 a, VecF32 b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
   static VecF32 max(VecF32 a, VecF32 b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
   static VecF32 negate(VecF32 a) { return {vnegq_f32(a.v)}; }
@@ -64,9 +66,11 @@ struct VecF64 {
   }
   static VecF64 set(double x) { return {vdupq_n_f64(x)}; }
   static VecF64 add(VecF64 a, VecF64 b) { return {vaddq_f64(a.v, b.v)}; }
+  static VecF64 subtract(VecF64 a, VecF64 b) { return {vsubq_f64(a.v, b.v)}; }
   static VecF64 multiply(VecF64 a, VecF64 b) { return {vmulq_f64(a.v, b.v)}; }
   static VecF64 divide(VecF64 a, VecF64 b) { return {vdivq_f64(a.v, b.v)}; }
   static VecF64 multiply_add(VecF64 a, VecF64 b, VecF64 c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
+  static VecF64 subtract_product(VecF64 a, VecF64 b, VecF64 c) { return {vfmsq_f64(c.v, a.v, b.v)}; }
   static VecF64 min(VecF64 a, VecF64 b) { return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)}; }
   static VecF64 max(VecF64 a, VecF64 b) { return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)}; }
   static VecF64 negate(VecF64 a) { return {vnegq_f64(a.v)}; }

@@ -75,6 +75,10 @@ struct Vec {
     for (int32_t i = 0; i < LANES; ++i) a.v[i] = a.v[i] + b.v[i];
     return a;
   }
+  static Vec subtract(Vec a, Vec b) {
+    for (int32_t i = 0; i < LANES; ++i) a.v[i] = a.v[i] - b.v[i];
+    return a;
+  }
   static Vec multiply(Vec a, Vec b) {
     for (int32_t i = 0; i < LANES; ++i) a.v[i] = a.v[i] * b.v[i];
     return a;
@@ -85,6 +89,8 @@ struct Vec {
   }
   /* a * b + c */
   static Vec multiply_add(Vec a, Vec b, Vec c) { return add(multiply(a, b), c); }
+  /* c - a * b */
+  static Vec subtract_product(Vec a, Vec b, Vec c) { return subtract(c, multiply(a, b)); }
   /* The second operand when one is NaN, or when both are zero. */
   static Vec min(Vec a, Vec b) {
     for (int32_t i = 0; i < LANES; ++i) b.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];

@@ -1,0 +1,76 @@
+#include "fft.h"
+
+#include "../util/text.h"
+#include "plan.h"
+
+namespace convkit {
+namespace {
+
+/* Below this, a call is too short to tell, and results stay exact where the other algorithms' are. */
+constexpr double kLeastWork = 1e7; /* multiply-adds of an image */
+constexpr int64_t kLeastTaps = 16;
+/* It must win clearly: the model is coarse, and others use less memory. */
+constexpr double kMargin = 1.25;
+
+const char *unprofitable(const Problem &problem, ck_pass pass) {
+  const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
+  if (problem.taps < kLeastTaps || problem.flops / 2 < kLeastWork * images) return "few taps, or little work";
+  if (const char *const reason = fft_refuses(problem, pass)) return reason;
+  FftForm form;
+  fft_axes(problem, pass, &form);
+  /* Nothing is known of how often packed weights are used: once must do. */
+  const double cost = fft_cost(problem, form) + fft_pack_cost(form);
+  const bool pays = cost * kMargin < fft_direct_cost(problem, pass);
+  return pays ? nullptr : "transforms would take longer than they save";
+}
+
+template <typename T>
+void block_as(ck_plan *plan) {
+  FftForm &f = plan->fft;
+  fft_axes(plan->problem, plan->pass, &f);
+  f.lanes = tiles_of<T>(*plan->kernels).lanes;
+  Carver tables(nullptr);
+  FftTables<T>(f, &tables);
+  f.tables_bytes = tables.used();
+  if (plan->pass == CK_WEIGHT_GRADIENT) return block_fft_gradient<T>(plan);
+  if (f.depthwise) {
+    block_fft_depthwise<T>(plan);
+  } else {
+    block_fft_dense<T>(plan);
+  }
+  plan->blocking.pack_bytes = fft_pack_scratch<T>(f);
+}
+
+bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
+
+void block(ck_plan *plan, int32_t) { return is_f32(*plan) ? block_as<float>(plan) : block_as<double>(plan); }
+
+ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
+  return is_f32(plan) ? pack_fft_weights<float>(plan, host, weights, packed)
+                      : pack_fft_weights<double>(plan, host, weights, packed);
+}
+
+ck_status run(const RunContext &context) {
+  if (context.plan->pass == CK_WEIGHT_GRADIENT) {
+    return is_f32(*context.plan) ? run_fft_gradient<float>(context) : run_fft_gradient<double>(context);
+  }
+  if (context.plan->fft.depthwise) {
+    return is_f32(*context.plan) ? run_fft_depthwise<float>(context) : run_fft_depthwise<double>(context);
+  }
+  return is_f32(*context.plan) ? run_fft_dense<float>(context) : run_fft_dense<double>(context);
+}
+
+void describe(const ck_plan &plan, Text *id, Text *key) {
+  const FftForm &f = plan.fft;
+  Text *const texts[] = {id, key};
+  for (Text *const text : texts) {
+    text->add("/").add(f.axes[0].length).add("x").add(f.axes[1].length).add("x").add(f.axes[2].length);
+    text->add(f.result_channels_inner ? "/channels" : "/tiles");
+  }
+}
+
+}  // namespace
+
+const Algorithm fft_algorithm = {"fft", fft_refuses, block, pack, run, describe, unprofitable};
+
+}  // namespace convkit

@@ -1,0 +1,169 @@
+/* Spectra of the weights: conjugated, since taps are correlated, and scaled so that nothing else needs to be. Rows of a
+ * panel (channels of the result) are the lanes. */
+#include "../gemm/copy.h"
+#include "fft_lanes.h"
+#include "plan.h"
+
+namespace convkit {
+namespace {
+
+template <typename T>
+struct PackBuffers {
+  FftBuffers<T> bundle;
+  T *spectra;
+  PackBuffers(const FftForm &f, Carver *carver) : bundle(f, carver) {
+    const int64_t bundles = f.depthwise ? 1 : f.pack_block * ceil_div(f.panels.step, f.lanes);
+    spectra = carver->take<T>(bundles * 4 * f.pairs * f.lanes);
+  }
+};
+
+template <typename T>
+struct Packer {
+  const ck_plan &plan;
+  const Problem &problem;
+  const FftForm &f;
+  const FftSet<T> &kernels;
+  FftTables<T> tables;
+  const T *weights;
+  T *packed;
+  char *scratch;
+  int64_t scratch_step;
+
+  /* Lanes are `count` channels of the result from `row` on, of one channel of the source, both within the group. */
+  void lanes_of(int64_t group, int64_t input, int64_t row, int64_t count, FftLanes *l) const {
+    const auto &w = problem.weights;
+    l->count = count;
+    l->padding_mode = CK_ZEROS;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t feature = group * problem.group_features + (f.adjoint ? input : row + i);
+      const int64_t channel = f.adjoint ? row + i : input;
+      l->origin[i] = w.origin + feature * w.feature + channel * w.channel;
+      for (int a = 0; a < 3; ++a) l->start[a][i] = 0;
+    }
+    finish_lanes(l);
+  }
+
+  /* The steps of the taps, backwards in the adjoint. */
+  void finish_lanes(FftLanes *l) const {
+    const auto &w = problem.weights;
+    int64_t step = w.tap;
+    for (int a = 2; a >= 0; --a) {
+      l->extent[a] = f.axes[a].taps;
+      l->dilation[a] = 1;
+      l->step[a] = f.adjoint ? -step : step;
+      for (int64_t i = 0; i < l->count; ++i) l->origin[i] += f.adjoint ? (f.axes[a].taps - 1) * step : 0;
+      step *= f.axes[a].taps;
+    }
+    l->neighbours = l->count > 1 && l->origin[1] - l->origin[0] == 1;
+  }
+
+  void transform(const FftLanes &lanes, const PackBuffers<T> &buffers, T *spectra) const {
+    const FftBundle<T> bundle = {f, kernels, tables, buffers.bundle};
+    const int64_t filled[3] = {f.axes[0].taps, f.axes[1].taps, f.axes[2].taps};
+    bundle.load(lanes, filled, weights);
+    /* Splitting doubles source and weights, merging doubles what it takes. */
+    double points = 1;
+    for (const FftAxis &axis : f.axes) points *= static_cast<double>(axis.points);
+    const T scale = static_cast<T>(1 / (8 * points));
+    const FftPairs<T> pairs = bundle.pairs(0, f.pairs);
+    kernels.split(&pairs, bundle.buffers.data, spectra);
+    for (int64_t i = 0; i < 2 * f.pairs; ++i, spectra += 2 * f.lanes) {
+      for (int64_t l = 0; l < f.lanes; ++l) spectra[l] *= scale;
+      for (int64_t l = f.lanes; l < 2 * f.lanes; ++l) spectra[l] *= -scale;
+    }
+  }
+
+  /* Some channels of the source by one panel, so that what is written lies together. */
+  void dense(int64_t unit, int32_t slot) const {
+    const int64_t blocks = ceil_div(f.inputs, f.pack_block), first = unit % blocks * f.pack_block;
+    const int64_t count = smaller(f.pack_block, f.inputs - first);
+    const int64_t panel = unit / blocks % f.panels.count, group = unit / blocks / f.panels.count;
+    const int64_t step = f.panels.step, vectors = ceil_div(step, f.lanes), bundle = 4 * f.pairs * f.lanes;
+    Carver carver(scratch + slot * scratch_step);
+    const PackBuffers<T> buffers(f, &carver);
+    for (int64_t i = 0; i < count; ++i) {
+      for (int64_t v = 0; v < vectors; ++v) {
+        const int64_t row = panel * f.panels.width + v * f.lanes;
+        const int64_t rows = smaller(f.panels.width - v * f.lanes, f.outputs - row);
+        FftLanes lanes;
+        lanes_of(group, first + i, row, clamp(rows, 0, f.lanes), &lanes);
+        transform(lanes, buffers, buffers.spectra + (i * vectors + v) * bundle);
+      }
+    }
+    for (int64_t pair = 0; pair < f.pairs; ++pair) {
+      T *to = packed + group * f.group_weights + ((pair * f.panels.count + panel) * f.inputs + first) * 4 * step;
+      for (int64_t i = 0; i < count; ++i) {
+        for (int64_t k = 0; k < 4; ++k, to += step) {
+          for (int64_t v = 0; v < vectors; ++v) {
+            const T *const from = buffers.spectra + (i * vectors + v) * bundle + (pair * 4 + k) * f.lanes;
+            copy_run(from, smaller(f.lanes, step - v * f.lanes), to + v * f.lanes);
+          }
+        }
+      }
+    }
+  }
+
+  /* Lanes are channels; without channels in lanes each of them gets its factors by itself. */
+  void depthwise(int64_t unit, int32_t slot) const {
+    Carver carver(scratch + slot * scratch_step);
+    const PackBuffers<T> buffers(f, &carver);
+    const auto &w = problem.weights;
+    const int64_t first = unit * f.lanes, count = smaller(f.lanes, problem.given.groups - first);
+    FftLanes lanes;
+    lanes.count = count;
+    lanes.padding_mode = CK_ZEROS;
+    for (int64_t i = 0; i < count; ++i) {
+      lanes.origin[i] = w.origin + (first + i) * w.feature;
+      for (int a = 0; a < 3; ++a) lanes.start[a][i] = 0;
+    }
+    finish_lanes(&lanes);
+    if (f.source_channels_inner) return transform(lanes, buffers, packed + unit * f.pairs * 4 * f.lanes);
+    transform(lanes, buffers, buffers.spectra);
+    for (int64_t k = 0; k < 4 * f.pairs; ++k) {
+      for (int64_t i = 0; i < count; ++i) packed[(first + i) * f.pairs * 4 + k] = buffers.spectra[k * f.lanes + i];
+    }
+  }
+};
+
+}  // namespace
+
+template <typename T>
+int64_t fft_pack_scratch(const FftForm &f) {
+  Carver measure(nullptr);
+  PackBuffers<T>(f, &measure);
+  return measure.used();
+}
+
+template <typename T>
+ck_status pack_fft_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
+  const FftForm &f = plan.fft;
+  Carver carver(packed);
+  const FftTables<T> tables(f, &carver);
+  tables.fill(f);
+  const int64_t step = plan.blocking.pack_bytes;
+  const Block scratch(host, step * (plan.small ? 1 : host.slots));
+  if (!scratch.data()) return CK_OUT_OF_MEMORY;
+  const Packer<T> packer = {plan,
+                            plan.problem,
+                            f,
+                            fft_of<T>(*plan.kernels),
+                            tables,
+                            static_cast<const T *>(weights),
+                            reinterpret_cast<T *>(packed + f.tables_bytes),
+                            scratch.data(),
+                            step};
+  const int64_t groups = plan.problem.given.groups;
+  if (f.depthwise) {
+    const auto pack = [&](int64_t unit, int32_t slot) { packer.depthwise(unit, slot); };
+    return for_each_unit(host, ceil_div(groups, f.lanes), plan.small, pack);
+  }
+  const auto pack = [&](int64_t unit, int32_t slot) { packer.dense(unit, slot); };
+  return for_each_unit(host, groups * f.panels.count * ceil_div(f.inputs, f.pack_block), plan.small, pack);
+}
+
+template int64_t fft_pack_scratch<float>(const FftForm &);
+template int64_t fft_pack_scratch<double>(const FftForm &);
+template ck_status pack_fft_weights<float>(const ck_plan &, const ck_runtime &, const void *, char *);
+template ck_status pack_fft_weights<double>(const ck_plan &, const ck_runtime &, const void *, char *);
+
+}  // namespace convkit

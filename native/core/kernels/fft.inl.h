@@ -1,0 +1,346 @@
+/* Fourier transforms, compiled once per instruction set. Included by kernels/<isa>.cpp after its vec_<isa>.h.
+ *
+ * Lanes are independent sequences, so every butterfly is whole-vector arithmetic with broadcast twiddles, and no vector
+ * is ever shuffled:
+ *
+ *     element 0        element 1        element 2
+ *     re | im          re | im          re | im          re, im: one vector each, a lane per sequence
+ *
+ * Forward: decimation in frequency. A pass of radix R takes elements n / R apart, transforms them, turns number q of
+ * them by w^(q j) and leaves the R blocks to the next pass. So frequencies come out in the order of reversed digits.
+ * The inverse goes through the same passes backwards, turning first, and ends in natural order; a product of
+ * spectra does not care for the order in between.
+ *
+ *     length 8 = 4 * 2     frequency at place  0  1  2  3  4  5  6  7
+ *                                              0  4  1  5  2  6  3  7
+ *
+ * With real and imaginary parts in each other's place, a forward butterfly is an inverse one (i * conj(z) is z with its
+ * parts exchanged), so there is one set of butterflies.
+ *
+ * Real sequences. Even elements become the real parts, odd ones the imaginary parts of a sequence z of half the length.
+ * With Z its transform, E = (Z[k] + conj Z[-k]) / 2 and O = (Z[k] - conj Z[-k]) / 2i are those of the even and the odd
+ * elements, and E + w O, E - w O are two frequencies of the real sequence. In more dimensions z halves the
+ * last axis only, and k and -k are places in all of them; nothing else changes. */
+
+template <class V>
+struct Complex {
+  V re, im;
+};
+
+template <class V>
+CONVKIT_INLINE Complex<V> plus(Complex<V> a, Complex<V> b) {
+  return {V::add(a.re, b.re), V::add(a.im, b.im)};
+}
+template <class V>
+CONVKIT_INLINE Complex<V> minus(Complex<V> a, Complex<V> b) {
+  return {V::subtract(a.re, b.re), V::subtract(a.im, b.im)};
+}
+/* a - i b and a + i b */
+template <class V>
+CONVKIT_INLINE Complex<V> minus_turned(Complex<V> a, Complex<V> b) {
+  return {V::add(a.re, b.im), V::subtract(a.im, b.re)};
+}
+template <class V>
+CONVKIT_INLINE Complex<V> plus_turned(Complex<V> a, Complex<V> b) {
+  return {V::subtract(a.re, b.im), V::add(a.im, b.re)};
+}
+/* a + s b, s real */
+template <class V>
+CONVKIT_INLINE Complex<V> plus_scaled(Complex<V> a, V s, Complex<V> b) {
+  return {V::multiply_add(s, b.re, a.re), V::multiply_add(s, b.im, a.im)};
+}
+template <class V>
+CONVKIT_INLINE Complex<V> times(Complex<V> a, V re, V im) {
+  return {V::subtract_product(a.im, im, V::multiply(a.re, re)), V::multiply_add(a.im, re, V::multiply(a.re, im))};
+}
+
+/* The transforms of a few elements, in place and in natural order. */
+template <class V>
+CONVKIT_INLINE void butterfly(Complex<V> (&x)[2]) {
+  const Complex<V> a = x[0];
+  x[0] = plus(a, x[1]);
+  x[1] = minus(a, x[1]);
+}
+
+template <class V>
+CONVKIT_INLINE void butterfly(Complex<V> (&x)[3]) {
+  using T = typename V::Element;
+  const V half = V::set(T(-0.5)), sine = V::set(T(0.86602540378443864676));
+  const Complex<V> sum = plus(x[1], x[2]), d = minus(x[1], x[2]), rest = plus_scaled(x[0], half, sum);
+  x[0] = plus(x[0], sum);
+  x[1] = {V::multiply_add(sine, d.im, rest.re), V::subtract_product(sine, d.re, rest.im)};
+  x[2] = {V::subtract_product(sine, d.im, rest.re), V::multiply_add(sine, d.re, rest.im)};
+}
+
+template <class V>
+CONVKIT_INLINE void butterfly(Complex<V> (&x)[4]) {
+  const Complex<V> a = plus(x[0], x[2]), b = minus(x[0], x[2]), c = plus(x[1], x[3]), d = minus(x[1], x[3]);
+  x[0] = plus(a, c);
+  x[1] = minus_turned(b, d);
+  x[2] = minus(a, c);
+  x[3] = plus_turned(b, d);
+}
+
+template <class V>
+CONVKIT_INLINE void butterfly(Complex<V> (&x)[5]) {
+  using T = typename V::Element;
+  const V cos1 = V::set(T(0.30901699437494742410)), cos2 = V::set(T(-0.80901699437494742410));
+  const V sin1 = V::set(T(0.95105651629515357212)), sin2 = V::set(T(0.58778525229247312917));
+  const Complex<V> a = plus(x[1], x[4]), b = plus(x[2], x[3]), c = minus(x[1], x[4]), d = minus(x[2], x[3]);
+  const Complex<V> first = plus_scaled(plus_scaled(x[0], cos1, a), cos2, b);
+  const Complex<V> second = plus_scaled(plus_scaled(x[0], cos2, a), cos1, b);
+  const Complex<V> one = {V::multiply_add(sin2, d.re, V::multiply(sin1, c.re)),
+                          V::multiply_add(sin2, d.im, V::multiply(sin1, c.im))};
+  const Complex<V> two = {V::subtract_product(sin1, d.re, V::multiply(sin2, c.re)),
+                          V::subtract_product(sin1, d.im, V::multiply(sin2, c.im))};
+  x[0] = plus(x[0], plus(a, b));
+  x[1] = minus_turned(first, one);
+  x[2] = minus_turned(second, two);
+  x[3] = plus_turned(second, two);
+  x[4] = plus_turned(first, one);
+}
+
+template <class V>
+CONVKIT_INLINE void butterfly(Complex<V> (&x)[8]) {
+  const V root = V::set(typename V::Element(0.70710678118654752440));
+  Complex<V> even[4] = {x[0], x[2], x[4], x[6]}, odd[4] = {x[1], x[3], x[5], x[7]};
+  butterfly(even);
+  butterfly(odd);
+  /* odd[1] and odd[3] are turned by an eighth and three eighths of a circle, and scaled while they are added. */
+  const Complex<V> one = {V::add(odd[1].re, odd[1].im), V::subtract(odd[1].im, odd[1].re)};
+  const Complex<V> three = {V::subtract(odd[3].im, odd[3].re), V::add(odd[3].re, odd[3].im)};
+  x[0] = plus(even[0], odd[0]);
+  x[4] = minus(even[0], odd[0]);
+  x[1] = plus_scaled(even[1], root, one);
+  x[5] = {V::subtract_product(root, one.re, even[1].re), V::subtract_product(root, one.im, even[1].im)};
+  x[2] = minus_turned(even[2], odd[2]);
+  x[6] = plus_turned(even[2], odd[2]);
+  x[3] = {V::multiply_add(root, three.re, even[3].re), V::subtract_product(root, three.im, even[3].im)};
+  x[7] = {V::subtract_product(root, three.re, even[3].re), V::multiply_add(root, three.im, even[3].im)};
+}
+
+/* One pass over `blocks` neighbouring blocks of R * span elements. */
+template <class V, int R, bool TURNS, bool INVERSE>
+void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+              const typename V::Element *twiddles) {
+  using T = typename V::Element;
+  constexpr int re = INVERSE ? V::lanes : 0, im = V::lanes - re;
+  const int64_t leg = span * step;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const T *w = twiddles;
+    for (int64_t j = 0; j < span; ++j, data += step) {
+      Complex<V> x[R];
+      CONVKIT_UNROLL
+      for (int q = 0; q < R; ++q) x[q] = {V::load(data + q * leg + re), V::load(data + q * leg + im)};
+      if (TURNS && INVERSE) {
+        CONVKIT_UNROLL
+        for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
+      }
+      butterfly(x);
+      if (TURNS && !INVERSE) {
+        CONVKIT_UNROLL
+        for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
+      }
+      CONVKIT_UNROLL
+      for (int q = 0; q < R; ++q) {
+        V::store(data + q * leg + re, x[q].re);
+        V::store(data + q * leg + im, x[q].im);
+      }
+      w += 2 * (R - 1);
+    }
+    data += leg * (R - 1);
+  }
+}
+
+template <class V, int R, bool INVERSE>
+CONVKIT_INLINE void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+                             const typename V::Element *twiddles) {
+  if (span > 1) {
+    fft_pass<V, R, true, INVERSE>(data, step, blocks, span, twiddles);
+  } else {
+    fft_pass<V, R, false, INVERSE>(data, step, blocks, span, twiddles);
+  }
+}
+
+template <class V, bool INVERSE>
+void fft_pass_of(int32_t radix, typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+                 const typename V::Element *twiddles) {
+  switch (radix) {
+    case 2:
+      return fft_pass<V, 2, INVERSE>(data, step, blocks, span, twiddles);
+    case 3:
+      return fft_pass<V, 3, INVERSE>(data, step, blocks, span, twiddles);
+    case 4:
+      return fft_pass<V, 4, INVERSE>(data, step, blocks, span, twiddles);
+    case 5:
+      return fft_pass<V, 5, INVERSE>(data, step, blocks, span, twiddles);
+    default:
+      return fft_pass<V, 8, INVERSE>(data, step, blocks, span, twiddles);
+  }
+}
+
+/* So many bytes stay in the first-level cache from pass to pass; a longer line is first cut by one pass, and then each
+ * of its blocks is finished by itself. */
+constexpr int64_t kFftCached = 1 << 14;
+
+/* The passes from `first` on of `blocks` neighbouring blocks. */
+template <class V, bool INVERSE>
+void fft_blocks(const FftLine<typename V::Element> *line, typename V::Element *data, int64_t blocks, int64_t length,
+                int32_t first, const typename V::Element *twiddles) {
+  if (first == line->passes) return;
+  const int32_t radix = line->radices[first];
+  const int64_t span = length / radix, bytes = length * 2 * V::lanes * int64_t(sizeof(typename V::Element));
+  if (bytes > kFftCached && blocks > 1) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      fft_blocks<V, INVERSE>(line, data + block * length * line->step, 1, length, first, twiddles);
+    }
+    return;
+  }
+  if (!INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
+  fft_blocks<V, INVERSE>(line, data, blocks * radix, span, first + 1, twiddles + 2 * (radix - 1) * span);
+  if (INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
+}
+
+template <class V, bool INVERSE>
+void fft_line(const FftLine<typename V::Element> *line) {
+  fft_blocks<V, INVERSE>(line, line->data, 1, line->length, 0, line->twiddles);
+}
+
+/* Two frequencies out of the elements of a pair, each of them doubled. */
+template <class V>
+struct FrequencyPair {
+  Complex<V> sum, difference; /* E + w O, E - w O */
+};
+
+template <class V>
+CONVKIT_INLINE FrequencyPair<V> split_pair(const typename V::Element *a, const typename V::Element *b, V cosine,
+                                           V sine) {
+  const Complex<V> x = {V::load(a), V::load(a + V::lanes)}, y = {V::load(b), V::load(b + V::lanes)};
+  const Complex<V> even = {V::add(x.re, y.re), V::subtract(x.im, y.im)};
+  const Complex<V> odd = times(Complex<V>{V::add(x.im, y.im), V::subtract(y.re, x.re)}, cosine, sine);
+  return {plus(even, odd), minus(even, odd)};
+}
+
+template <class V>
+CONVKIT_INLINE void merge_pair(FrequencyPair<V> pair, typename V::Element *a, typename V::Element *b, V cosine,
+                               V sine) {
+  const Complex<V> even = plus(pair.sum, pair.difference), turned = minus(pair.sum, pair.difference);
+  const Complex<V> odd = {V::multiply_add(turned.im, sine, V::multiply(turned.re, cosine)),
+                          V::subtract_product(turned.re, sine, V::multiply(turned.im, cosine))};
+  V::store(a, V::subtract(even.re, odd.im));
+  V::store(a + V::lanes, V::add(even.im, odd.re));
+  V::store(b, V::add(even.re, odd.im));
+  V::store(b + V::lanes, V::subtract(odd.re, even.im));
+}
+
+template <class V>
+void fft_split(const FftPairs<typename V::Element> *pairs, const typename V::Element *data,
+               typename V::Element *spectra) {
+  for (int64_t i = 0; i < pairs->count; ++i, spectra += 4 * V::lanes) {
+    const auto *const a = data + int64_t(pairs->places[2 * i]) * V::lanes;
+    const auto *const b = data + int64_t(pairs->places[2 * i + 1]) * V::lanes;
+    const FrequencyPair<V> pair =
+        split_pair<V>(a, b, V::set(pairs->twiddles[2 * i]), V::set(pairs->twiddles[2 * i + 1]));
+    V::store(spectra, pair.sum.re);
+    V::store(spectra + V::lanes, pair.sum.im);
+    V::store(spectra + 2 * V::lanes, pair.difference.re);
+    V::store(spectra + 3 * V::lanes, pair.difference.im);
+  }
+}
+
+template <class V>
+void fft_merge(const FftPairs<typename V::Element> *pairs, const typename V::Element *spectra,
+               typename V::Element *data) {
+  for (int64_t i = 0; i < pairs->count; ++i, spectra += 4 * V::lanes) {
+    const FrequencyPair<V> pair = {{V::load(spectra), V::load(spectra + V::lanes)},
+                                   {V::load(spectra + 2 * V::lanes), V::load(spectra + 3 * V::lanes)}};
+    merge_pair<V>(pair, data + int64_t(pairs->places[2 * i]) * V::lanes,
+                  data + int64_t(pairs->places[2 * i + 1]) * V::lanes, V::set(pairs->twiddles[2 * i]),
+                  V::set(pairs->twiddles[2 * i + 1]));
+  }
+}
+
+/* LANES: each sequence has factors of its own. */
+template <class V, bool LANES>
+void fft_filter(const FftPairs<typename V::Element> *pairs, const typename V::Element *factors,
+                typename V::Element *data) {
+  constexpr int width = LANES ? V::lanes : 1;
+  for (int64_t i = 0; i < pairs->count; ++i, factors += 4 * width) {
+    auto *const a = data + int64_t(pairs->places[2 * i]) * V::lanes;
+    auto *const b = data + int64_t(pairs->places[2 * i + 1]) * V::lanes;
+    const V cosine = V::set(pairs->twiddles[2 * i]), sine = V::set(pairs->twiddles[2 * i + 1]);
+    V factor[4];
+    CONVKIT_UNROLL
+    for (int k = 0; k < 4; ++k) factor[k] = LANES ? V::load(factors + k * width) : V::set(factors[k]);
+    FrequencyPair<V> pair = split_pair<V>(a, b, cosine, sine);
+    pair.sum = times(pair.sum, factor[0], factor[1]);
+    pair.difference = times(pair.difference, factor[2], factor[3]);
+    merge_pair<V>(pair, a, b, cosine, sine);
+  }
+}
+
+/* sum + a conj(b) */
+template <class V>
+CONVKIT_INLINE void add_product(Complex<V> a, Complex<V> b, typename V::Element *sum) {
+  const V re = V::multiply_add(a.im, b.im, V::multiply_add(a.re, b.re, V::load(sum)));
+  const V im = V::subtract_product(a.re, b.im, V::multiply_add(a.im, b.re, V::load(sum + V::lanes)));
+  V::store(sum, re);
+  V::store(sum + V::lanes, im);
+}
+
+template <class V>
+void fft_correlate(const FftPairs<typename V::Element> *pairs, const typename V::Element *a,
+                   const typename V::Element *b, typename V::Element *sums) {
+  for (int64_t i = 0; i < pairs->count; ++i, sums += 4 * V::lanes) {
+    const int64_t one = int64_t(pairs->places[2 * i]) * V::lanes, other = int64_t(pairs->places[2 * i + 1]) * V::lanes;
+    const V cosine = V::set(pairs->twiddles[2 * i]), sine = V::set(pairs->twiddles[2 * i + 1]);
+    const FrequencyPair<V> x = split_pair<V>(a + one, a + other, cosine, sine);
+    const FrequencyPair<V> y = split_pair<V>(b + one, b + other, cosine, sine);
+    add_product(x.sum, y.sum, sums);
+    add_product(x.difference, y.difference, sums + 2 * V::lanes);
+  }
+}
+
+template <class V>
+void fft_panel(const FftPanel<typename V::Element> *call) {
+  using T = typename V::Element;
+  const int64_t tiles = call->tiles, pitch = call->pitch;
+  const T *re = call->re, *im = call->im;
+  T *row = call->panel;
+  for (int64_t c = 0; c < call->channels; ++c, re += tiles, im += tiles, row += 2 * pitch) {
+    for (int64_t t = 0; t < tiles; t += V::lanes) {
+      V::store(row + t, V::load(re + t));
+      V::store(row + pitch + t, V::negate(V::load(im + t)));
+    }
+    for (int64_t t = 0; t < tiles; t += V::lanes) {
+      V::store(row + tiles + t, V::load(im + t));
+      V::store(row + pitch + tiles + t, V::load(re + t));
+    }
+  }
+}
+
+template <class V>
+void fft_collect(const typename V::Element *bundles, int64_t step, int64_t count, int64_t vectors,
+                 typename V::Element *lines, int64_t pitch) {
+  for (int64_t b = 0; b < count; ++b) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      V::store(lines + v * pitch + b * V::lanes, V::load(bundles + b * step + v * V::lanes));
+    }
+  }
+}
+
+template <class V>
+void fft_distribute(const typename V::Element *lines, int64_t pitch, int64_t count, int64_t vectors,
+                    typename V::Element *bundles, int64_t step) {
+  for (int64_t b = 0; b < count; ++b) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      V::store(bundles + b * step + v * V::lanes, V::load(lines + v * pitch + b * V::lanes));
+    }
+  }
+}
+
+template <class V>
+constexpr FftSet<typename V::Element> fft_set() {
+  return {fft_line<V, false>,   fft_line<V, true>, fft_split<V>, fft_merge<V>,   fft_filter<V, true>,
+          fft_filter<V, false>, fft_correlate<V>,  fft_panel<V>, fft_collect<V>, fft_distribute<V>};
+}
