@@ -198,7 +198,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
 
 }  // namespace
 
-const Algorithm depthwise_algorithm = {"depthwise", refuses, block, pack, run, describe};
+const Algorithm depthwise_algorithm = {"depthwise", refuses, block, pack, run, describe, nullptr};
 
 int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count) {
   if (axis.adjoint) return count + axis.span;

@@ -303,6 +303,6 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
 
 }  // namespace
 
-const Algorithm direct_algorithm = {"direct", direct_refuses, block, pack, run, describe};
+const Algorithm direct_algorithm = {"direct", direct_refuses, block, pack, run, describe, nullptr};
 
 }  // namespace convkit

@@ -150,7 +150,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
 
 }  // namespace
 
-const Algorithm im2col_algorithm = {"im2col", refuses_nothing, block, pack, run, describe};
+const Algorithm im2col_algorithm = {"im2col", refuses_nothing, block, pack, run, describe, nullptr};
 
 template int64_t block_weights(const Problem &, const TileSet<float> &, int64_t, int64_t, int64_t, Blocking *);
 template int64_t block_weights(const Problem &, const TileSet<double> &, int64_t, int64_t, int64_t, Blocking *);

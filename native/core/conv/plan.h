@@ -12,6 +12,7 @@
 #include "direct_form.h"
 #include "problem.h"
 #include "taps.h"
+#include "winograd_form.h"
 
 namespace convkit {
 
@@ -46,6 +47,7 @@ struct ck_plan {
   convkit::Blocking blocking;
   convkit::DirectForm direct;       /* of the algorithm 'direct' */
   convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
+  convkit::WinogradForm winograd;   /* of the algorithm 'winograd' */
   bool small;                       /* stays on the calling thread */
   int64_t weights_bytes;
   ck_plan_info info;
@@ -70,6 +72,9 @@ struct Algorithm {
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
   ck_status (*run)(const RunContext &context);
   void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
+  /* Null: always worth it. Asked of what is not refused, unless the algorithm was asked for by name; gives null, or the
+   * reason why the next one is faster. Looks neither at batch nor at slots. */
+  const char *(*pays)(const Problem &problem, ck_pass pass, const KernelTable &kernels);
 };
 
 int32_t algorithm_count();

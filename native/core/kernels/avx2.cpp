@@ -3,6 +3,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_avx2.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace avx2 {
@@ -11,6 +12,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace avx2
 
@@ -19,7 +21,9 @@ const KernelTable kernels_avx2 = {"avx2",
                                   avx2::tile_set<avx2::VecF32, 6, 2, 16>(256),
                                   avx2::tile_set<avx2::VecF64, 6, 2, 16>(128),
                                   avx2::depthwise_set<avx2::VecF32, 8, 1>(),
-                                  avx2::depthwise_set<avx2::VecF64, 8, 1>()};
+                                  avx2::depthwise_set<avx2::VecF64, 8, 1>(),
+                                  avx2::winograd_set<avx2::VecF32>(),
+                                  avx2::winograd_set<avx2::VecF64>()};
 
 }  // namespace convkit
 #endif

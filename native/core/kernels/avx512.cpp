@@ -3,6 +3,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_avx512.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace avx512 {
@@ -11,6 +12,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace avx512
 
@@ -19,7 +21,9 @@ const KernelTable kernels_avx512 = {"avx512",
                                     avx512::tile_set<avx512::VecF32, 14, 2, 32>(256),
                                     avx512::tile_set<avx512::VecF64, 14, 2, 32>(128),
                                     avx512::depthwise_set<avx512::VecF32, 16, 3>(),
-                                    avx512::depthwise_set<avx512::VecF64, 16, 3>()};
+                                    avx512::depthwise_set<avx512::VecF64, 16, 3>(),
+                                    avx512::winograd_set<avx512::VecF32>(),
+                                    avx512::winograd_set<avx512::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -154,6 +154,39 @@ struct DepthwiseSet {
   void (*const *last_gradients)(const DepthwiseLastGradientCall<T> *);
 };
 
+/* The transforms of the Winograd algorithm, each along one axis (winograd_points.h). Lanes are tiles side by side, and
+ * whole vectors are read and, where it is not the final result, written.
+ *
+ *     data_row        out[p * out_step + t] = v_p of tile t; elements of tile b * inner + r of the row `in` are
+ *                     (b * outputs + i) * inner + r for i = 0 .. points - 1
+ *     data_columns    out[p * out_step + t] = v_p of the elements in[offsets[i] + t]
+ *     result_row      row `out`, by the same rule, from in[p * in_step + t]: `columns` elements are written
+ *     result_columns  out[i * out_step + t] = y_i of in[p * in_step + t], for i < outputs and exactly t < count
+ *
+ * The two of columns are done `repeat` times. The epilogue is that of one channel (rows) or of channels in lanes. */
+template <typename T>
+struct WinogradCall {
+  const T *in;
+  T *out;
+  int64_t in_step, out_step, count;
+  int64_t repeat, in_repeat, out_repeat;
+  const int64_t *offsets;
+  int64_t inner, columns;
+  int32_t outputs;
+  T *room; /* of rows: one line for each output of a tile, room_step apart */
+  int64_t room_step;
+  const Epilogue<T> *epilogue; /* of results, or null */
+};
+
+/* Indexed by the number of a scheme. */
+template <typename T>
+struct WinogradSet {
+  void (*const *data_row)(const WinogradCall<T> *);
+  void (*const *data_columns)(const WinogradCall<T> *);
+  void (*const *result_row)(const WinogradCall<T> *);
+  void (*const *result_columns)(const WinogradCall<T> *);
+};
+
 struct KernelTable {
   const char *name;
   int32_t fused; /* 1: multiply-adds round once, so results agree bit for bit with other fused tables */
@@ -161,6 +194,8 @@ struct KernelTable {
   TileSet<double> f64;
   DepthwiseSet<float> depthwise_f32;
   DepthwiseSet<double> depthwise_f64;
+  WinogradSet<float> winograd_f32;
+  WinogradSet<double> winograd_f64;
 };
 
 extern const KernelTable kernels_portable;

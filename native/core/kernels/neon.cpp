@@ -3,6 +3,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_neon.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace neon {
@@ -11,6 +12,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace neon
 
@@ -19,7 +21,9 @@ const KernelTable kernels_neon = {"neon",
                                   neon::tile_set<neon::VecF32, 8, 3, 32>(256),
                                   neon::tile_set<neon::VecF64, 8, 3, 32>(128),
                                   neon::depthwise_set<neon::VecF32, 16, 1>(),
-                                  neon::depthwise_set<neon::VecF64, 16, 1>()};
+                                  neon::depthwise_set<neon::VecF64, 16, 1>(),
+                                  neon::winograd_set<neon::VecF32>(),
+                                  neon::winograd_set<neon::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -2,6 +2,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_portable.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace portable {
@@ -10,6 +11,7 @@ namespace {
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace portable
 
@@ -18,6 +20,8 @@ const KernelTable kernels_portable = {"portable",
                                       portable::tile_set<portable::VecF32, 4, 2, 16>(256),
                                       portable::tile_set<portable::VecF64, 4, 2, 16>(128),
                                       portable::depthwise_set<portable::VecF32, 8, 1>(),
-                                      portable::depthwise_set<portable::VecF64, 8, 1>()};
+                                      portable::depthwise_set<portable::VecF64, 8, 1>(),
+                                      portable::winograd_set<portable::VecF32>(),
+                                      portable::winograd_set<portable::VecF64>()};
 
 }  // namespace convkit
