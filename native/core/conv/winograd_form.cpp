@@ -40,12 +40,6 @@ bool can_use(const WinogradAxis &axis, int32_t scheme) {
   return axis.taps == s.taps || (axis.taps > s.taps && s.outputs == s.taps);
 }
 
-/* The seven points are accurate enough on one axis only; see the table in README.md. */
-bool is_accurate(int32_t y, int32_t x) {
-  const auto points = [](int32_t i) { return kWinogradScheme[i].outputs + kWinogradScheme[i].taps - 1; };
-  return points(y) == 1 || points(x) == 1 || (points(y) < kMostPoints && points(x) < kMostPoints);
-}
-
 void use(int32_t scheme, WinogradAxis *axis) {
   const WinogradScheme s = kWinogradScheme[scheme];
   axis->scheme = scheme;
@@ -267,6 +261,12 @@ double choose_tile(const Problem &problem, const TileSet<T> &tiles, WinogradForm
 
 }  // namespace
 
+/* The seven points are accurate enough on one axis only; see the table in README.md. */
+bool winograd_is_accurate(int32_t y, int32_t x) {
+  const auto points = [](int32_t i) { return kWinogradScheme[i].outputs + kWinogradScheme[i].taps - 1; };
+  return points(y) == 1 || points(x) == 1 || (points(y) < kMostPoints && points(x) < kMostPoints);
+}
+
 const char *winograd_refuses(const Problem &problem, ck_pass pass) {
   if (pass == CK_WEIGHT_GRADIENT) return "the weight gradient has no such form";
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
@@ -274,7 +274,7 @@ const char *winograd_refuses(const Problem &problem, ck_pass pass) {
   if (const char *const reason = prepare(problem, pass, &f)) return reason;
   for (int32_t y = 0; y < kWinogradSchemes; ++y) {
     for (int32_t x = 0; x < kWinogradSchemes; ++x) {
-      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !is_accurate(y, x)) continue;
+      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !winograd_is_accurate(y, x)) continue;
       use(0, f.axes);
       use(y, f.axes + 1);
       use(x, f.axes + 2);
@@ -293,7 +293,7 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
   prepare(problem, pass, &f);
   for (int32_t y = 0; y < kWinogradSchemes; ++y) {
     for (int32_t x = 0; x < kWinogradSchemes; ++x) {
-      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !is_accurate(y, x)) continue;
+      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !winograd_is_accurate(y, x)) continue;
       use(0, f.axes);
       use(y, f.axes + 1);
       use(x, f.axes + 2);

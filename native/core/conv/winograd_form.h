@@ -39,7 +39,9 @@ struct WinogradAxis {
   int64_t tiles, block, blocks;
   int64_t halo; /* tiles behind a block, for its pieces */
   int64_t grid() const { return block + halo; }
-  int64_t positions(int64_t count) const { return (count + inner - 1) / inner * outputs * inner; }
+  int64_t positions(int64_t count) const {
+    return outputs == 1 ? count : (count + inner - 1) / inner * outputs * inner;
+  }
 };
 
 struct WinogradForm {
@@ -57,6 +59,9 @@ struct WinogradForm {
   int64_t room_step;
   int64_t parts, part_panels;
 };
+
+/* May these schemes be nested, y around x? The error of what remains is measured in native/test/winograd_test.cpp. */
+bool winograd_is_accurate(int32_t y, int32_t x);
 
 /* Null, or why the pass has no such form. */
 const char *winograd_refuses(const Problem &problem, ck_pass pass);
