@@ -7,8 +7,11 @@
 namespace convkit {
 namespace {
 
-constexpr int kMostTaps = 4;     /* of a scheme */
-constexpr int64_t kTogether = 16; /* rows transformed at a time */
+constexpr int64_t kWidestPanel = int64_t{kMostVectors} * 16, kFilterTaps = int64_t{kMostTaps} * kMostTaps;
+constexpr int64_t kRoom = 16384;      /* transformed elements on the stack: all points of one channel at least */
+constexpr int64_t kFilters = 128;     /* taps on the stack, of kFilterRows rows */
+constexpr int64_t kNoTap = INT64_MIN; /* the window of a tile is longer than a phase or plane */
+using Places = int64_t (*)[kFilterTaps];
 
 /* u[point] = sum of matrix[point][tap] * g[tap] along one axis. */
 struct FilterMatrix {
@@ -55,75 +58,94 @@ struct Packer {
   const Problem &problem;
   const WinogradForm &f;
   const T *weights;
+  const WinogradSet<T> &transforms;
   FilterMatrix y, x;
 
-  /* One sub-kernel of up to kTogether rows: g[tap y][tap x][row] to out[point][row], points `apart`. */
-  void transform(const double (*g)[kTogether], int64_t rows, T *out, int64_t apart) const {
-    double half[kMostPoints * kMostTaps][kTogether];
-    for (int64_t p = 0; p < y.points; ++p) {
-      for (int64_t j = 0; j < x.taps; ++j) {
-        double *const sum = half[p * x.taps + j];
-        for (int64_t r = 0; r < kTogether; ++r) sum[r] = 0;
-        for (int64_t i = 0; i < y.taps; ++i) {
-          const double entry = y.entry[p][i], *const from = g[i * x.taps + j];
-          if (entry == 0) continue; /* 0 times infinity is not a term */
-          for (int64_t r = 0; r < kTogether; ++r) sum[r] += entry * from[r];
-        }
-      }
+  /* Where tap number `tap` of a term's window lies in the weights of a row, from its channel on; -1: it is zero. */
+  int64_t tap_place(int64_t term, int64_t row, int64_t tap) const {
+    int64_t piece[3], plane[3], phase[3], window[3];
+    for (int a = 2; a >= 0; --a) piece[a] = term % f.axes[a].pieces, term /= f.axes[a].pieces;
+    for (int a = 2; a >= 0; --a) {
+      plane[a] = term % f.axes[a].geometry.planes;
+      term /= f.axes[a].geometry.planes;
     }
-    for (int64_t p = 0; p < y.points; ++p) {
-      for (int64_t q = 0; q < x.points; ++q, out += apart) {
-        double sum[kTogether] = {};
-        for (int64_t j = 0; j < x.taps; ++j) {
-          const double entry = x.entry[q][j], *const from = half[p * x.taps + j];
-          if (entry == 0) continue;
-          for (int64_t r = 0; r < kTogether; ++r) sum[r] += entry * from[r];
-        }
-        for (int64_t r = 0; r < rows; ++r) out[r] = static_cast<T>(sum[r]);
-      }
+    split_phase(f.store, f.store.phase_inner ? row % f.phases : row / f.rows, phase);
+    window[0] = piece[0];
+    window[1] = piece[1] * y.taps + tap / x.taps;
+    window[2] = piece[2] * x.taps + tap % x.taps;
+    int64_t number = 0;
+    for (int a = 0; a < 3; ++a) {
+      const int64_t at = tap_at(f.axes[a], plane[a], phase[a], window[a]);
+      if (at < 0) return -1;
+      number = number * problem.given.kernel[a] + f.axes[a].geometry.first_tap + at;
     }
+    return number;
   }
 
-  /* One piece of one plane of a source channel, for some rows of a panel. */
-  void pack_piece(const T *channel, int64_t first_row, int64_t rows, const int64_t plane[3], const int64_t piece[3],
-                  T *out) const {
-    const int64_t *const k = problem.given.kernel;
+  /* Where the taps of a term lie for each row of a panel. */
+  void list_places(int64_t term, int64_t first_row, int64_t rows, Places places) const {
     const int64_t row_step = f.axes[0].geometry.adjoint ? problem.weights.channel : problem.weights.feature;
-    double g[kMostTaps * kMostTaps][kTogether] = {};
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t row = first_row + r;
-      int64_t phase[3];
-      split_phase(f.store, f.store.phase_inner ? row % f.phases : row / f.rows, phase);
-      const T *const from = channel + (f.store.phase_inner ? row / f.phases : row % f.rows) * row_step;
-      const int64_t z = tap_at(f.axes[0], plane[0], phase[0], piece[0]);
-      for (int64_t i = 0; z >= 0 && i < y.taps; ++i) {
-        const int64_t v = tap_at(f.axes[1], plane[1], phase[1], piece[1] * y.taps + i);
-        for (int64_t j = 0; v >= 0 && j < x.taps; ++j) {
-          const int64_t h = tap_at(f.axes[2], plane[2], phase[2], piece[2] * x.taps + j);
-          if (h < 0) continue;
-          const int64_t tap = ((f.axes[0].geometry.first_tap + z) * k[1] + f.axes[1].geometry.first_tap + v) * k[2] +
-                              f.axes[2].geometry.first_tap + h;
-          g[i * x.taps + j][r] = static_cast<double>(from[tap * problem.weights.tap]);
+      for (int64_t tap = 0; tap < y.taps * x.taps; ++tap) {
+        const int64_t number = tap_place(term, row, tap), of_row = f.store.phase_inner ? row / f.phases : row % f.rows;
+        places[r][tap] = number < 0 ? kNoTap : of_row * row_step + number * problem.weights.tap;
+      }
+    }
+  }
+
+  /* One term of some source channels, for up to kFilterRows rows: out[point * apart + channel * out_step + row]. */
+  void pack_rows(const T *origin, int64_t channels, int64_t channel_step, const int64_t (*places)[kFilterTaps],
+                 int64_t rows, T *out, int64_t apart, int64_t out_step) const {
+    const int64_t taps = y.taps * x.taps;
+    double filters[kFilters][kFilterRows];
+    for (int64_t r = 0; r < rows; ++r) { /* a row's kernels are neighbours in most layouts of weights */
+      for (int64_t c = 0; c < channels; ++c) {
+        const T *const from = origin + c * channel_step;
+        for (int64_t tap = 0; tap < taps; ++tap) {
+          const int64_t at = places[r][tap];
+          filters[c * taps + tap][r] = at == kNoTap ? 0 : static_cast<double>(from[at]);
         }
       }
     }
-    transform(g, rows, out, f.depth * f.panels.step);
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        for (int64_t r = rows; r < kFilterRows; ++r) filters[c * taps + tap][r] = 0;
+      }
+      const WinogradFilterCall<T> call = {y.entry, x.entry, y.points, x.points, y.taps, x.taps, filters + c * taps,
+                                          out + c * out_step, apart, rows};
+      transforms.filter(&call);
+    }
   }
 
+  /* Transformed kernels go to all points at once, far apart: so they are collected for some channels first. */
   void pack_panel(int64_t group, int64_t panel, T *out) const {
     const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
     const auto &w = problem.weights;
     const int64_t channel_step = f.axes[0].geometry.adjoint ? w.feature : w.channel;
     const T *const origin = weights + w.origin + group * problem.group_features * w.feature;
-    if (rows < f.panels.step) fill_zeros(out, f.points * f.depth * f.panels.step);
-    const int64_t pieces = f.axes[0].pieces * f.axes[1].pieces * f.axes[2].pieces;
-    for (int64_t k = 0; k < f.depth; ++k) {
-      int64_t piece[3], plane[3], rest = k;
-      for (int a = 2; a >= 0; --a) piece[a] = rest % f.axes[a].pieces, rest /= f.axes[a].pieces;
-      for (int a = 2; a >= 0; --a) plane[a] = rest % f.axes[a].geometry.planes, rest /= f.axes[a].geometry.planes;
-      const T *const channel = origin + k / (pieces * f.planes) * channel_step;
-      for (int64_t r = 0; r < rows; r += kTogether) {
-        pack_piece(channel, first_row + r, smaller(kTogether, rows - r), plane, piece, out + k * f.panels.step + r);
+    const int64_t step = f.panels.step, terms = f.depth / f.channels;
+    int64_t places[kWidestPanel][kFilterTaps];
+    T room[kRoom] = {}; /* what lies between rows and step stays zero */
+    const int64_t most = smaller(kRoom / (f.points * step), kFilters / (y.taps * x.taps));
+    const int64_t together = clamp(most, 1, f.channels);
+    for (int64_t term = 0; term < terms; ++term) {
+      list_places(term, first_row, rows, places);
+      for (int64_t c = 0; c < f.channels; c += together) {
+        const int64_t channels = smaller(together, f.channels - c), apart = together * step;
+        for (int64_t r = 0; r < rows; r += kFilterRows) {
+          pack_rows(origin + c * channel_step, channels, channel_step, places + r, smaller(kFilterRows, rows - r),
+                    room + r, apart, step);
+        }
+        for (int64_t p = 0; p < f.points; ++p) {
+          T *const to = out + (p * f.depth + c * terms + term) * step;
+          const T *const from = room + p * apart;
+          if (terms == 1) {
+            copy_run(from, channels * step, to);
+          } else {
+            for (int64_t i = 0; i < channels; ++i) copy_run(from + i * step, step, to + i * terms * step);
+          }
+        }
       }
     }
   }
@@ -134,8 +156,8 @@ struct Packer {
 template <typename T>
 ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const WinogradForm &f = plan.winograd;
-  const Packer<T> packer = {plan.problem, f, static_cast<const T *>(weights), FilterMatrix(f.axes[1].scheme),
-                            FilterMatrix(f.axes[2].scheme)};
+  const Packer<T> packer = {plan.problem, f, static_cast<const T *>(weights), winograd_of<T>(*plan.kernels),
+                            FilterMatrix(f.axes[1].scheme), FilterMatrix(f.axes[2].scheme)};
   const auto pack = [&](int64_t unit, int32_t) {
     packer.pack_panel(unit / f.panels.count, unit % f.panels.count,
                       reinterpret_cast<T *>(packed) + unit * f.points * f.depth * f.panels.step);

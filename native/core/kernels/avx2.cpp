@@ -22,8 +22,8 @@ const KernelTable kernels_avx2 = {"avx2",
                                   avx2::tile_set<avx2::VecF64, 6, 2, 16>(128),
                                   avx2::depthwise_set<avx2::VecF32, 8, 1>(),
                                   avx2::depthwise_set<avx2::VecF64, 8, 1>(),
-                                  avx2::winograd_set<avx2::VecF32>(),
-                                  avx2::winograd_set<avx2::VecF64>()};
+                                  avx2::winograd_set<avx2::VecF32, avx2::VecF64>(),
+                                  avx2::winograd_set<avx2::VecF64, avx2::VecF64>()};
 
 }  // namespace convkit
 #endif

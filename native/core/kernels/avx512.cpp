@@ -22,8 +22,8 @@ const KernelTable kernels_avx512 = {"avx512",
                                     avx512::tile_set<avx512::VecF64, 14, 2, 32>(128),
                                     avx512::depthwise_set<avx512::VecF32, 16, 3>(),
                                     avx512::depthwise_set<avx512::VecF64, 16, 3>(),
-                                    avx512::winograd_set<avx512::VecF32>(),
-                                    avx512::winograd_set<avx512::VecF64>()};
+                                    avx512::winograd_set<avx512::VecF32, avx512::VecF64>(),
+                                    avx512::winograd_set<avx512::VecF64, avx512::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -178,6 +178,18 @@ struct WinogradCall {
   const Epilogue<T> *epilogue; /* of results, or null */
 };
 
+/* out[(p * x_points + q) * out_step + r] = sum over taps i, j of y[p][i] * x[q][j] * filter[i * x_taps + j][r], for
+ * rows r < rows; rounded once. */
+constexpr int32_t kFilterRows = 16;
+template <typename T>
+struct WinogradFilterCall {
+  const double (*y)[4], (*x)[4]; /* the matrices of both axes */
+  int64_t y_points, x_points, y_taps, x_taps;
+  const double (*filter)[kFilterRows];
+  T *out;
+  int64_t out_step, rows;
+};
+
 /* Indexed by the number of a scheme. */
 template <typename T>
 struct WinogradSet {
@@ -185,6 +197,7 @@ struct WinogradSet {
   void (*const *data_columns)(const WinogradCall<T> *);
   void (*const *result_row)(const WinogradCall<T> *);
   void (*const *result_columns)(const WinogradCall<T> *);
+  void (*filter)(const WinogradFilterCall<T> *);
 };
 
 struct KernelTable {

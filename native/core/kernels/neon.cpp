@@ -22,8 +22,8 @@ const KernelTable kernels_neon = {"neon",
                                   neon::tile_set<neon::VecF64, 8, 3, 32>(128),
                                   neon::depthwise_set<neon::VecF32, 16, 1>(),
                                   neon::depthwise_set<neon::VecF64, 16, 1>(),
-                                  neon::winograd_set<neon::VecF32>(),
-                                  neon::winograd_set<neon::VecF64>()};
+                                  neon::winograd_set<neon::VecF32, neon::VecF64>(),
+                                  neon::winograd_set<neon::VecF64, neon::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -21,7 +21,7 @@ const KernelTable kernels_portable = {"portable",
                                       portable::tile_set<portable::VecF64, 4, 2, 16>(128),
                                       portable::depthwise_set<portable::VecF32, 8, 1>(),
                                       portable::depthwise_set<portable::VecF64, 8, 1>(),
-                                      portable::winograd_set<portable::VecF32>(),
-                                      portable::winograd_set<portable::VecF64>()};
+                                      portable::winograd_set<portable::VecF32, portable::VecF64>(),
+                                      portable::winograd_set<portable::VecF64, portable::VecF64>()};
 
 }  // namespace convkit

@@ -53,7 +53,7 @@ struct WinogradPoints<7> {
 struct WinogradScheme {
   int32_t outputs, taps;
 };
-constexpr int32_t kWinogradSchemes = 8, kMostPoints = 7, kMostOutputs = 5;
+constexpr int32_t kWinogradSchemes = 8, kMostPoints = 7, kMostTaps = 4;
 constexpr WinogradScheme kWinogradScheme[kWinogradSchemes] = {{1, 1}, {2, 3}, {3, 2}, {3, 3},
                                                               {4, 3}, {5, 2}, {3, 4}, {4, 4}};
 
