@@ -3,4 +3,4 @@
  * (the TypeScript one checks the name and ignores it). Fixed by `algorithms` in native/core/conv/plan.cpp; the loader
  * refuses an addon whose list differs.
  */
-export const ALGORITHMS: readonly string[] = ['fft', 'depthwise', 'direct', 'im2col']
+export const ALGORITHMS: readonly string[] = ['fft', 'depthwise', 'winograd', 'direct', 'im2col']

@@ -34,6 +34,9 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/problem.cpp
     ${CONVKIT_CORE_DIR}/conv/taps.cpp
     ${CONVKIT_CORE_DIR}/conv/weight_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/winograd.cpp
+    ${CONVKIT_CORE_DIR}/conv/winograd_form.cpp
+    ${CONVKIT_CORE_DIR}/conv/winograd_weights.cpp
     ${CONVKIT_CORE_DIR}/cpu/dispatch.cpp
     ${CONVKIT_CORE_DIR}/cpu/features.cpp
     ${CONVKIT_CORE_DIR}/gemm/gemm.cpp
@@ -59,4 +62,5 @@ set(CONVKIT_TEST_SOURCES
     ${CONVKIT_TEST_DIR}/main.cpp
     ${CONVKIT_TEST_DIR}/pass_test.cpp
     ${CONVKIT_TEST_DIR}/problems.cpp
-    ${CONVKIT_TEST_DIR}/tile_test.cpp)
+    ${CONVKIT_TEST_DIR}/tile_test.cpp
+    ${CONVKIT_TEST_DIR}/winograd_test.cpp)

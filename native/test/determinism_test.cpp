@@ -46,7 +46,7 @@ void check_bits(const ck_problem &p, Random &random, const std::string &algorith
         CHECK(ok && same_bits(first, out),
               algorithm + " " + describe(p, isa.c_str()) + " slots " + std::to_string(slots));
       }
-      if (!convkit::find_kernel_table(isa.c_str())->fused) continue;
+      if (!convkit::find_kernel_table(isa.c_str())->fused || !is_exact(algorithm)) continue;
       if (!have_fused) std::memcpy(fused.data(), first.data(), first.size() * sizeof(T));
       have_fused = true;
       CHECK(same_bits(fused, first),
@@ -138,10 +138,13 @@ void check_error(const ck_problem &p, Random &random) {
         }
         /* |error| <= terms * unit roundoff * sum |terms|, and the reference's own; nowhere near is normal */
         const double bound = (terms[pass] + 1) * static_cast<double>(std::numeric_limits<T>::epsilon());
+        /* Transforms mix a result with its neighbours; winograd_test.cpp has a closer look. */
+        double greatest = 0;
+        for (const double x : results[1][pass]) greatest = std::fmax(greatest, x);
         bool close = true;
         for (size_t i = 0; i < out.size(); ++i) {
           const double error = std::fabs(static_cast<double>(out[i]) - results[0][pass][i]);
-          close = close && error <= bound * results[1][pass][i];
+          close = close && error <= bound * (is_exact(algorithm) ? results[1][pass][i] : 16 * greatest);
         }
         CHECK(close, algorithm + " " + describe(p, isa.c_str()) + " pass " + std::to_string(pass));
       }

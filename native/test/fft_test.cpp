@@ -33,7 +33,7 @@ void compare_fft(const ck_problem &p, Random &random, int32_t slots) {
       if (status == CK_UNSUPPORTED) continue;
       bool same = status == CK_OK;
       for (size_t i = 0; i < out.size(); ++i) {
-        same = same && equals("fft", static_cast<double>(out[i]), static_cast<double>(base[i]));
+        same = same && agrees(out[i], static_cast<double>(base[i]), "fft");
       }
       CHECK(same, describe(p, isa.c_str()) + " pass " + std::to_string(pass));
     }

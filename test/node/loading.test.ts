@@ -38,7 +38,7 @@ describe.each(['esm', 'cjs'] as const)('without native code, %s', (module) => {
       backend: 'typescript',
       isa: 'typescript',
       isas: [],
-      algorithms: ['fft', 'depthwise', 'direct', 'im2col'],
+      algorithms: ['fft', 'depthwise', 'winograd', 'direct', 'im2col'],
     })
     expect(reported.info.reason).toBe(`no convkit.node in ${join(from, 'build')}`)
     expect(reported.info).not.toHaveProperty('binary')

@@ -226,8 +226,11 @@ const char *direct_refuses(const Problem &problem, ck_pass pass) {
   return "the source under the smallest band does not fit into the cache";
 }
 
+namespace {
+
+/* The better of both ways to order phases, and its cost per term of a chain. */
 template <typename T>
-void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form) {
+double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, DirectForm *form) {
   DirectForm joint, separate;
   prepare(problem, pass, &joint);
   separate = joint;
@@ -239,9 +242,30 @@ void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &ti
     return bands * choose_direct_tile(problem, tiles, f);
   };
   const double joint_cost = possible[0] ? cost(&joint) : 0, separate_cost = possible[1] ? cost(&separate) : 0;
-  *form = possible[0] && (!possible[1] || joint_cost <= separate_cost) ? joint : separate;
+  const bool join = possible[0] && (!possible[1] || joint_cost <= separate_cost);
+  *form = join ? joint : separate;
+  return join ? joint_cost : separate_cost;
+}
+
+}  // namespace
+
+template <typename T>
+void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form) {
+  choose_form(problem, pass, tiles, form);
   finish_form(problem, slots, form);
 }
+
+template <typename T>
+double direct_cost(const Problem &problem, ck_pass pass, const TileSet<T> &tiles) {
+  if (direct_refuses(problem, pass)) return -1;
+  DirectForm f;
+  const double cost = choose_form(problem, pass, tiles, &f);
+  const double terms = static_cast<double>(f.axes[0].taps * f.axes[1].taps * f.axes[2].taps * f.channels);
+  return cost * terms / static_cast<double>(f.phases) * static_cast<double>(problem.given.groups);
+}
+
+template double direct_cost(const Problem &, ck_pass, const TileSet<float> &);
+template double direct_cost(const Problem &, ck_pass, const TileSet<double> &);
 
 template void make_direct_form(const Problem &, ck_pass, const TileSet<float> &, int32_t, DirectForm *);
 template void make_direct_form(const Problem &, ck_pass, const TileSet<double> &, int32_t, DirectForm *);

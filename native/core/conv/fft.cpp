@@ -12,10 +12,9 @@ constexpr int64_t kLeastTaps = 16;
 /* It must win clearly: the model is coarse, and others use less memory. */
 constexpr double kMargin = 1.25;
 
-const char *unprofitable(const Problem &problem, ck_pass pass) {
+const char *unprofitable(const Problem &problem, ck_pass pass, const KernelTable &) {
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
   if (problem.taps < kLeastTaps || problem.flops / 2 < kLeastWork * images) return "few taps, or little work";
-  if (const char *const reason = fft_refuses(problem, pass)) return reason;
   FftForm form;
   fft_axes(problem, pass, &form);
   /* Nothing is known of how often packed weights are used: once must do. */

@@ -13,6 +13,7 @@
 #include "fft.h"
 #include "problem.h"
 #include "taps.h"
+#include "winograd_form.h"
 
 namespace convkit {
 
@@ -50,6 +51,7 @@ struct ck_plan {
   convkit::DirectForm direct;       /* of the algorithm 'direct' */
   convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
   convkit::FftForm fft;             /* of the algorithm 'fft' */
+  convkit::WinogradForm winograd;   /* of the algorithm 'winograd' */
   bool small;                       /* stays on the calling thread */
   int64_t weights_bytes;
   ck_plan_info info;
@@ -75,8 +77,9 @@ struct Algorithm {
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
   ck_status (*run)(const RunContext &context);
   void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
-  /* Asked first, and only when none is named: why it would not pay, or null. A null pointer: it always pays. */
-  const char *(*unprofitable)(const Problem &problem, ck_pass pass);
+  /* Asked of what is not refused, unless the algorithm was asked for by name: why the next one is faster, or null.
+   * Looks neither at batch nor at slots. A null pointer: it always pays. */
+  const char *(*unprofitable)(const Problem &problem, ck_pass pass, const KernelTable &kernels);
 };
 
 int32_t algorithm_count();

@@ -3,6 +3,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_avx2.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace avx2 {
@@ -12,6 +13,7 @@ namespace {
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
 #include "fft.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace avx2
 
@@ -22,7 +24,9 @@ const KernelTable kernels_avx2 = {"avx2",
                                   avx2::depthwise_set<avx2::VecF32, 8, 1>(),
                                   avx2::depthwise_set<avx2::VecF64, 8, 1>(),
                                   avx2::fft_set<avx2::VecF32>(),
-                                  avx2::fft_set<avx2::VecF64>()};
+                                  avx2::fft_set<avx2::VecF64>(),
+                                  avx2::winograd_set<avx2::VecF32, avx2::VecF64>(),
+                                  avx2::winograd_set<avx2::VecF64, avx2::VecF64>()};
 
 }  // namespace convkit
 #endif

@@ -3,6 +3,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_avx512.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace avx512 {
@@ -12,6 +13,7 @@ namespace {
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
 #include "fft.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace avx512
 
@@ -22,7 +24,9 @@ const KernelTable kernels_avx512 = {"avx512",
                                     avx512::depthwise_set<avx512::VecF32, 16, 3>(),
                                     avx512::depthwise_set<avx512::VecF64, 16, 3>(),
                                     avx512::fft_set<avx512::VecF32>(),
-                                    avx512::fft_set<avx512::VecF64>()};
+                                    avx512::fft_set<avx512::VecF64>(),
+                                    avx512::winograd_set<avx512::VecF32, avx512::VecF64>(),
+                                    avx512::winograd_set<avx512::VecF64, avx512::VecF64>()};
 
 }  // namespace convkit
 #endif

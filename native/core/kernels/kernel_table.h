@@ -206,6 +206,52 @@ struct FftSet {
   void (*distribute)(const T *lines, int64_t pitch, int64_t count, int64_t vectors, T *bundles, int64_t step);
 };
 
+/* The transforms of the Winograd algorithm, each along one axis (winograd_points.h). Lanes are tiles side by side, and
+ * whole vectors are read and, where it is not the final result, written.
+ *
+ *     data_row        out[p * out_step + t] = v_p of tile t; elements of tile b * inner + r of the row `in` are
+ *                     (b * outputs + i) * inner + r for i = 0 .. points - 1
+ *     data_columns    out[p * out_step + t] = v_p of the elements in[offsets[i] + t]
+ *     result_row      row `out`, by the same rule, from in[p * in_step + t]: `columns` elements are written
+ *     result_columns  out[i * out_step + t] = y_i of in[p * in_step + t], for i < outputs and exactly t < count
+ *
+ * The two of columns are done `repeat` times. The epilogue is that of one channel (rows) or of channels in lanes. */
+template <typename T>
+struct WinogradCall {
+  const T *in;
+  T *out;
+  int64_t in_step, out_step, count;
+  int64_t repeat, in_repeat, out_repeat;
+  const int64_t *offsets;
+  int64_t inner, columns;
+  int32_t outputs;
+  T *room; /* of rows: one line for each output of a tile, room_step apart */
+  int64_t room_step;
+  const Epilogue<T> *epilogue; /* of results, or null */
+};
+
+/* out[(p * x_points + q) * out_step + r] = sum over taps i, j of y[p][i] * x[q][j] * filter[i * x_taps + j][r], for
+ * rows r < rows; rounded once. */
+constexpr int32_t kFilterRows = 16;
+template <typename T>
+struct WinogradFilterCall {
+  const double (*y)[4], (*x)[4]; /* the matrices of both axes */
+  int64_t y_points, x_points, y_taps, x_taps;
+  const double (*filter)[kFilterRows];
+  T *out;
+  int64_t out_step, rows;
+};
+
+/* Indexed by the number of a scheme. */
+template <typename T>
+struct WinogradSet {
+  void (*const *data_row)(const WinogradCall<T> *);
+  void (*const *data_columns)(const WinogradCall<T> *);
+  void (*const *result_row)(const WinogradCall<T> *);
+  void (*const *result_columns)(const WinogradCall<T> *);
+  void (*filter)(const WinogradFilterCall<T> *);
+};
+
 struct KernelTable {
   const char *name;
   int32_t fused; /* 1: multiply-adds round once, so results agree bit for bit with other fused tables */
@@ -215,6 +261,8 @@ struct KernelTable {
   DepthwiseSet<double> depthwise_f64;
   FftSet<float> fft_f32;
   FftSet<double> fft_f64;
+  WinogradSet<float> winograd_f32;
+  WinogradSet<double> winograd_f64;
 };
 
 extern const KernelTable kernels_portable;

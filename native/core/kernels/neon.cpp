@@ -3,6 +3,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_neon.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace neon {
@@ -12,6 +13,7 @@ namespace {
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
 #include "fft.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace neon
 
@@ -22,7 +24,9 @@ const KernelTable kernels_neon = {"neon",
                                   neon::depthwise_set<neon::VecF32, 16, 1>(),
                                   neon::depthwise_set<neon::VecF64, 16, 1>(),
                                   neon::fft_set<neon::VecF32>(),
-                                  neon::fft_set<neon::VecF64>()};
+                                  neon::fft_set<neon::VecF64>(),
+                                  neon::winograd_set<neon::VecF32, neon::VecF64>(),
+                                  neon::winograd_set<neon::VecF64, neon::VecF64>()};
 
 }  // namespace convkit
 #endif

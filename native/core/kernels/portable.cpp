@@ -2,6 +2,7 @@
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_portable.h"
+#include "winograd_points.h"
 
 namespace convkit {
 namespace portable {
@@ -11,6 +12,7 @@ namespace {
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"
 #include "fft.inl.h"
+#include "winograd.inl.h"
 }  // namespace
 }  // namespace portable
 
@@ -21,6 +23,8 @@ const KernelTable kernels_portable = {"portable",
                                       portable::depthwise_set<portable::VecF32, 8, 1>(),
                                       portable::depthwise_set<portable::VecF64, 8, 1>(),
                                       portable::fft_set<portable::VecF32>(),
-                                      portable::fft_set<portable::VecF64>()};
+                                      portable::fft_set<portable::VecF64>(),
+                                      portable::winograd_set<portable::VecF32, portable::VecF64>(),
+                                      portable::winograd_set<portable::VecF64, portable::VecF64>()};
 
 }  // namespace convkit

@@ -1,0 +1,27 @@
+/* Convolution by Toom-Cook / Winograd transforms: the gather of the direct algorithm with fewer multiplications. See
+ * winograd_form.h for how work is cut, kernels/winograd_points.h for the transforms. */
+#ifndef CONVKIT_CONV_WINOGRAD_H
+#define CONVKIT_CONV_WINOGRAD_H
+
+#include "plan.h"
+
+namespace convkit {
+
+extern const Algorithm winograd_algorithm;
+
+template <typename T>
+ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
+
+template <typename T>
+const WinogradSet<T> &winograd_of(const KernelTable &table);
+template <>
+inline const WinogradSet<float> &winograd_of(const KernelTable &table) {
+  return table.winograd_f32;
+}
+template <>
+inline const WinogradSet<double> &winograd_of(const KernelTable &table) {
+  return table.winograd_f64;
+}
+
+}  // namespace convkit
+#endif

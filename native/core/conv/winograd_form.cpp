@@ -1,0 +1,338 @@
+#include "winograd_form.h"
+
+#include "../util/numbers.h"
+
+namespace convkit {
+namespace {
+
+/* Sizes of V that are tried. The least fit into a second-level cache of 1 MiB beside everything else; more is taken
+ * where large weights pass by too often otherwise. */
+constexpr int64_t kLeastData = 96 << 10, kMostData = 4 << 20;
+constexpr int64_t kNearData = 640 << 10; /* what stays in the second-level cache */
+constexpr int64_t kChunkBytes = 64 << 10;
+constexpr int64_t kMostAxisTaps = 64, kMostPhases = 256;
+
+constexpr int64_t kUnitsPerSlot = 4;
+constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again */
+
+int64_t element_bytes(const Problem &problem) { return problem.given.image_type == CK_FLOAT32 ? 4 : 8; }
+
+const char *make_axis(WinogradAxis *axis) {
+  DirectAxis &g = axis->geometry;
+  axis->inner = 1;
+  axis->taps = g.taps;
+  if (g.adjoint && g.stride > 1) {
+    if (g.dilation > 1) return "phases of a dilated kernel cannot be joint";
+    axis->taps = ceil_div(g.taps, g.stride);
+  } else if (g.dilation % g.stride == 0) {
+    axis->inner = g.taps > 1 ? g.dilation / g.stride : 1;
+  } else if (g.dilation > 1) {
+    return "strides that do not divide the dilation";
+  } else {
+    axis->taps = ceil_div(g.taps, g.planes);
+  }
+  if (axis->taps > kMostAxisTaps) return "the kernel is too long";
+  return nullptr;
+}
+
+bool can_use(const WinogradAxis &axis, int32_t scheme) {
+  const WinogradScheme s = kWinogradScheme[scheme];
+  return axis.taps == s.taps || (axis.taps > s.taps && s.outputs == s.taps);
+}
+
+void use(int32_t scheme, WinogradAxis *axis) {
+  const WinogradScheme s = kWinogradScheme[scheme];
+  axis->scheme = scheme;
+  axis->outputs = s.outputs;
+  axis->points = s.outputs + s.taps - 1;
+  axis->pieces = ceil_div(axis->taps, s.taps);
+  axis->piece_step = s.taps / s.outputs * axis->inner;
+  axis->halo = (axis->pieces - 1) * axis->piece_step;
+  DirectAxis &g = axis->geometry;
+  const int64_t run = s.outputs * axis->inner;
+  axis->tiles = g.count / run * axis->inner + smaller(axis->inner, g.count % run);
+  /* Taps of zeros that fill up the last piece read as far as real ones do. */
+  g.span = (axis->pieces * s.taps - 1) * axis->inner;
+  g.span_begin = g.adjoint ? -g.span : 0;
+}
+
+const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
+  *f = {};
+  DirectAxis axes[3];
+  if (const char *const reason = direct_axes(problem, pass, axes)) return reason;
+  f->planes = f->phases = 1;
+  for (int a = 0; a < 3; ++a) {
+    f->axes[a].geometry = axes[a];
+    if (const char *const reason = make_axis(f->axes + a)) return reason;
+    f->planes *= axes[a].planes;
+    f->phases *= axes[a].phases;
+    if (f->planes > kMostPhases || f->phases > kMostPhases) return "the stride is too large";
+  }
+  if (f->axes[1].taps == 1 && f->axes[2].taps == 1) return "one tap along both axes";
+  const bool adjoint = pass == CK_ADJOINT;
+  f->channels = adjoint ? problem.group_features : problem.group_channels;
+  f->rows = adjoint ? problem.group_channels : problem.group_features;
+  f->product_rows = f->rows * f->phases;
+  return nullptr;
+}
+
+/* The largest block whose data are at most `most` elements; false if there is none. */
+bool choose_block(int64_t most, WinogradForm *f) {
+  const double per_tile = static_cast<double>(f->points * f->channels * f->planes);
+  double left = static_cast<double>(most) / per_tile;
+  for (int a = 0; a < 3; ++a)
+    left /= static_cast<double>(smaller(f->axes[a].inner, f->axes[a].tiles) + f->axes[a].halo);
+  if (left < 1) return false;
+  for (int a = 2; a >= 0; --a) {
+    WinogradAxis &axis = f->axes[a];
+    const int64_t least = smaller(axis.inner, axis.tiles);
+    left *= static_cast<double>(least + axis.halo);
+    int64_t room = axis.tiles;
+    if (left < static_cast<double>(axis.tiles + axis.halo)) {
+      room = larger(static_cast<int64_t>(left) - axis.halo, least);
+    }
+    axis.block = smaller(round_up(balanced(axis.tiles, room), axis.inner), axis.tiles);
+    if (axis.block + axis.halo > static_cast<int64_t>(left) && axis.block > axis.inner) axis.block -= axis.inner;
+    axis.blocks = ceil_div(axis.tiles, axis.block);
+    left /= static_cast<double>(axis.grid());
+  }
+  return true;
+}
+
+/* Tiles side by side in V under a whole block, with those that lie between its rows. */
+int64_t block_lanes(const WinogradForm &f) {
+  const int64_t y = f.axes[1].grid(), x = f.axes[2].grid();
+  return ((f.axes[0].block - 1) * y + f.axes[1].block - 1) * x + f.axes[2].block;
+}
+
+/* ---- the cost model; the unit is one multiply-add of a whole vector, about a cycle ---- */
+
+constexpr double kLeastTile = 8, kVectorLoad = 2, kBroadcast = 1, kTileStart = 20;
+/* A vector of an operand that comes from the second-level cache; elements that come from beyond it, in vectors. */
+constexpr double kNear = 0.25, kFar = 5;
+/* Transforms: a vector through one of them, with its share of arithmetic; splitting or merging tiles, per element of
+ * a row in vectors; a call. */
+constexpr double kTransformed = 3, kSplit = 4, kCall = 12;
+/* Staged results on their way, per vector. */
+constexpr double kStaged = 6, kTurned = 20;
+
+struct Cost {
+  const WinogradForm &f;
+  int64_t lanes;
+
+  double vectors(int64_t count) const { return static_cast<double>(ceil_div(count, lanes)); }
+  double number(int64_t x) const { return static_cast<double>(x); }
+
+  double tile(int64_t rows, int64_t width) const {
+    const double products = number(rows * width);
+    double cost = kVectorLoad * number(width) + kBroadcast * number(rows);
+    if (cost < kLeastTile) cost = kLeastTile;
+    if (cost < products) cost = products;
+    return cost + kNear * number(width) + (kTileStart + 2 * products) / number(f.depth);
+  }
+  /* `count` rows or lanes in tiles of at most `most`. */
+  template <typename One>
+  double cut(int64_t count, int64_t most, const One &one) const {
+    const int64_t rest = count % most;
+    return number(count / most) * one(most) + (rest > 0 ? one(rest) : 0);
+  }
+  double products() const {
+    const int64_t width = block_lanes(f);
+    const auto strip = [&](int64_t rows, int64_t across) {
+      return cut(ceil_div(across, lanes), f.vectors, [&](int64_t v) { return tile(rows, v); });
+    };
+    const double cost =
+        f.tiles_in_lanes
+            ? cut(f.product_rows, f.panels.width, [&](int64_t rows) { return strip(rows, width); })
+            : cut(width, balanced(width, f.height), [&](int64_t rows) { return strip(rows, f.product_rows); });
+    return cost * number(f.depth * f.points);
+  }
+  double memory(int64_t bytes) const {
+    const double data = number(f.points * f.data_step),
+                 weights = number(f.points * f.depth) * number(f.panels.count * f.panels.step);
+    double far = 0;
+    if (data * number(bytes) > number(kNearData)) far += data * number(f.panels.count);
+    if ((data + weights) * number(bytes) > number(kNearData)) far += weights;
+    return far / number(lanes) * kFar;
+  }
+  double data() const {
+    const WinogradAxis &y = f.axes[1], &x = f.axes[2];
+    const double rows = number(y.positions(y.block) + y.geometry.span);
+    double cost = rows * (kCall + vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
+    if (y.points > 1)
+      cost += number(x.points) * (kCall + vectors(y.grid() * x.grid()) * kTransformed * number(y.points));
+    return cost * number(f.channels * f.planes * f.axes[0].grid());
+  }
+  double results() const {
+    const WinogradAxis &z = f.axes[0], &y = f.axes[1], &x = f.axes[2];
+    const int64_t tiles = z.block * y.block * x.block, width = block_lanes(f);
+    const double outputs = number(tiles * y.outputs * x.outputs) * number(f.product_rows) / number(lanes);
+    double cost;
+    if (f.tiles_in_lanes) {
+      cost = y.points > 1 ? number(x.points) * vectors(width) * kTransformed * number(y.points) : 0;
+      cost += number(z.block * y.block * y.outputs) *
+              (kCall + vectors(x.block) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
+      cost *= number(f.product_rows);
+    } else {
+      cost = number(tiles) * vectors(f.product_rows) * kTransformed *
+             number(x.points * (y.points > 1 ? y.points : 0) + y.outputs * x.points);
+      cost += number(tiles) * number(f.panels.count) * 3 * kCall;
+    }
+    if (!f.in_place) cost += outputs * (f.tiles_in_lanes == f.store.phase_inner ? kStaged : kTurned);
+    return cost;
+  }
+};
+
+/* Sizes that follow from the block and the panels. */
+void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
+  const WinogradAxis &z = f->axes[0], &y = f->axes[1], &x = f->axes[2];
+  const int64_t tiles = z.grid() * y.grid() * x.grid();
+  f->tile_step = round_up(tiles, 4);
+  /* Odd numbers of cache lines, so that points do not fall onto the same sets. */
+  const auto odd_lines = [](int64_t elements) { return 16 * (ceil_div(elements, 16) | 1); };
+  f->data_step = odd_lines(f->channels * f->planes * f->tile_step + lanes);
+  const int64_t width = block_lanes(*f);
+  f->lanes_step = f->tiles_in_lanes ? round_up(width, lanes) : f->panels.width;
+  f->product_step = odd_lines((f->tiles_in_lanes ? f->panels.width : width) * f->lanes_step);
+
+  const int64_t rows_apart = ceil_div(y.grid(), y.inner) + (y.points - 1) / y.outputs;
+  f->line = rows_apart * y.inner * x.grid() + 16;
+  f->line_step = odd_lines(f->line * y.outputs);
+  f->room_step = odd_lines(x.grid() + (x.points - 1) / x.outputs * x.inner + 16);
+
+  DirectForm &copy = f->copy, &store = f->store;
+  int64_t extent[3];
+  for (int a = 0; a < 3; ++a) {
+    const WinogradAxis &axis = f->axes[a];
+    copy.axes[a] = axis.geometry;
+    extent[a] = axis.positions(axis.block);
+    copy.grid[a] = extent[a] + axis.geometry.span;
+  }
+  copy.planes = f->planes;
+  copy.pitch = copy.grid[2];
+  copy.plane_size = odd_lines(copy.grid[0] * copy.grid[1] * copy.pitch + 4);
+  copy.channel_size = f->planes * copy.plane_size;
+  f->chunk = clamp(kChunkBytes / element_bytes(problem) / copy.channel_size, 1, f->channels);
+  if (f->chunk > 4 && f->chunk < f->channels) f->chunk -= f->chunk % 4;
+
+  store = copy;
+  store.rows = f->rows;
+  store.phases = f->phases;
+  store.joint = f->phases > 1;
+  store.phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
+  store.line_products = 1;
+  store.panels = f->panels;
+  store.pixels_in_lanes = f->tiles_in_lanes;
+  store.pitch = extent[2];
+  store.stage_plane = extent[1] * extent[2];
+  store.stage_step = f->tiles_in_lanes ? odd_lines(extent[0] * store.stage_plane) : f->panels.width;
+  f->in_place = f->phases == 1 && f->tiles_in_lanes == store.phase_inner;
+}
+
+/* All tiles for the given block; leaves the best in *f and returns its cost. */
+template <typename T>
+double choose_tile(const Problem &problem, const TileSet<T> &tiles, WinogradForm *f) {
+  WinogradForm best = *f;
+  double least = -1;
+  const int64_t together = problem.given.layout == CK_CHANNELS_FIRST ? f->axes[2].geometry.phases : 1;
+  for (int way = 0; way < 2; ++way) {
+    for (int32_t v = 1; v <= kMostVectors; ++v) {
+      f->tiles_in_lanes = way == 0;
+      f->vectors = v;
+      f->height = tiles.heights[v - 1];
+      if (v > 1 && (way == 0 ? block_lanes(*f) : f->product_rows) <= (v - 1) * tiles.lanes) break;
+      if (way == 0) {
+        const bool whole = together <= f->height;
+        int64_t width = balanced(f->product_rows, whole ? f->height - f->height % together : f->height);
+        if (whole) width = round_up(width, together);
+        f->panels = {ceil_div(f->product_rows, width), static_cast<int32_t>(width),
+                     static_cast<int32_t>(round_up(width, 4))};
+      } else {
+        f->panels = lane_panels(f->product_rows, v * tiles.lanes, tiles.lanes);
+      }
+      lay_out(problem, tiles.lanes, f);
+      const Cost cost = {*f, tiles.lanes};
+      const double all = cost.products() + cost.memory(sizeof(T)) + cost.data() + cost.results();
+      if (least >= 0 && all >= least) continue;
+      least = all;
+      best = *f;
+    }
+  }
+  *f = best;
+  return least;
+}
+
+}  // namespace
+
+/* The seven points are accurate enough on one axis only; see the table in README.md. */
+bool winograd_is_accurate(int32_t y, int32_t x) {
+  const auto points = [](int32_t i) { return kWinogradScheme[i].outputs + kWinogradScheme[i].taps - 1; };
+  return points(y) == 1 || points(x) == 1 || (points(y) < kMostPoints && points(x) < kMostPoints);
+}
+
+const char *winograd_refuses(const Problem &problem, ck_pass pass) {
+  if (pass == CK_WEIGHT_GRADIENT) return "the weight gradient has no such form";
+  if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
+  WinogradForm f;
+  if (const char *const reason = prepare(problem, pass, &f)) return reason;
+  for (int32_t y = 0; y < kWinogradSchemes; ++y) {
+    for (int32_t x = 0; x < kWinogradSchemes; ++x) {
+      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !winograd_is_accurate(y, x)) continue;
+      use(0, f.axes);
+      use(y, f.axes + 1);
+      use(x, f.axes + 2);
+      f.points = f.axes[1].points * f.axes[2].points;
+      if (choose_block(kMostData / element_bytes(problem), &f)) return nullptr;
+    }
+  }
+  return "the transformed data of a few tiles do not fit into the cache";
+}
+
+template <typename T>
+double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots,
+                          WinogradForm *form) {
+  double least = -1;
+  WinogradForm f;
+  prepare(problem, pass, &f);
+  for (int32_t y = 0; y < kWinogradSchemes; ++y) {
+    for (int32_t x = 0; x < kWinogradSchemes; ++x) {
+      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !winograd_is_accurate(y, x)) continue;
+      use(0, f.axes);
+      use(y, f.axes + 1);
+      use(x, f.axes + 2);
+      f.points = f.axes[1].points * f.axes[2].points;
+      f.depth = f.channels * f.planes;
+      for (const WinogradAxis &axis : f.axes) f.depth *= axis.pieces;
+      int64_t last[3] = {0, 0, 0};
+      for (int64_t bytes = kLeastData; bytes <= kMostData; bytes += bytes / 4) {
+        if (!choose_block(bytes / static_cast<int64_t>(sizeof(T)), &f)) continue;
+        bool same = true;
+        double blocks = 1;
+        for (int a = 0; a < 3; ++a) {
+          same = same && f.axes[a].block == last[a];
+          last[a] = f.axes[a].block;
+          blocks *= static_cast<double>(f.axes[a].tiles) / static_cast<double>(f.axes[a].block);
+        }
+        if (same) continue;
+        const double cost = blocks * static_cast<double>(problem.given.groups) * choose_tile(problem, tiles, &f);
+        if (least >= 0 && cost >= least) continue;
+        least = cost;
+        *form = f;
+      }
+    }
+  }
+  /* Parts of the rows, where blocks are too few for all slots. */
+  int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
+  for (const WinogradAxis &axis : form->axes) units *= axis.blocks;
+  const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
+  const int64_t most = larger(form->product_rows / kLeastPartRows, 1);
+  const int64_t parts = clamp(ceil_div(wanted, units), 1, smaller(most, form->panels.count));
+  form->part_panels = ceil_div(form->panels.count, parts);
+  form->parts = ceil_div(form->panels.count, form->part_panels);
+  return least;
+}
+
+template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, int32_t, WinogradForm *);
+template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, int32_t, WinogradForm *);
+
+}  // namespace convkit

@@ -1,0 +1,75 @@
+/* How the Winograd algorithm cuts a pass: the part of the plan that it fills.
+ *
+ * Both passes are the stride-1 gather of direct_geometry.h over planes of the source, the adjoint with strides in its
+ * joint form. Two axes, y and x, may be transformed (kernels/winograd_points.h); the depth never is. Along an axis,
+ * F(m, r) takes m results of r taps at a time, a *tile*:
+ *
+ *     F(4, 3)    source  0 1 2 3 4 5 6 7 8 9 ...        tiles are m apart and overlap by r - 1
+ *                tile 0  o o o o o o
+ *                tile 1          o o o o o o
+ *
+ * - Taps beyond r are cut into *pieces*. With m = r, piece number c of a tile reads what piece 0 of tile t + c does, so
+ *   all pieces share one transform and only lengthen the chain. An axis that is left alone is F(1, 1) with a piece for
+ *   each tap.
+ * - A dilation D takes the elements of a tile D apart: tile b * D + r has elements (b * m + i) * D + r. Neighbouring
+ *   tiles are still neighbours, now in runs of D.
+ * - Missing taps (phases and planes with fewer than the longest) are zeros in the packed weights.
+ *
+ * A unit of work takes a *block* (a box of tiles) of one group of one image:
+ *
+ *     d = source under the block           direct_copy.cpp, some channels at a time
+ *     V[point][channel, plane][tile] = B d                                           kernels/winograd.inl.h
+ *     for each panel of rows
+ *       M[point][row][tile] = chain over (channel, plane, piece) of U V              tiles, one product a point
+ *       result = A M, epilogue                                                       kernels/winograd.inl.h */
+#ifndef CONVKIT_CONV_WINOGRAD_FORM_H
+#define CONVKIT_CONV_WINOGRAD_FORM_H
+
+#include "../kernels/winograd_points.h"
+#include "direct_form.h"
+
+namespace convkit {
+
+struct WinogradAxis {
+  DirectAxis geometry;
+  int64_t taps; /* of a plane and phase, the most of any */
+  int64_t inner;
+  int32_t scheme;
+  int64_t outputs, points, pieces, piece_step; /* of the scheme; tiles from piece to piece */
+  int64_t tiles, block, blocks;
+  int64_t halo; /* tiles behind a block, for its pieces */
+  int64_t grid() const { return block + halo; }
+  int64_t positions(int64_t count) const {
+    return outputs == 1 ? count : (count + inner - 1) / inner * outputs * inner;
+  }
+};
+
+struct WinogradForm {
+  WinogradAxis axes[3];
+  DirectForm copy, store; /* what copy_grid and store_stage need to know */
+  int64_t channels, rows, planes, phases;
+  int64_t product_rows, points, depth;
+  int64_t tile_step, data_step; /* V: from channel to channel, from point to point */
+  bool tiles_in_lanes, in_place;
+  int32_t height, vectors;
+  Panels panels;
+  int64_t lanes_step, product_step; /* M: from row to row (tiles in lanes) or tile to tile; from point to point */
+  int64_t chunk;                    /* channels copied at a time */
+  int64_t line, line_step;          /* rows transformed along x: of one residue of m; of one point */
+  int64_t room_step;
+  int64_t parts, part_panels;
+};
+
+/* May these schemes be nested, y around x? The error of what remains is measured in native/test/winograd_test.cpp. */
+bool winograd_is_accurate(int32_t y, int32_t x);
+
+/* Null, or why the pass has no such form. */
+const char *winograd_refuses(const Problem &problem, ck_pass pass);
+
+/* Only for passes that are not refused. Returns what it costs, in cycles of one image. */
+template <typename T>
+double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots,
+                          WinogradForm *form);
+
+}  // namespace convkit
+#endif
