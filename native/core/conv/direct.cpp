@@ -23,6 +23,11 @@ constexpr int64_t kWeightBlock = 128 << 10;
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
+/* Elements for weights that are packed where they are used: a block, or all of a panel. */
+int64_t inside_room(const DirectForm &f, int64_t element_bytes) {
+  return smaller(kWeightBlock / element_bytes, f.group_weights / f.panels.count);
+}
+
 /* A product of the line at hand. */
 struct DirectProduct {
   int64_t taps, period, period_step; /* terms per channel; of the table */
@@ -34,7 +39,7 @@ struct DirectProduct {
 
 template <typename T>
 struct Scratch {
-  T *grid, *stage, *bias, *slope;
+  T *grid, *stage, *bias, *slope, *weights;
   int64_t *tables;
   DirectProduct *products;
 
@@ -44,6 +49,7 @@ struct Scratch {
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
+    weights = carver->take<T>(f.packs_inside ? inside_room(f, sizeof(T)) : 0);
     tables = carver->take<int64_t>(f.line_products * f.table_terms);
     products = carver->take<DirectProduct>(f.line_products);
   }
@@ -83,7 +89,8 @@ struct Direct {
     const Scratch<T> scratch(f, &carver);
     copy_grid(problem, f, band, source, scratch.grid);
 
-    const T *const weights = reinterpret_cast<const T *>(context.weights) + group * f.group_weights;
+    const T *const weights =
+        context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
     int64_t at_line = -1, line[3] = {0, 0, 0};
@@ -102,10 +109,11 @@ struct Direct {
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       for (int64_t p = 0; p < f.line_products; ++p) {
         const DirectProduct &product = scratch.products[p];
-        const T *const panel_weights = weights + product.weights + panel * f.channels * product.taps * f.panels.step;
+        const int64_t panel_weights = product.weights + panel * f.channels * product.taps * f.panels.step;
+        const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel};
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
-        multiply(product, panel_weights, rows, finish, scratch.grid, c, out);
+        multiply(product, blocks, rows, finish, scratch.grid, c, out);
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result);
     }
@@ -175,9 +183,22 @@ struct Direct {
     return out;
   }
 
+  /* The weights of a panel: packed beforehand, or packed now, a block at a time. */
+  struct BlockOfWeights {
+    const T *packed;
+    T *room;
+    int64_t group, panel;
+  };
+  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t k, int64_t depth) const {
+    if (w.packed) return w.packed + k * f.panels.step;
+    if (depth == 0) return w.room;
+    pack_direct_block(problem, f, context.operands->weights, w.group, w.panel, k / p.taps, depth / p.taps, w.room);
+    return w.room;
+  }
+
   /* One product of one panel, for all positions of the band. */
-  void multiply(const DirectProduct &p, const T *weights, int64_t rows, const Epilogue<T> *epilogue, const T *grid,
-                T *c, const MapSteps &out) const {
+  void multiply(const DirectProduct &p, const BlockOfWeights &blocks, int64_t rows, const Epilogue<T> *epilogue,
+                const T *grid, T *c, const MapSteps &out) const {
     if (p.ranges[0].empty() || p.ranges[1].empty() || p.ranges[2].empty()) return;
     const int64_t depth = f.channels * p.taps;
     const int64_t block_bytes = p.period * f.panels.step * static_cast<int64_t>(sizeof(T));
@@ -206,6 +227,7 @@ struct Direct {
       call.continues = k > 0;
       call.epilogue = nullptr;
       const bool last = k + call.depth == depth;
+      const T *const weights = block_of_weights(p, blocks, k, call.depth);
       const T *const source = grid + (k > 0 ? k / p.period * p.period_step : 0);
       for (int64_t z = p.ranges[0].begin; z < p.ranges[0].end; ++z) {
         for (int64_t run = 0; run < runs; ++run) {
@@ -213,9 +235,9 @@ struct Direct {
           const T *const from = source + (z * f.grid[1] + y) * f.pitch + x;
           T *const to = c + z * z_step + y * y_step + x * x_step;
           if (f.pixels_in_lanes) {
-            run_pixels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
+            run_pixels(&call, weights, rows, length, from, to, last ? epilogue : nullptr);
           } else {
-            run_channels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
+            run_channels(&call, weights, rows, length, from, to, last ? epilogue : nullptr);
           }
         }
       }
@@ -260,6 +282,10 @@ void block_as(ck_plan *plan, int32_t slots) {
   int64_t bands = 1;
   for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
   plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * bands * f.parts;
+  /* A table's weights must fit a block, and each block serve one unit. */
+  f.packs_inside = (f.joint || f.phases == 1) && plan->problem.given.batch * bands == 1 &&
+                   f.table_terms * f.panels.step * static_cast<int64_t>(sizeof(T)) <= kWeightBlock;
+  plan->packs_inside = f.packs_inside;
   plan->weights_bytes = plan->problem.given.groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   Carver measure(nullptr);
   Scratch<T>(f, &measure);

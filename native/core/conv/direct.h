@@ -12,5 +12,10 @@ extern const Algorithm direct_algorithm;
 template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 
+/* Some source channels of one panel of a form with one product, alone. */
+template <typename T>
+void pack_direct_block(const Problem &problem, const DirectForm &form, const void *weights, int64_t group,
+                       int64_t panel, int64_t first, int64_t channels, T *out);
+
 }  // namespace convkit
 #endif

@@ -47,6 +47,7 @@ struct ck_plan {
   convkit::DirectForm direct;       /* of the algorithm 'direct' */
   convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
   bool small;                       /* stays on the calling thread */
+  bool packs_inside;                /* weights that come with a call are packed by its units, not before them */
   int64_t weights_bytes;
   ck_plan_info info;
 };
