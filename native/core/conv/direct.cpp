@@ -183,16 +183,22 @@ struct Direct {
     return out;
   }
 
-  /* The weights of a panel: packed beforehand, or packed now, a block at a time. */
+  /* The weights of a panel: packed beforehand, or packed now, a block at a time. Where a single tile reads them, they
+   * are read as they lie, if that is possible. */
   struct BlockOfWeights {
     const T *packed;
     T *room;
     int64_t group, panel;
   };
-  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t k, int64_t depth) const {
+  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t k, TileCall<T> *call) const {
     if (w.packed) return w.packed + k * f.panels.step;
-    if (depth == 0) return w.room;
-    pack_direct_block(problem, f, context.operands->weights, w.group, w.panel, k / p.taps, depth / p.taps, w.room);
+    if (call->depth == 0) return w.room;
+    const T *const given = static_cast<const T *>(context.operands->weights);
+    if (p.taps == 1 && !f.pixels_in_lanes && f.band[0] * f.stage_plane <= f.height) {
+      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, k, &call->b_step)) return place;
+      call->b_step = f.panels.step;
+    }
+    pack_direct_block(problem, f, given, w.group, w.panel, k / p.taps, call->depth / p.taps, w.room);
     return w.room;
   }
 
@@ -227,7 +233,7 @@ struct Direct {
       call.continues = k > 0;
       call.epilogue = nullptr;
       const bool last = k + call.depth == depth;
-      const T *const weights = block_of_weights(p, blocks, k, call.depth);
+      const T *const weights = block_of_weights(p, blocks, k, &call);
       const T *const source = grid + (k > 0 ? k / p.period * p.period_step : 0);
       for (int64_t z = p.ranges[0].begin; z < p.ranges[0].end; ++z) {
         for (int64_t run = 0; run < runs; ++run) {

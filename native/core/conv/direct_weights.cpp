@@ -68,9 +68,8 @@ struct Packer {
 
   void pack(const Job &job) const {
     int64_t at[kWidestPanel] = {0};
-    for (int64_t i = 0; i < job.rows; ++i) at[i] = row_offset(job.first_row + i);
     const int64_t tap_step = problem.weights.tap;
-    if (are_neighbours(at, job.rows)) {
+    if (find_rows(job, at)) {
       copy_rows(job, at[0]);
     } else if (channel_step() == 1) {
       turn_channels(job, at);
@@ -95,11 +94,14 @@ struct Packer {
     return (f.phase_inner ? row / f.phases : row % f.rows) * row_step() + tap * problem.weights.tap;
   }
 
-  static bool are_neighbours(const int64_t at[kWidestPanel], int64_t rows) {
-    for (int64_t i = 0; i < rows; ++i) {
-      if (at[i] != at[0] + i) return false;
+  /* True when the rows are neighbours. */
+  bool find_rows(const Job &job, int64_t at[kWidestPanel]) const {
+    bool neighbours = true;
+    for (int64_t i = 0; i < job.rows; ++i) {
+      at[i] = row_offset(job.first_row + i);
+      neighbours = neighbours && at[i] == at[0] + i;
     }
-    return true;
+    return neighbours;
   }
 
   void copy_rows(const Job &job, int64_t at) const {
@@ -184,10 +186,24 @@ struct Packer {
 }  // namespace
 
 template <typename T>
-void pack_direct_block(const Problem &problem, const DirectForm &f, const void *weights, int64_t group, int64_t panel,
+void pack_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
                        int64_t first, int64_t channels, T *out) {
-  const Packer<T> packer = {problem, f, static_cast<const T *>(weights)};
+  const Packer<T> packer = {problem, f, weights};
   packer.pack(packer.job(group, panel, first, channels, out));
+}
+
+template <typename T>
+const T *find_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
+                           int64_t first, int64_t *step) {
+  const Packer<T> packer = {problem, f, weights};
+  const auto job = packer.job(group, panel, first, 1, nullptr);
+  int64_t at[kWidestPanel] = {0};
+  if (job.rows < f.panels.width || !packer.find_rows(job, at)) return nullptr;
+  *step = packer.channel_step();
+  const T *place = nullptr;
+  packer.each_term(
+      job, [&](int64_t tap, T *, int64_t) { place = job.origin + first * *step + at[0] + tap * problem.weights.tap; });
+  return place;
 }
 
 template <typename T>
@@ -212,9 +228,13 @@ ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const
 
 template ck_status pack_direct_weights<float>(const ck_plan &, const ck_runtime &, const void *, char *);
 template ck_status pack_direct_weights<double>(const ck_plan &, const ck_runtime &, const void *, char *);
-template void pack_direct_block(const Problem &, const DirectForm &, const void *, int64_t, int64_t, int64_t, int64_t,
-                                float *);
-template void pack_direct_block(const Problem &, const DirectForm &, const void *, int64_t, int64_t, int64_t, int64_t,
-                                double *);
+#define CONVKIT_INSTANTIATE(T)                                                                                        \
+  template void pack_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, int64_t, int64_t, \
+                                  T *);                                                                               \
+  template const T *find_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, int64_t,      \
+                                      int64_t *);
+CONVKIT_INSTANTIATE(float)
+CONVKIT_INSTANTIATE(double)
+#undef CONVKIT_INSTANTIATE
 
 }  // namespace convkit
