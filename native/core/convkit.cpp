@@ -125,12 +125,12 @@ ck_status ck_run(const ck_plan *plan, const ck_runtime *runtime, const ck_operan
 
   const bool pack = plan->pass != CK_WEIGHT_GRADIENT && !operands->packed && !plan->packs_inside;
   const int64_t scratch_bytes = plan->blocking.slot_bytes * (plan->small ? 1 : runtime->slots);
-  const Block memory(*runtime, scratch_bytes + (pack ? plan->weights_bytes : 0));
+  const Block memory(*runtime, scratch_bytes + plan->shared_bytes + (pack ? plan->weights_bytes : 0));
   if (!memory.data()) return CK_OUT_OF_MEMORY;
 
-  RunContext context = {plan, runtime, operands, nullptr, memory.data()};
+  RunContext context = {plan, runtime, operands, nullptr, memory.data(), memory.data() + scratch_bytes};
   if (pack) {
-    char *const packed = memory.data() + scratch_bytes;
+    char *const packed = memory.data() + scratch_bytes + plan->shared_bytes;
     const ck_status status = plan->algorithm->pack_weights(*plan, *runtime, operands->weights, packed);
     if (status != CK_OK) return status;
     context.weights = packed;

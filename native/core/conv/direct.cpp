@@ -283,6 +283,14 @@ struct Direct {
 template <typename T>
 void block_as(ck_plan *plan, int32_t slots) {
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  if (plan->pass == CK_WEIGHT_GRADIENT) {
+    DirectGradientForm &g = plan->direct_gradient;
+    make_direct_gradient_form(plan->problem, tiles, slots, &g);
+    plan->blocking.units = g.blocks(plan->problem) * g.parts;
+    plan->blocking.slot_bytes = direct_gradient_slot_bytes<T>(g);
+    if (g.parts > 1) plan->shared_bytes = plan->blocking.units * g.block_elements() * static_cast<int64_t>(sizeof(T));
+    return;
+  }
   DirectForm &f = plan->direct;
   make_direct_form(plan->problem, plan->pass, tiles, slots, &f);
   int64_t bands = 1;
@@ -301,6 +309,7 @@ void block_as(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status run_as(const RunContext &context) {
   const ck_plan &plan = *context.plan;
+  if (plan.pass == CK_WEIGHT_GRADIENT) return run_direct_gradient<T>(context);
   const Direct<T> direct = {context, plan.problem, plan.direct, tiles_of<T>(*plan.kernels)};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, direct);
 }
@@ -320,8 +329,16 @@ ck_status run(const RunContext &context) {
   return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
 }
 
+void describe_gradient(const ck_plan &plan, Text *id) {
+  const DirectGradientForm &f = plan.direct_gradient;
+  const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.features_in_lanes ? "/features" : "/channels");
+  if (f.parts > 1) id->add("/parts").add(f.parts);
+}
+
 /* Spatial sizes are not in the key, only what they decide: which taps are used, and the panels. */
 void describe(const ck_plan &plan, Text *id, Text *key) {
+  if (plan.pass == CK_WEIGHT_GRADIENT) return describe_gradient(plan, id);
   const DirectForm &f = plan.direct;
   const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
   id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.pixels_in_lanes ? "/pixels" : "/channels");

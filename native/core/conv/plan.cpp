@@ -62,7 +62,8 @@ void describe(ck_plan *plan, int32_t slots) {
   plan->algorithm->describe(*plan, &id, &key);
   id.add("/").add(plan->kernels->name);
   info.weights_bytes = plan->weights_bytes;
-  info.workspace_bytes = (plan->packs_inside ? 0 : plan->weights_bytes) + b.slot_bytes * (plan->small ? 1 : slots);
+  info.workspace_bytes =
+      (plan->packs_inside ? 0 : plan->weights_bytes) + plan->shared_bytes + b.slot_bytes * (plan->small ? 1 : slots);
 }
 
 }  // namespace

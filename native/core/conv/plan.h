@@ -10,6 +10,7 @@
 #include "../util/text.h"
 #include "depthwise.h"
 #include "direct_form.h"
+#include "direct_gradient.h"
 #include "problem.h"
 #include "taps.h"
 
@@ -44,11 +45,13 @@ struct ck_plan {
   const convkit::Algorithm *algorithm;
   const convkit::KernelTable *kernels;
   convkit::Blocking blocking;
-  convkit::DirectForm direct;       /* of the algorithm 'direct' */
-  convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
-  bool small;                       /* stays on the calling thread */
-  bool packs_inside;                /* weights that come with a call are packed by its units, not before them */
+  convkit::DirectForm direct;                  /* of the algorithm 'direct', forward and adjoint */
+  convkit::DirectGradientForm direct_gradient; /* and its weight gradient */
+  convkit::DepthwiseForm depthwise;            /* of the algorithm 'depthwise' */
+  bool small;                                  /* stays on the calling thread */
+  bool packs_inside; /* weights that come with a call are packed by its units, not before them */
   int64_t weights_bytes;
+  int64_t shared_bytes; /* scratch that all slots share */
   ck_plan_info info;
 };
 
@@ -61,6 +64,7 @@ struct RunContext {
   const ck_operands *operands;
   const char *weights;
   char *scratch; /* blocking.slot_bytes for each slot */
+  char *shared;  /* shared_bytes */
 };
 
 /* A row of the planner's table. Each function is asked only what the one before it allowed. */
