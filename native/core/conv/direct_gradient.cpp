@@ -17,6 +17,8 @@ namespace {
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
+constexpr int64_t kLanesAtOnce = 16;
+
 template <typename T>
 struct Scratch {
   T *grid, *features, *sums;
@@ -40,6 +42,7 @@ struct GradientBlock {
 
 template <typename T>
 struct DirectGradient {
+  static constexpr int64_t kLine = 64 / sizeof(T);
   const RunContext &context;
   const Problem &problem;
   const DirectGradientForm &f;
@@ -91,11 +94,15 @@ struct DirectGradient {
     T *const sums = f.parts > 1 ? part_sums(number, part) : scratch.sums;
     const int64_t end = smaller((part + 1) * f.part_boxes, f.all_boxes());
     if (part * f.part_boxes >= end) memset(static_cast<void *>(sums), 0, static_cast<size_t>(b.elements()) * sizeof(T));
+    bool finite = true;
     for (int64_t i = part * f.part_boxes; i < end; ++i) {
       if (cancelled(*context.host)) return;
-      add_box(b, find_box(i), i > part * f.part_boxes, scratch, sums);
+      const GradientBox box = find_box(i);
+      add_box(b, box, i > part * f.part_boxes, scratch, sums);
+      const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
+      finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
     }
-    if (f.parts == 1) finish(b, scratch.runs, sums);
+    if (f.parts == 1) finish(b, finite && f.looks_at_features, scratch.runs, sums);
   }
 
   /* The parts of all blocks, added two by two, and written. */
@@ -111,7 +118,7 @@ struct DirectGradient {
           for (int64_t i = 0; i < b.elements(); ++i) to[i] += from[i];
         }
       }
-      finish(b, scratch.runs, part_sums(number, 0));
+      finish(b, false, scratch.runs, part_sums(number, 0));
     }
   }
 
@@ -196,12 +203,12 @@ struct DirectGradient {
   }
 
   /* The sums of a block to the gradient: the two directions that have neighbours on either side are moved together. */
-  void finish(const GradientBlock &b, Run *runs, T *sums) const {
+  void finish(const GradientBlock &b, bool finite, Run *runs, T *sums) const {
     const auto &w = problem.weights;
     const SumSteps s = steps(b);
     const int64_t *const k = problem.given.kernel;
     const int64_t first_tap = (b.first_tap[0] * k[1] + b.first_tap[1]) * k[2] + b.first_tap[2], taps = b.all_taps();
-    if (f.padded && any_nan(sums, b.elements())) {
+    if (f.padded && !finite && any_nan(sums, b.elements())) {
       repair_padding(context, b.feature, b.features, {b.channel, b.channels, first_tap, taps}, s, runs, sums);
     }
     T *out = static_cast<T *>(context.operands->weight_gradient) + w.origin + b.feature * w.feature +
@@ -221,9 +228,18 @@ struct DirectGradient {
     const Direction &lanes = f.features_in_lanes ? feature : channel;
     const Direction &other = along_taps ? tap : f.features_in_lanes ? channel : feature;
     const Direction &loop = !along_taps ? tap : f.features_in_lanes ? channel : feature;
-    for (int64_t i = 0; i < loop.count; ++i) {
-      move_block(other.count, lanes.count, sums + i * loop.in, other.in, lanes.in, out + i * loop.out, other.out,
-                 lanes.out);
+    /* Where each lane has a place of its own, some at a time, so that lines of the gradient are met again soon. */
+    const int64_t lanes_at_once = along_taps && f.features_in_lanes ? kLanesAtOnce : lanes.count;
+    /* A line is read before it is written; so it is asked for while the one before is at work. */
+    const int64_t next = along_taps && !f.features_in_lanes ? taps * channel.count : 0;
+    for (int64_t lane = 0; lane < lanes.count; lane += lanes_at_once) {
+      const int64_t count = smaller(lanes_at_once, lanes.count - lane);
+      for (int64_t i = 0; i < loop.count; ++i) {
+        T *const to = out + lane * lanes.out + i * loop.out;
+        for (int64_t ahead = 0; i + 1 < loop.count && ahead < next; ahead += kLine) fetch_ahead(to + loop.out + ahead);
+        move_block(other.count, count, sums + lane * lanes.in + i * loop.in, other.in, lanes.in, to, other.out,
+                   lanes.out);
+      }
     }
   }
 };

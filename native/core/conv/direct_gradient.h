@@ -15,7 +15,7 @@
  * be in the lanes: the one that wastes less.
  *
  * A unit of work is a *block* of the gradient: some features, some channels, some taps. Its sums stay in the
- * second-level cache while *boxes* of at most kBoxPixels pixels pass by; a box is some images, or planes, or rows, or a
+ * second-level cache while *boxes* of some hundred pixels pass by; a box is some images, or planes, or rows, or a
  * part of a row. Under each, the grid and the features are copied.
  *
  * One chain of multiply-adds for each element, images outer and pixels inner. Where the gradient is so small that
@@ -32,8 +32,6 @@ namespace convkit {
 
 struct RunContext;
 
-constexpr int64_t kBoxPixels = 512;
-
 struct DirectGradientForm {
   int64_t tap_block[3], tap_blocks[3]; /* taps of a block along each axis; number of blocks */
   int64_t reach[3];                    /* image pixels from a block's first tap to its last */
@@ -43,6 +41,7 @@ struct DirectGradientForm {
   int64_t channel_block, channel_blocks, feature_block, feature_blocks;
   bool features_in_lanes; /* else channels and taps */
   bool padded;            /* some tap reads zeros of the padding */
+  bool looks_at_features; /* for numbers that are not finite; else at the sums, where these are fewer */
   int32_t height, vectors;
   Panels panels; /* of the features of a block */
   int64_t parts, part_boxes;

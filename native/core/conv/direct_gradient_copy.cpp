@@ -59,19 +59,30 @@ void copy_gradient_grid(const Problem &problem, const DirectGradientForm &f, con
     axes[a] = {f.step[a], p.stride[a], origin, p.image[a], p.padding_mode};
     extents[a] = (box.count[a + 1] - 1) * f.step[a] + f.reach[a];
   }
-  const int64_t row_elements = f.grid[2] * channels;
+  const int64_t row_elements = f.grid[2] * channels, row_step = p.image[2] * problem.image.pixel;
+  /* Rows without padding follow each other on both sides. */
+  const bool rows_join = f.grid[2] == p.image[2] && extents[2] == p.image[2] && axes[2].origin == 0 &&
+                         axes[2].step == 1 && axes[2].stride == 1;
+  const GridAxis whole = {1, 1, 0, p.image[1] * p.image[2], p.padding_mode};
   for (int64_t n = 0; n < box.count[0]; ++n) {
     const T *const image = source + (box.first[0] + n) * problem.image.batch;
     for (int64_t z = 0; z < extents[0]; ++z) {
       const int64_t iz = axes[0].mapped(z);
-      for (int64_t y = 0; y < extents[1]; ++y) {
-        const int64_t iy = axes[1].mapped(y);
+      for (int64_t y = 0; y < extents[1];) {
         T *const out = grid + ((n * f.grid[0] + z) * f.grid[1] + y) * row_elements;
+        int64_t iy, rows = axes[1].run(y, extents[1] - y, &iy);
+        y += rows;
         if (iz == kZeros || iy == kZeros) {
-          memset(static_cast<void *>(out), 0, static_cast<size_t>(extents[2] * channels) * sizeof(T));
+          memset(static_cast<void *>(out), 0, static_cast<size_t>(rows * row_elements) * sizeof(T));
+          continue;
+        }
+        const T *const row = image + (iz * p.image[1] + iy) * row_step;
+        if (rows_join) {
+          copy_row(whole, problem.image, row, rows * p.image[2], channels, out);
         } else {
-          const T *const row = image + (iz * p.image[1] + iy) * p.image[2] * problem.image.pixel;
-          copy_row(axes[2], problem.image, row, extents[2], channels, out);
+          for (int64_t r = 0; r < rows; ++r) {
+            copy_row(axes[2], problem.image, row + r * row_step, extents[2], channels, out + r * row_elements);
+          }
         }
       }
     }

@@ -1,4 +1,6 @@
 /* How the weight gradient is cut into blocks and boxes, and what fills the lanes. */
+#include <math.h>
+
 #include "../util/numbers.h"
 #include "direct_gradient.h"
 
@@ -12,7 +14,9 @@ constexpr int64_t kSumBytes = 320 << 10;
 
 /* A block is cut down to these before the taps are, and a box of fewer pixels reads and writes sums too often. */
 constexpr int64_t kFewFeatures = 32, kFewChannels = 16, kFewPixels = 256;
-constexpr int64_t kMostChannels = 64, kMostFeatures = 256;
+constexpr int64_t kMostChannels = 256, kMostFeatures = 256;
+/* Pixels of a box. With one tap, copies serve few multiply-adds, so larger blocks are worth more than longer chains. */
+constexpr int64_t kBoxPixels = 512, kBoxPixelsOneTap = 256;
 
 /* Parts: so many at most, of a gradient so small, each of so many multiply-adds. */
 constexpr int64_t kMostParts = 8;
@@ -41,7 +45,8 @@ double positions(const DirectGradientForm &f) {
 
 /* The largest extent on one axis of the box for which the grid fits, those behind it being whole. */
 void grow(int axis, int64_t extent, double most_positions, DirectGradientForm *f) {
-  int64_t low = 1, high = clamp(kBoxPixels / f->pixels(), 1, extent);
+  const int64_t most_pixels = f->taps() > 1 ? kBoxPixels : kBoxPixelsOneTap;
+  int64_t low = 1, high = clamp(most_pixels / f->pixels(), 1, extent);
   while (low < high) {
     f->box[axis] = (low + high + 1) / 2;
     if (positions(*f) <= most_positions) {
@@ -82,10 +87,14 @@ bool fit_block(const Problem &problem, DirectGradientForm *f) {
   const int64_t fit = kGridBytes / bytes / static_cast<int64_t>(positions(*f));
   f->channel_block = block_of(problem.group_channels, smaller(fit, kMostChannels));
   f->feature_block = block_of(problem.group_features, smaller(kFeatureBytes / bytes / f->pixels(), kMostFeatures));
-  while (f->block_elements() > kSumBytes / bytes) {
-    const bool many_features = f->feature_block > 2 * f->channel_block || f->channel_block <= few_channels;
-    int64_t *const extent = many_features ? &f->feature_block : &f->channel_block;
-    *extent = block_of(*extent, ceil_div(*extent, 2));
+  /* Sums that fit: both sides are cut, the larger one first. */
+  const int64_t sums = kSumBytes / bytes / f->taps();
+  const int64_t fair = static_cast<int64_t>(sqrt(static_cast<double>(sums)));
+  if (f->feature_block * f->channel_block > sums) {
+    const int64_t features = larger(fair, sums / f->channel_block), channels = larger(fair, sums / f->feature_block);
+    f->feature_block = block_of(problem.group_features, smaller(f->feature_block, features));
+    f->channel_block =
+        block_of(problem.group_channels, smaller(f->channel_block, smaller(channels, sums / f->feature_block)));
   }
   return true;
 }
@@ -191,6 +200,8 @@ void make_direct_gradient_form(const Problem &problem, const TileSet<T> &tiles, 
     count_blocks(problem, f);
   }
   choose_tile(problem, tiles, f);
+  const int64_t pixels = problem.given.batch * problem.feature_pixels;
+  f->looks_at_features = f->parts == 1 && pixels < f->channel_block * f->taps();
 }
 
 template void make_direct_gradient_form(const Problem &, const TileSet<float> &, int32_t, DirectGradientForm *);
