@@ -123,7 +123,7 @@ ck_status ck_run(const ck_plan *plan, const ck_runtime *runtime, const ck_operan
   if (!plan || !usable(runtime) || !operands || !complete(*plan, *operands)) return CK_INVALID;
   if (plan->blocking.units == 0) return CK_OK;
 
-  const bool pack = plan->pass != CK_WEIGHT_GRADIENT && !operands->packed;
+  const bool pack = plan->pass != CK_WEIGHT_GRADIENT && !operands->packed && !plan->packs_inside;
   const int64_t slot_bytes = plan->blocking.slot_bytes * (plan->small ? 1 : runtime->slots);
   const int64_t scratch_bytes = slot_bytes + plan->blocking.shared_bytes;
   const Block memory(*runtime, scratch_bytes + (pack ? plan->weights_bytes : 0));

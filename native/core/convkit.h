@@ -108,7 +108,7 @@ typedef struct ck_plan_info {
   char reason[160];        /* why this one */
   char refused[512];       /* "name: reason; name: reason", or empty */
   char weights_key[192];   /* packed weights can be shared by plans with equal keys */
-  int64_t workspace_bytes; /* scratch of one run with `slots` threads, packed weights included */
+  int64_t workspace_bytes; /* scratch of one run with `slots` threads, weights packed by it included */
   int64_t weights_bytes;   /* of the packed weights alone */
 } ck_plan_info;
 

@@ -17,6 +17,9 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_form.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_geometry.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_gradient_form.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_shape.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/fft.cpp

@@ -123,7 +123,7 @@ struct Gradient {
     block.first_channel = block.first_tap = 0;
     block.channels = 1;
     block.taps = problem.taps;
-    repair_padding(context, feature, 1, block, problem.taps, scratch.runs, scratch.result);
+    repair_padding(context, feature, 1, block, {problem.taps, 1, 1}, scratch.runs, scratch.result);
     const auto &w = problem.weights;
     T *const out = static_cast<T *>(context.operands->weight_gradient) + w.origin + feature * w.feature;
     for (int64_t t = 0; t < problem.taps; ++t) out[t * w.tap] = scratch.result[t];

@@ -23,6 +23,11 @@ constexpr int64_t kWeightBlock = 128 << 10;
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
+/* Elements for weights that are packed where they are used: a block, or all of a panel. */
+int64_t inside_room(const DirectForm &f, int64_t element_bytes) {
+  return smaller(kWeightBlock / element_bytes, f.group_weights / f.panels.count);
+}
+
 /* A product of the line at hand. */
 struct DirectProduct {
   int64_t taps, period, period_step; /* terms per channel; of the table */
@@ -34,7 +39,7 @@ struct DirectProduct {
 
 template <typename T>
 struct Scratch {
-  T *grid, *stage, *bias, *slope;
+  T *grid, *stage, *bias, *slope, *weights;
   int64_t *tables;
   DirectProduct *products;
 
@@ -44,6 +49,7 @@ struct Scratch {
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
+    weights = carver->take<T>(f.packs_inside ? inside_room(f, sizeof(T)) : 0);
     tables = carver->take<int64_t>(f.line_products * f.table_terms);
     products = carver->take<DirectProduct>(f.line_products);
   }
@@ -83,7 +89,8 @@ struct Direct {
     const Scratch<T> scratch(f, &carver);
     copy_grid(problem, f, band, source, scratch.grid);
 
-    const T *const weights = reinterpret_cast<const T *>(context.weights) + group * f.group_weights;
+    const T *const weights =
+        context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
     int64_t at_line = -1, line[3] = {0, 0, 0};
@@ -102,10 +109,11 @@ struct Direct {
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       for (int64_t p = 0; p < f.line_products; ++p) {
         const DirectProduct &product = scratch.products[p];
-        const T *const panel_weights = weights + product.weights + panel * f.channels * product.taps * f.panels.step;
+        const int64_t panel_weights = product.weights + panel * f.channels * product.taps * f.panels.step;
+        const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel};
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
-        multiply(product, panel_weights, rows, finish, scratch.grid, c, out);
+        multiply(product, blocks, rows, finish, scratch.grid, c, out);
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result);
     }
@@ -175,9 +183,28 @@ struct Direct {
     return out;
   }
 
+  /* The weights of a panel: packed beforehand, or packed now, a block at a time. Where a single tile reads them, they
+   * are read as they lie, if that is possible. */
+  struct BlockOfWeights {
+    const T *packed;
+    T *room;
+    int64_t group, panel;
+  };
+  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t k, TileCall<T> *call) const {
+    if (w.packed) return w.packed + k * f.panels.step;
+    if (call->depth == 0) return w.room;
+    const T *const given = static_cast<const T *>(context.operands->weights);
+    if (p.taps == 1 && !f.pixels_in_lanes && f.band[0] * f.stage_plane <= f.height) {
+      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, k, &call->b_step)) return place;
+      call->b_step = f.panels.step;
+    }
+    pack_direct_block(problem, f, given, w.group, w.panel, k / p.taps, call->depth / p.taps, w.room);
+    return w.room;
+  }
+
   /* One product of one panel, for all positions of the band. */
-  void multiply(const DirectProduct &p, const T *weights, int64_t rows, const Epilogue<T> *epilogue, const T *grid,
-                T *c, const MapSteps &out) const {
+  void multiply(const DirectProduct &p, const BlockOfWeights &blocks, int64_t rows, const Epilogue<T> *epilogue,
+                const T *grid, T *c, const MapSteps &out) const {
     if (p.ranges[0].empty() || p.ranges[1].empty() || p.ranges[2].empty()) return;
     const int64_t depth = f.channels * p.taps;
     const int64_t block_bytes = p.period * f.panels.step * static_cast<int64_t>(sizeof(T));
@@ -206,6 +233,7 @@ struct Direct {
       call.continues = k > 0;
       call.epilogue = nullptr;
       const bool last = k + call.depth == depth;
+      const T *const weights = block_of_weights(p, blocks, k, &call);
       const T *const source = grid + (k > 0 ? k / p.period * p.period_step : 0);
       for (int64_t z = p.ranges[0].begin; z < p.ranges[0].end; ++z) {
         for (int64_t run = 0; run < runs; ++run) {
@@ -213,9 +241,9 @@ struct Direct {
           const T *const from = source + (z * f.grid[1] + y) * f.pitch + x;
           T *const to = c + z * z_step + y * y_step + x * x_step;
           if (f.pixels_in_lanes) {
-            run_pixels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
+            run_pixels(&call, weights, rows, length, from, to, last ? epilogue : nullptr);
           } else {
-            run_channels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
+            run_channels(&call, weights, rows, length, from, to, last ? epilogue : nullptr);
           }
         }
       }
@@ -255,11 +283,24 @@ struct Direct {
 template <typename T>
 void block_as(ck_plan *plan, int32_t slots) {
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  if (plan->pass == CK_WEIGHT_GRADIENT) {
+    DirectGradientForm &g = plan->direct_gradient;
+    make_direct_gradient_form(plan->problem, tiles, slots, &g);
+    plan->blocking.units = g.blocks(plan->problem) * g.parts;
+    plan->blocking.slot_bytes = direct_gradient_slot_bytes<T>(g);
+    if (g.parts > 1)
+      plan->blocking.shared_bytes = plan->blocking.units * g.block_elements() * static_cast<int64_t>(sizeof(T));
+    return;
+  }
   DirectForm &f = plan->direct;
   make_direct_form(plan->problem, plan->pass, tiles, slots, &f);
   int64_t bands = 1;
   for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
   plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * bands * f.parts;
+  /* A table's weights must fit a block, and each block serve one unit. */
+  f.packs_inside = (f.joint || f.phases == 1) && plan->problem.given.batch * bands == 1 &&
+                   f.table_terms * f.panels.step * static_cast<int64_t>(sizeof(T)) <= kWeightBlock;
+  plan->packs_inside = f.packs_inside;
   plan->weights_bytes = plan->problem.given.groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   Carver measure(nullptr);
   Scratch<T>(f, &measure);
@@ -269,6 +310,7 @@ void block_as(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status run_as(const RunContext &context) {
   const ck_plan &plan = *context.plan;
+  if (plan.pass == CK_WEIGHT_GRADIENT) return run_direct_gradient<T>(context);
   const Direct<T> direct = {context, plan.problem, plan.direct, tiles_of<T>(*plan.kernels)};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, direct);
 }
@@ -288,8 +330,16 @@ ck_status run(const RunContext &context) {
   return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
 }
 
+void describe_gradient(const ck_plan &plan, Text *id) {
+  const DirectGradientForm &f = plan.direct_gradient;
+  const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.features_in_lanes ? "/features" : "/channels");
+  if (f.parts > 1) id->add("/parts").add(f.parts);
+}
+
 /* Spatial sizes are not in the key, only what they decide: which taps are used, and the panels. */
 void describe(const ck_plan &plan, Text *id, Text *key) {
+  if (plan.pass == CK_WEIGHT_GRADIENT) return describe_gradient(plan, id);
   const DirectForm &f = plan.direct;
   const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
   id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.pixels_in_lanes ? "/pixels" : "/channels");

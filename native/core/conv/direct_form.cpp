@@ -1,6 +1,7 @@
 #include "direct_form.h"
 
 #include "../util/numbers.h"
+#include "direct_gradient.h"
 
 namespace convkit {
 namespace {
@@ -214,7 +215,7 @@ bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes) {
 }
 
 const char *direct_refuses(const Problem &problem, ck_pass pass) {
-  if (pass == CK_WEIGHT_GRADIENT) return "the weight gradient is not direct yet";
+  if (pass == CK_WEIGHT_GRADIENT) return direct_gradient_refuses(problem);
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS)
     return "the adjoint of this padding mode is not direct";
   DirectForm joint, separate;

@@ -42,7 +42,8 @@ struct DirectForm {
   int64_t table_terms;   /* room of one table of offsets */
   int64_t stage_plane;   /* positions of one depth in the stage */
   int64_t stage_step; /* pixels in lanes: from row to row of the stage; channels in lanes: from position to position */
-  int64_t group_weights;            /* packed elements of one group */
+  int64_t group_weights; /* packed elements of one group */
+  bool packs_inside;     /* weights given with the call are packed block by block, as each is used by one unit alone */
   int64_t items, part_items, parts; /* items: lines of products x panels; shared among the units of a band */
 };
 

@@ -1,4 +1,14 @@
-/* Packed weights of the direct algorithm: [group][product][panel][source channel][tap][row of the panel]. */
+/* Packed weights of the direct algorithm: [group][product][panel][source channel][tap][row of the panel].
+ *
+ * Which of the indices lies along memory decides the way:
+ *
+ *     rows               [.. channel, tap ..][row]       copies of a panel's width
+ *     source channels    [.. tap, row ..][channel]       rows of memory become columns, for each tap
+ *     taps               [.. row, channel ..][tap]       rows of memory become columns: a kernel is read once, and each
+ *                                                        of its taps goes to its place, whatever the phase
+ *     taps, joint form   [.. row, channel ..][tap]       single elements, for a tap tells the row as well as the term
+ *
+ * Memory is the bound, so every line of it is to be used whole, once. */
 #include "../gemm/move_block.h"
 #include "../util/host.h"
 #include "direct.h"
@@ -7,7 +17,8 @@ namespace convkit {
 namespace {
 
 constexpr int64_t kWidestPanel = int64_t{kMostVectors} * 16;
-constexpr int64_t kTurnedAtOnce = 4096; /* elements: the taps of one source channel for the rows of a panel */
+constexpr int64_t kRun = 128;           /* elements along memory that are turned at once */
+constexpr int64_t kUnitTerms = 1 << 17; /* elements that make a unit of work */
 
 template <typename T>
 struct Packer {
@@ -24,114 +35,206 @@ struct Packer {
     return ((f.axes[0].first_tap + z) * k[1] + f.axes[1].first_tap + y) * k[2] + f.axes[2].first_tap + x;
   }
 
-  /* Calls visit(tap of the kernel) for the taps of a product, in the order of its chain. */
+  /* The channels first .. first + channels - 1 of a panel. Product r begins at out + before * product_step + skipped *
+   * count * step, with `before` the taps of the products before it and `count` its own. */
+  struct Job {
+    const T *origin; /* of the group's weights */
+    int64_t first_row, rows, first, channels;
+    T *out;
+    int64_t product_step, skipped;
+  };
+
+  /* Calls visit(tap of the kernel, place of its row for the first channel, step from channel to channel). */
   template <typename Visit>
-  static void each_tap(const Packer &p, const PhaseTaps t[3], const Visit &visit) {
-    for (int64_t z = 0; z < t[0].count; ++z) {
-      for (int64_t y = 0; y < t[1].count; ++y) {
-        for (int64_t x = 0; x < t[2].count; ++x) {
-          visit(p.tap_number(t[0].first + z * t[0].step, t[1].first + y * t[1].step, t[2].first + x * t[2].step));
-        }
-      }
-    }
-  }
-
-  /* The rows of a panel from one tap, for all source channels; `taps` is how many lie between two in the panel. */
-  void pack_tap(const T *origin, int64_t tap, int64_t first_row, int64_t rows, int64_t taps, T *out) const {
-    const T *const source = origin + tap * problem.weights.tap;
-    const int64_t out_step = taps * f.panels.step;
-    if (!f.joint) {
-      return move_block(rows, f.channels, source + first_row * row_step(), row_step(), channel_step(), out, 1,
-                        out_step);
-    }
-    int64_t at[kWidestPanel];
-    at[0] = 0;
-    bool neighbours = true;
-    for (int64_t i = 0; i < rows; ++i) {
-      const int64_t row = first_row + i;
-      int64_t phase[3];
-      split_phase(f, f.phase_inner ? row % f.phases : row / f.rows, phase);
-      at[i] = (f.phase_inner ? row / f.phases : row % f.rows) * row_step() +
-              (tap_number(phase[0], phase[1], phase[2]) - tap_number(0, 0, 0)) * problem.weights.tap;
-      neighbours = neighbours && at[i] == at[0] + i;
-    }
-    for (int64_t c = 0; c < f.channels; ++c) {
-      const T *const from = source + c * channel_step();
-      T *const to = out + c * out_step;
-      if (neighbours) {
-        copy_run(from + at[0], rows, to);
-      } else {
-        for (int64_t i = 0; i < rows; ++i) to[i] = from[at[i]];
-      }
-    }
-  }
-
-  /* Where the taps of a kernel are neighbours in memory, each kernel is read once for all products: its taps become
-   * rows. */
-  bool turns_kernels() const {
-    return !f.joint && f.axes[0].adjoint && (problem.weights.tap == 1 || problem.weights.tap == -1) &&
-           problem.taps > 1 && problem.taps * f.panels.width <= kTurnedAtOnce;
-  }
-
-  void pack_panel(int64_t group, int64_t panel, T *out) const {
-    const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
-    const int64_t products = f.joint ? 1 : f.phases, channel_terms = f.panels.count * f.channels * f.panels.step;
-    const T *const origin = weights + problem.weights.origin + group * problem.group_features * problem.weights.feature;
-    for_each_product(products, [&](const PhaseTaps taps[3], int64_t count, int64_t before) {
-      T *const to = out + before * channel_terms + panel * count * f.channels * f.panels.step;
-      if (rows < f.panels.step) fill_zeros(to, count * f.channels * f.panels.step);
-      if (turns_kernels()) return;
-      int64_t term = 0;
-      each_tap(*this, taps,
-               [&](int64_t tap) { pack_tap(origin, tap, first_row, rows, count, to + term++ * f.panels.step); });
-    });
-    if (!turns_kernels()) return;
-    T turned[kTurnedAtOnce];
-    const bool backwards = problem.weights.tap < 0;
-    const T *const kernels = backwards ? origin - (problem.taps - 1) : origin;
-    for (int64_t c = 0; c < f.channels; ++c) {
-      move_block(rows, problem.taps, kernels + first_row * row_step() + c * channel_step(), row_step(), 1, turned, 1,
-                 rows);
-      for_each_product(products, [&](const PhaseTaps taps[3], int64_t count, int64_t before) {
-        T *to = out + before * channel_terms + (panel * f.channels + c) * count * f.panels.step;
-        each_tap(*this, taps, [&](int64_t tap) {
-          copy_run(turned + (backwards ? problem.taps - 1 - tap : tap) * rows, rows, to);
-          to += f.panels.step;
-        });
-      });
-    }
-  }
-
-  /* Calls visit(taps, their number, the number of those before) for each product. */
-  template <typename Visit>
-  void for_each_product(int64_t products, const Visit &visit) const {
+  void each_term(const Job &job, const Visit &visit) const {
     int64_t before = 0;
-    for (int64_t r = 0; r < products; ++r) {
+    for (int64_t r = 0; r < (f.joint ? 1 : f.phases); ++r) {
       int64_t phase[3];
       split_phase(f, r, phase);
-      PhaseTaps taps[3];
-      const int64_t count = product_taps(f, phase, taps);
-      visit(taps, count, before);
+      PhaseTaps t[3];
+      const int64_t count = product_taps(f, phase, t), step = count * f.panels.step;
+      T *out = job.out + before * job.product_step + job.skipped * step;
+      for (int64_t z = 0; z < t[0].count; ++z) {
+        for (int64_t y = 0; y < t[1].count; ++y) {
+          for (int64_t x = 0; x < t[2].count; ++x, out += f.panels.step) {
+            visit(tap_number(t[0].first + z * t[0].step, t[1].first + y * t[1].step, t[2].first + x * t[2].step), out,
+                  step);
+          }
+        }
+      }
       before += count;
     }
+  }
+
+  void pack(const Job &job) const {
+    int64_t at[kWidestPanel] = {0};
+    const int64_t tap_step = problem.weights.tap;
+    if (find_rows(job, at)) {
+      copy_rows(job, at[0]);
+    } else if (channel_step() == 1) {
+      turn_channels(job, at);
+    } else if (!f.joint && (tap_step == 1 || tap_step == -1)) {
+      turn_kernels(job, at);
+    } else {
+      gather_rows(job, at);
+    }
+    /* The lane side is read by whole vectors; of the broadcast side, only what is there. */
+    if (f.pixels_in_lanes || job.rows == f.panels.step) return;
+    each_term(job, [&](int64_t, T *out, int64_t step) {
+      for (int64_t c = 0; c < job.channels; ++c) fill_zeros(out + c * step + job.rows, f.panels.step - job.rows);
+    });
+  }
+
+  /* Of a row of a product, for the first source channel; joint rows are (channel, phase) pairs. */
+  int64_t row_offset(int64_t row) const {
+    if (!f.joint) return row * row_step();
+    int64_t phase[3];
+    split_phase(f, f.phase_inner ? row % f.phases : row / f.rows, phase);
+    const int64_t tap = tap_number(phase[0], phase[1], phase[2]) - tap_number(0, 0, 0);
+    return (f.phase_inner ? row / f.phases : row % f.rows) * row_step() + tap * problem.weights.tap;
+  }
+
+  /* True when the rows are neighbours. */
+  bool find_rows(const Job &job, int64_t at[kWidestPanel]) const {
+    bool neighbours = true;
+    for (int64_t i = 0; i < job.rows; ++i) {
+      at[i] = row_offset(job.first_row + i);
+      neighbours = neighbours && at[i] == at[0] + i;
+    }
+    return neighbours;
+  }
+
+  void copy_rows(const Job &job, int64_t at) const {
+    const T *const from = job.origin + job.first * channel_step() + at;
+    each_term(job, [&](int64_t tap, T *out, int64_t step) {
+      const T *row = from + tap * problem.weights.tap;
+      for (int64_t c = 0; c < job.channels; ++c, row += channel_step()) {
+        copy_run(row, job.rows, out + c * step);
+      }
+    });
+  }
+
+  /* Some terms at a time, so that a kernel is read once or nearly so. */
+  void gather_rows(const Job &job, const int64_t at[kWidestPanel]) const {
+    const T *const from = job.origin + job.first * channel_step();
+    const T *source[kRun];
+    T *places[kRun];
+    int64_t steps[kRun], terms = 0;
+    const auto gather = [&] {
+      for (int64_t c = 0; c < job.channels; ++c) {
+        for (int64_t t = 0; t < terms; ++t) {
+          const T *const row = source[t] + c * channel_step();
+          T *const out = places[t] + c * steps[t];
+          for (int64_t i = 0; i < job.rows; ++i) out[i] = row[at[i]];
+        }
+      }
+      terms = 0;
+    };
+    each_term(job, [&](int64_t tap, T *out, int64_t step) {
+      source[terms] = from + tap * problem.weights.tap, places[terms] = out, steps[terms] = step;
+      if (++terms == kRun) gather();
+    });
+    gather();
+  }
+
+  void turn_channels(const Job &job, const int64_t at[kWidestPanel]) const {
+    const T *const from = job.origin + job.first;
+    each_term(job, [&](int64_t tap, T *out, int64_t step) {
+      const T *const first = from + tap * problem.weights.tap;
+      turn_rows<T>(
+          job.rows, job.channels, [&](int64_t i) { return first + at[i]; }, 0,
+          [&](int64_t k) { return out + k * step; });
+    });
+  }
+
+  /* Where kernels follow each other (forward), several are turned at once. Taps that no product has go to a spare row.
+   */
+  void turn_kernels(const Job &job, const int64_t at[kWidestPanel]) const {
+    T spare[kWidestPanel];
+    T *first[kRun], *places[kRun];
+    int64_t steps[kRun];
+    const bool backwards = problem.weights.tap < 0, follow = channel_step() == problem.taps;
+    const T *const kernels = job.origin + job.first * channel_step() - (backwards ? problem.taps - 1 : 0);
+    for (int64_t window = 0; window < problem.taps; window += kRun) {
+      const int64_t taps = smaller(kRun, problem.taps - window);
+      for (int64_t t = 0; t < taps; ++t) first[t] = spare, steps[t] = 0;
+      each_term(job, [&](int64_t tap, T *out, int64_t step) {
+        const int64_t t = (backwards ? problem.taps - 1 - tap : tap) - window;
+        if (t >= 0 && t < taps) first[t] = out, steps[t] = step;
+      });
+      const int64_t together = follow && taps == problem.taps ? kRun / taps : 1;
+      for (int64_t c = 0; c < job.channels; c += together) {
+        const int64_t channels = smaller(together, job.channels - c);
+        for (int64_t n = 0; n < channels; ++n) {
+          for (int64_t t = 0; t < taps; ++t) places[n * taps + t] = first[t] + (c + n) * steps[t];
+        }
+        const T *const from = kernels + c * channel_step() + window;
+        turn_rows<T>(
+            job.rows, channels * taps, [&](int64_t i) { return from + at[i]; }, together * channel_step(),
+            [&](int64_t k) { return places[k]; });
+      }
+    }
+  }
+
+  Job job(int64_t group, int64_t panel, int64_t first, int64_t channels, T *out) const {
+    const T *const origin = weights + problem.weights.origin + group * problem.group_features * problem.weights.feature;
+    const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
+    return {origin, first_row, rows, first, channels, out, 0, 0};
   }
 };
 
 }  // namespace
 
 template <typename T>
+void pack_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
+                       int64_t first, int64_t channels, T *out) {
+  const Packer<T> packer = {problem, f, weights};
+  packer.pack(packer.job(group, panel, first, channels, out));
+}
+
+template <typename T>
+const T *find_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
+                           int64_t first, int64_t *step) {
+  const Packer<T> packer = {problem, f, weights};
+  const auto job = packer.job(group, panel, first, 1, nullptr);
+  int64_t at[kWidestPanel] = {0};
+  if (job.rows < f.panels.width || !packer.find_rows(job, at)) return nullptr;
+  *step = packer.channel_step();
+  const T *place = nullptr;
+  packer.each_term(
+      job, [&](int64_t tap, T *, int64_t) { place = job.origin + first * *step + at[0] + tap * problem.weights.tap; });
+  return place;
+}
+
+template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const DirectForm &f = plan.direct;
   const Packer<T> packer = {plan.problem, f, static_cast<const T *>(weights)};
+  const int64_t channel_elements = larger(f.group_weights / f.channels / f.panels.count, 1); /* of a panel */
+  const int64_t block = balanced(f.channels, larger(kUnitTerms / channel_elements, 1));
+  const int64_t blocks = ceil_div(f.channels, block);
   const auto pack = [&](int64_t unit, int32_t) {
-    const int64_t panel = unit % f.panels.count, group = unit / f.panels.count;
-    packer.pack_panel(group, panel, reinterpret_cast<T *>(packed) + group * f.group_weights);
+    const int64_t part = unit % blocks, panel = unit / blocks % f.panels.count, group = unit / blocks / f.panels.count;
+    const int64_t first = part * block, channels = smaller(block, f.channels - first);
+    T *const out = reinterpret_cast<T *>(packed) + group * f.group_weights;
+    auto job = packer.job(group, panel, first, channels, out);
+    job.product_step = f.panels.count * f.channels * f.panels.step;
+    job.skipped = panel * f.channels + first;
+    packer.pack(job);
   };
-  const int64_t units = plan.problem.given.groups * f.panels.count;
+  const int64_t units = plan.problem.given.groups * f.panels.count * blocks;
   return for_each_unit(host, units, plan.small || plan.weights_bytes < (1 << 16), pack);
 }
 
 template ck_status pack_direct_weights<float>(const ck_plan &, const ck_runtime &, const void *, char *);
 template ck_status pack_direct_weights<double>(const ck_plan &, const ck_runtime &, const void *, char *);
+#define CONVKIT_INSTANTIATE(T)                                                                                        \
+  template void pack_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, int64_t, int64_t, \
+                                  T *);                                                                               \
+  template const T *find_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, int64_t,      \
+                                      int64_t *);
+CONVKIT_INSTANTIATE(float)
+CONVKIT_INSTANTIATE(double)
+#undef CONVKIT_INSTANTIATE
 
 }  // namespace convkit

@@ -8,14 +8,6 @@ bool is_nan(T x) {
   return x != x;  // NOLINT(misc-redundant-expression): true for NaN alone
 }
 
-/* Without a branch inside, so that compilers use vectors: this is all that finite operands pay. */
-template <typename T>
-bool any_nan(const T *x, int64_t count) {
-  int32_t found = 0;
-  for (int64_t i = 0; i < count; ++i) found |= is_nan(x[i]);
-  return found != 0;
-}
-
 template <typename T>
 bool is_finite(T x) {
   return !is_nan(x * 0);
@@ -77,29 +69,52 @@ struct Repair {
 
 }  // namespace
 
+/* Without a branch inside, so that compilers use vectors: this is all that finite operands pay. */
+template <typename T>
+bool any_nan(const T *x, int64_t count) {
+  int32_t found = 0;
+  for (int64_t i = 0; i < count; ++i) found |= is_nan(x[i]);
+  return found != 0;
+}
+
+template <typename T>
+bool any_non_finite(const T *x, int64_t count) {
+  int32_t found = 0;
+  for (int64_t i = 0; i < count; ++i) found |= is_nan(x[i] * 0);
+  return found != 0;
+}
+
 template <typename T>
 void repair_padding(const RunContext &context, int64_t feature, int64_t features, const ColumnBlock &block,
-                    int64_t pitch, Run *runs, T *sums) {
+                    const SumSteps &steps, Run *runs, T *sums) {
   const Problem &problem = context.plan->problem;
   const Repair<T> repair = {problem, *context.operands, runs};
   for (int64_t f = 0; f < features; ++f) {
-    if (!any_nan(sums + f * pitch, block.rows())) continue;
+    const bool joined = steps.channel == 1 && steps.tap == block.channels;
+    if (joined && !any_nan(sums + f * steps.feature, block.rows())) continue;
     const int64_t group = (feature + f) / problem.group_features;
     for (int64_t t = 0; t < block.taps; ++t) {
-      T *const row = sums + f * pitch + t * block.channels;
+      T *const row = sums + f * steps.feature + t * steps.tap;
       bool known = false, wanted = false;
       for (int64_t c = 0; c < block.channels; ++c) {
-        if (!is_nan(row[c])) continue;
+        T *const sum = row + c * steps.channel;
+        if (!is_nan(*sum)) continue;
         if (!known) wanted = repair.needed(feature + f, block.first_tap + t);
         known = true;
         if (!wanted) break;
-        row[c] = repair.sum(feature + f, block.first_tap + t, group * problem.group_channels + block.first_channel + c);
+        *sum = repair.sum(feature + f, block.first_tap + t, group * problem.group_channels + block.first_channel + c);
       }
     }
   }
 }
 
-template void repair_padding(const RunContext &, int64_t, int64_t, const ColumnBlock &, int64_t, Run *, float *);
-template void repair_padding(const RunContext &, int64_t, int64_t, const ColumnBlock &, int64_t, Run *, double *);
+#define CONVKIT_INSTANTIATE(T)                                                                                     \
+  template void repair_padding(const RunContext &, int64_t, int64_t, const ColumnBlock &, const SumSteps &, Run *, \
+                               T *);                                                                               \
+  template bool any_nan(const T *, int64_t);                                                                       \
+  template bool any_non_finite(const T *, int64_t);
+CONVKIT_INSTANTIATE(float)
+CONVKIT_INSTANTIATE(double)
+#undef CONVKIT_INSTANTIATE
 
 }  // namespace convkit

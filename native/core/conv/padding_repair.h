@@ -9,10 +9,21 @@
 
 namespace convkit {
 
-/* sums[f * pitch + tap * channels + channel] of features feature .. feature + features - 1 of one group. */
+/* How the sums of a block lie: sums[f * feature + t * tap + c * channel], counted from the block's first of each. */
+struct SumSteps {
+  int64_t feature, tap, channel;
+};
+
+/* The sums of features feature .. feature + features - 1 of one group. */
 template <typename T>
 void repair_padding(const RunContext &context, int64_t feature, int64_t features, const ColumnBlock &block,
-                    int64_t pitch, Run *runs, T *sums);
+                    const SumSteps &steps, Run *runs, T *sums);
+
+/* Is there a NaN; is there a NaN or an infinity? */
+template <typename T>
+bool any_nan(const T *x, int64_t count);
+template <typename T>
+bool any_non_finite(const T *x, int64_t count);
 
 }  // namespace convkit
 #endif

@@ -10,6 +10,7 @@
 #include "../util/text.h"
 #include "depthwise.h"
 #include "direct_form.h"
+#include "direct_gradient.h"
 #include "fft.h"
 #include "problem.h"
 #include "taps.h"
@@ -48,11 +49,13 @@ struct ck_plan {
   const convkit::Algorithm *algorithm;
   const convkit::KernelTable *kernels;
   convkit::Blocking blocking;
-  convkit::DirectForm direct;       /* of the algorithm 'direct' */
-  convkit::DepthwiseForm depthwise; /* of the algorithm 'depthwise' */
-  convkit::FftForm fft;             /* of the algorithm 'fft' */
-  convkit::WinogradForm winograd;   /* of the algorithm 'winograd' */
-  bool small;                       /* stays on the calling thread */
+  convkit::DirectForm direct;                  /* of the algorithm 'direct', forward and adjoint */
+  convkit::DirectGradientForm direct_gradient; /* and its weight gradient */
+  convkit::DepthwiseForm depthwise;            /* of the algorithm 'depthwise' */
+  convkit::FftForm fft;                        /* of the algorithm 'fft' */
+  convkit::WinogradForm winograd;              /* of the algorithm 'winograd' */
+  bool small;                                  /* stays on the calling thread */
+  bool packs_inside; /* weights that come with a call are packed by its units, not before them */
   int64_t weights_bytes;
   ck_plan_info info;
 };

@@ -56,7 +56,7 @@ struct WeightGradient {
         add_pixels(image, first, group, feature, features, block, scratch);
       }
     }
-    repair_padding(context, feature, features, block, b.pitch, scratch.index->runs, scratch.sums);
+    repair_padding(context, feature, features, block, {b.pitch, block.channels, 1}, scratch.index->runs, scratch.sums);
     write(feature, features, block, scratch.sums);
   }
 

@@ -1,0 +1,270 @@
+/* A unit of work: a block of the gradient over its boxes, or over a part of them.
+ *
+ *     for each box
+ *       copy grid and features                                            direct_gradient_copy.cpp
+ *       for each segment and each pair of panels: tiles                   the sums of the block go on
+ *     the sums to their places in the gradient                            here
+ */
+#include "direct_gradient.h"
+
+#include "../gemm/move_block.h"
+#include "../util/host.h"
+#include "padding_repair.h"
+
+namespace convkit {
+namespace {
+
+/* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
+constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
+
+constexpr int64_t kLanesAtOnce = 16;
+
+template <typename T>
+struct Scratch {
+  T *grid, *features, *sums;
+  int64_t *table;
+  Run *runs;
+
+  Scratch(const DirectGradientForm &f, Carver *carver) {
+    grid = carver->take<T>(f.box[0] * f.grid[0] * f.grid[1] * f.grid[2] * f.channel_block + kOverread);
+    features = carver->take<T>(f.pixels() * f.panels.count * f.panels.step);
+    sums = carver->take<T>(f.parts > 1 ? 0 : f.block_elements());
+    table = carver->take<int64_t>(f.pixels());
+    runs = carver->take<Run>(kChunk);
+  }
+};
+
+struct GradientBlock {
+  int64_t group, feature, features, channel, channels, first_tap[3], taps[3]; /* channel: within the group */
+  int64_t all_taps() const { return taps[0] * taps[1] * taps[2]; }
+  int64_t elements() const { return features * channels * all_taps(); }
+};
+
+template <typename T>
+struct DirectGradient {
+  static constexpr int64_t kLine = 64 / sizeof(T);
+  const RunContext &context;
+  const Problem &problem;
+  const DirectGradientForm &f;
+  const TileSet<T> &tiles;
+
+  GradientBlock find_block(int64_t number) const {
+    GradientBlock b;
+    for (int a = 2; a >= 0; --a) {
+      b.first_tap[a] = number % f.tap_blocks[a] * f.tap_block[a];
+      b.taps[a] = smaller(f.tap_block[a], problem.given.kernel[a] - b.first_tap[a]);
+      number /= f.tap_blocks[a];
+    }
+    b.channel = number % f.channel_blocks * f.channel_block;
+    b.channels = smaller(f.channel_block, problem.group_channels - b.channel);
+    number /= f.channel_blocks;
+    const int64_t feature = number % f.feature_blocks * f.feature_block;
+    b.group = number / f.feature_blocks;
+    b.features = smaller(f.feature_block, problem.group_features - feature);
+    b.feature = b.group * problem.group_features + feature;
+    return b;
+  }
+
+  GradientBox find_box(int64_t number) const {
+    GradientBox box;
+    for (int a = 3; a >= 0; --a) {
+      const int64_t extent = a > 0 ? problem.given.features[a - 1] : problem.given.batch;
+      box.first[a] = number % f.boxes[a] * f.box[a];
+      box.count[a] = smaller(f.box[a], extent - box.first[a]);
+      number /= f.boxes[a];
+    }
+    return box;
+  }
+
+  SumSteps steps(const GradientBlock &b) const {
+    if (f.features_in_lanes) return {1, b.channels * b.features, b.features};
+    return {b.all_taps() * b.channels, b.channels, 1};
+  }
+
+  /* The sums of one part of a block that all slots see. */
+  T *part_sums(int64_t block, int64_t part) const {
+    return reinterpret_cast<T *>(context.shared) + (block * f.parts + part) * f.block_elements();
+  }
+
+  void operator()(int64_t unit, int32_t slot) const {
+    const int64_t part = unit % f.parts, number = unit / f.parts;
+    const GradientBlock b = find_block(number);
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const Scratch<T> scratch(f, &carver);
+    T *const sums = f.parts > 1 ? part_sums(number, part) : scratch.sums;
+    const int64_t end = smaller((part + 1) * f.part_boxes, f.all_boxes());
+    if (part * f.part_boxes >= end) memset(static_cast<void *>(sums), 0, static_cast<size_t>(b.elements()) * sizeof(T));
+    bool finite = true;
+    for (int64_t i = part * f.part_boxes; i < end; ++i) {
+      if (cancelled(*context.host)) return;
+      const GradientBox box = find_box(i);
+      add_box(b, box, i > part * f.part_boxes, scratch, sums);
+      const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
+      finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
+    }
+    if (f.parts == 1) finish(b, finite && f.looks_at_features, scratch.runs, sums);
+  }
+
+  /* The parts of all blocks, added two by two, and written. */
+  void join_parts() const {
+    Carver carver(context.scratch);
+    const Scratch<T> scratch(f, &carver);
+    for (int64_t number = 0; number < f.blocks(problem); ++number) {
+      const GradientBlock b = find_block(number);
+      for (int64_t apart = 1; apart < f.parts; apart *= 2) {
+        for (int64_t part = 0; part + apart < f.parts; part += 2 * apart) {
+          T *const to = part_sums(number, part);
+          const T *const from = part_sums(number, part + apart);
+          for (int64_t i = 0; i < b.elements(); ++i) to[i] += from[i];
+        }
+      }
+      finish(b, false, scratch.runs, part_sums(number, 0));
+    }
+  }
+
+  void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
+               T *sums) const {
+    const ck_operands &o = *context.operands;
+    const T *const image =
+        static_cast<const T *>(o.image_in) + (b.group * problem.group_channels + b.channel) * problem.image.channel;
+    const T *const features = static_cast<const T *>(o.features_in) + b.feature * problem.features.channel;
+    copy_gradient_grid(problem, f, box, b.first_tap, image, b.channels, scratch.grid);
+    copy_gradient_features(problem, f, box, features, b.features, scratch.features);
+    fill_table(box, b.channels, scratch.table);
+
+    TileCall<T> call = {};
+    call.a_step = call.b_step = f.panels.step;
+    (f.features_in_lanes ? call.a_offsets : call.b_offsets) = scratch.table;
+    call.depth = box.pixels();
+    call.continues = continues;
+    const ck_problem &p = problem.given;
+    const bool side_by_side = p.dilation[2] == 1;
+    const int64_t run = side_by_side ? b.channels * b.taps[2] : b.channels;
+    const int64_t sum_step = steps(b).tap * (side_by_side ? b.taps[2] : 1);
+    for (int64_t z = 0; z < b.taps[0]; ++z) {
+      for (int64_t y = 0; y < b.taps[1]; ++y) {
+        for (int64_t x = 0; x < (side_by_side ? 1 : b.taps[2]); ++x, sums += sum_step) {
+          const int64_t shift = (z * p.dilation[0] * f.grid[1] + y * p.dilation[1]) * f.grid[2] + x * p.dilation[2];
+          const T *const grid = scratch.grid + shift * b.channels;
+          if (f.features_in_lanes) {
+            run_features(b, run, grid, scratch.features, sums, &call);
+          } else {
+            run_grid(b, run, grid, scratch.features, sums, &call);
+          }
+        }
+      }
+    }
+  }
+
+  /* The place of each pixel in the grid. */
+  void fill_table(const GradientBox &box, int64_t channels, int64_t *table) const {
+    for (int64_t n = 0; n < box.count[0]; ++n) {
+      for (int64_t z = 0; z < box.count[1]; ++z) {
+        for (int64_t y = 0; y < box.count[2]; ++y) {
+          const int64_t row = ((n * f.grid[0] + z * f.step[0]) * f.grid[1] + y * f.step[1]) * f.grid[2];
+          for (int64_t x = 0; x < box.count[3]; ++x) *table++ = (row + x * f.step[2]) * channels;
+        }
+      }
+    }
+  }
+
+  /* Channels and taps of a segment in the lanes. */
+  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
+                TileCall<T> *call) const {
+    const int64_t widest = f.vectors * tiles.lanes;
+    call->c_step = steps(b).feature;
+    for (int64_t i = 0; i < run; i += widest) {
+      const int64_t columns = smaller(widest, run - i), vectors = ceil_div(columns, tiles.lanes);
+      call->b = grid + i;
+      call->columns = static_cast<int32_t>(columns);
+      for (int64_t first = 0; first < b.features; first += f.panels.width) {
+        const int64_t rows = smaller(f.panels.width, b.features - first);
+        call->a = features + first / f.panels.width * call->depth * f.panels.step;
+        call->c = sums + first * call->c_step + i;
+        tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](call);
+      }
+    }
+  }
+
+  /* Features in the lanes. */
+  void run_features(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
+                    TileCall<T> *call) const {
+    call->c_step = b.features;
+    for (int64_t first = 0; first < b.features; first += f.panels.width) {
+      const int64_t columns = smaller(f.panels.width, b.features - first), vectors = ceil_div(columns, tiles.lanes);
+      call->b = features + first / f.panels.width * call->depth * f.panels.step;
+      call->columns = static_cast<int32_t>(columns);
+      for (int64_t i = 0; i < run; i += f.height) {
+        call->a = grid + i;
+        call->c = sums + i * call->c_step + first;
+        tiles.tiles[(smaller(f.height, run - i) - 1) * kMostVectors + vectors - 1](call);
+      }
+    }
+  }
+
+  /* The sums of a block to the gradient: the two directions that have neighbours on either side are moved together. */
+  void finish(const GradientBlock &b, bool finite, Run *runs, T *sums) const {
+    const auto &w = problem.weights;
+    const SumSteps s = steps(b);
+    const int64_t *const k = problem.given.kernel;
+    const int64_t first_tap = (b.first_tap[0] * k[1] + b.first_tap[1]) * k[2] + b.first_tap[2], taps = b.all_taps();
+    if (f.padded && !finite && any_nan(sums, b.elements())) {
+      repair_padding(context, b.feature, b.features, {b.channel, b.channels, first_tap, taps}, s, runs, sums);
+    }
+    T *out = static_cast<T *>(context.operands->weight_gradient) + w.origin + b.feature * w.feature +
+             b.channel * w.channel + first_tap * w.tap;
+    struct Direction {
+      int64_t count, in, out;
+    };
+    Direction feature = {b.features, s.feature, w.feature}, channel = {b.channels, s.channel, w.channel};
+    Direction tap = {taps, s.tap, w.tap};
+    if (w.tap < 0) { /* a flipped kernel, read backwards on both sides */
+      sums += (taps - 1) * s.tap;
+      out += (taps - 1) * w.tap;
+      tap = {taps, -s.tap, -w.tap};
+    }
+    /* The loop goes over what is left when the lanes and the direction along the weights are taken. */
+    const bool along_taps = tap.out == 1 && taps > 1;
+    const Direction &lanes = f.features_in_lanes ? feature : channel;
+    const Direction &other = along_taps ? tap : f.features_in_lanes ? channel : feature;
+    const Direction &loop = !along_taps ? tap : f.features_in_lanes ? channel : feature;
+    /* Where each lane has a place of its own, some at a time, so that lines of the gradient are met again soon. */
+    const int64_t lanes_at_once = along_taps && f.features_in_lanes ? kLanesAtOnce : lanes.count;
+    /* A line is read before it is written; so it is asked for while the one before is at work. */
+    const int64_t next = along_taps && !f.features_in_lanes ? taps * channel.count : 0;
+    for (int64_t lane = 0; lane < lanes.count; lane += lanes_at_once) {
+      const int64_t count = smaller(lanes_at_once, lanes.count - lane);
+      for (int64_t i = 0; i < loop.count; ++i) {
+        T *const to = out + lane * lanes.out + i * loop.out;
+        for (int64_t ahead = 0; i + 1 < loop.count && ahead < next; ahead += kLine) fetch_ahead(to + loop.out + ahead);
+        move_block(other.count, count, sums + lane * lanes.in + i * loop.in, other.in, lanes.in, to, other.out,
+                   lanes.out);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+template <typename T>
+int64_t direct_gradient_slot_bytes(const DirectGradientForm &form) {
+  Carver measure(nullptr);
+  Scratch<T>(form, &measure);
+  return measure.used();
+}
+
+template <typename T>
+ck_status run_direct_gradient(const RunContext &context) {
+  const ck_plan &plan = *context.plan;
+  const DirectGradient<T> gradient = {context, plan.problem, plan.direct_gradient, tiles_of<T>(*plan.kernels)};
+  const ck_status status = for_each_unit(*context.host, plan.blocking.units, plan.small, gradient);
+  if (status == CK_OK && plan.direct_gradient.parts > 1) gradient.join_parts();
+  return status;
+}
+
+template int64_t direct_gradient_slot_bytes<float>(const DirectGradientForm &);
+template int64_t direct_gradient_slot_bytes<double>(const DirectGradientForm &);
+template ck_status run_direct_gradient<float>(const RunContext &);
+template ck_status run_direct_gradient<double>(const RunContext &);
+
+}  // namespace convkit
