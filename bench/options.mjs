@@ -10,10 +10,10 @@ export const help = `npm run bench -- [options] [words]
 Times convkit and its peers on the layers of bench/layers.json. Words choose layers: part of a name (dcgan, 3x3) or an
 operator (conv, convTranspose, conv3d). Needs the machine to itself.
 
-  --pass <forward|gradInput|gradWeight|all>   default all; the peers have forward only
-  --only <name,...>      contestants: native, typescript, onnxruntime; default all
+  --pass <forward|gradInput|gradWeight|all>   default all
+  --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript; default all
   --dtype <type>         float32 (default) or float64
-  --threads <n>          for convkit native, onnxruntime and the measured peak; default 1
+  --threads <n,...>      1 by default; several numbers are measured side by side; all: as many as there are cores
   --rounds <n>           interleaved rounds per line; default 9
   --quick                3 short rounds, and TypeScript on small layers only
   --json <file>          where the result goes, with a chart beside it; default bench/results/<date>.json
@@ -48,7 +48,14 @@ function count(name, value, most) {
   return number
 }
 
-export const contestantNames = /** @type {const} */ (['native', 'typescript', 'onnxruntime'])
+export const contestantNames = /** @type {const} */ (['native', 'onnxruntime', 'onednn', 'tfjs', 'typescript'])
+
+/** Ascending, each once. @param {string} value */
+function threadCounts(value) {
+  const most = availableParallelism()
+  const counts = value.split(',').map((one) => (one === 'all' ? most : count('threads', one, most)))
+  return [...new Set(counts)].sort((a, b) => a - b)
+}
 
 /** @param {string[]} args */
 export function readOptions(args) {
@@ -77,7 +84,7 @@ export function readOptions(args) {
     passes: pass === 'all' ? passes : [pass],
     only: values.only.split(',').map((name) => oneOf('only', name, contestantNames)),
     dtype: oneOf('dtype', values.dtype, /** @type {const} */ (['float32', 'float64'])),
-    threads: count('threads', values.threads, availableParallelism()),
+    threads: threadCounts(values.threads),
     rounds: count('rounds', values.rounds ?? (values.quick ? '3' : '9'), 1000),
     quick: values.quick,
     json: values.json,
