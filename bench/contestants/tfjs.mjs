@@ -53,14 +53,16 @@ function missing({ op, groups, inChannels, dilation, stride, input }) {
   if (groups > 1 && (groups !== inChannels || op === 'convTranspose' || input.length === 3)) return 'groups'
   if (dilated && (op === 'convTranspose' || input.length === 3)) return 'dilation'
   if (dilated && stride.some((step) => step > 1)) return 'dilation with a stride'
+  // Version 4.22 computes something else here than its own CPU backend.
+  if (op === 'convTranspose' && input.length === 3) return 'conv3dTranspose'
   return undefined
 }
 
 /** In three dimensions there are words only. @param {Layer} layer */
-function paddingWord({ padding, kernel, stride, op, outputPadding }) {
-  if (padding.every((amount) => amount === 0) && !outputPadding?.some((amount) => amount > 0)) return 'valid'
+function paddingWord({ padding, kernel, stride }) {
+  if (padding.every((amount) => amount === 0)) return 'valid'
   const same = padding.every((amount, axis) => stride[axis] === 1 && 2 * amount === kernel[axis] - 1)
-  return same && op === 'conv' ? 'same' : undefined
+  return same ? 'same' : undefined
 }
 
 /** @param {Case} job */
@@ -94,8 +96,7 @@ function prepare({ layer: given, pass, dtype }) {
   const outputShape = last(shape.output)
   const call = () => {
     if (depthwise) return tf.depthwiseConv2d(input, weight, stride, explicit, 'NHWC', dilation)
-    if (rank === 3 && op === 'conv') return tf.conv3d(input, weight, stride, word)
-    if (rank === 3) return tf.conv3dTranspose(input, weight, outputShape, stride, word)
+    if (rank === 3) return tf.conv3d(input, weight, stride, word)
     if (op === 'conv') return tf.conv2d(input, weight, stride, explicit, 'NHWC', dilation)
     return tf.conv2dTranspose(input, weight, outputShape, stride, explicit)
   }
