@@ -19,6 +19,8 @@ operator (conv, convTranspose, conv3d). Needs the machine to itself.
   --json <file>          where the result goes, with a chart beside it; default bench/results/<date>.json
   --compare <old.json>   after the run, compare with an earlier result; exit code 1 on a regression
   --with <new.json>      with --compare: compare that result instead of running
+  --accuracy             instead: errors against float64 of every algorithm; exit code 1 if one is beyond its bound
+  --overhead             instead: what a call of a tiny layer costs; exit code 1 if it is more than promised
   --help
 `
 
@@ -72,6 +74,8 @@ export function readOptions(args) {
       json: { type: 'string' },
       compare: { type: 'string' },
       with: { type: 'string' },
+      accuracy: { type: 'boolean', default: false },
+      overhead: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -90,6 +94,8 @@ export function readOptions(args) {
     json: values.json,
     compare: values.compare,
     with: values.with,
+    accuracy: values.accuracy,
+    overhead: values.overhead,
   }
 }
 

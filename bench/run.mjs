@@ -130,6 +130,14 @@ async function main() {
     console.log(help)
     return
   }
+  if (options.accuracy || options.overhead) {
+    // Each loads convkit into this process, which a run does not need.
+    const good = options.accuracy
+      ? await (await import('./accuracy.mjs')).accuracy(options)
+      : await (await import('./overhead.mjs')).overhead()
+    if (!good) process.exitCode = 1
+    return
+  }
   // Read first: an old file that cannot be read should not cost a run.
   const before = options.compare === undefined ? undefined : readResult(options.compare)
   const result = options.with === undefined ? await measureAndSave(options) : readResult(options.with)
