@@ -1,10 +1,13 @@
-// Just enough of JSON to read the driver's requests: flat keys, numbers, arrays of numbers, strings without escapes.
+// Just enough of JSON to read the driver's requests, and a line of layers.json: flat keys, numbers, arrays of numbers,
+// strings without escapes.
 #ifndef CONVKIT_BENCH_REQUEST_H
 #define CONVKIT_BENCH_REQUEST_H
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -40,11 +43,13 @@ class Request {
   }
 
  private:
-  // What stands behind "key": as JSON.stringify writes it, or null.
+  // What stands behind "key": and blanks, or null.
   const char* find(const char* key) const {
     const std::string quoted = '"' + std::string(key) + "\":";
     const std::size_t at = line_.find(quoted);
-    return at == std::string::npos ? nullptr : line_.c_str() + at + quoted.size();
+    if (at == std::string::npos) return nullptr;
+    const char* value = line_.c_str() + at + quoted.size();
+    return value + std::strspn(value, " ");
   }
 
   std::string line_;
