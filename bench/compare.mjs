@@ -6,6 +6,7 @@ import { digits, subject } from './report.mjs'
 import { geometricMean } from './statistics.mjs'
 
 /** @typedef {import('./types.js').Result} Result */
+/** @typedef {import('./types.js').Row} Row */
 /** @typedef {import('./types.js').Figure} Figure */
 
 const leastChange = 0.1
@@ -22,7 +23,7 @@ const noise = (before, after) => Math.max(leastChange, 3 * (before.spread + afte
 export function readResult(file) {
   /** @type {Result} */
   const result = JSON.parse(readFileSync(file, 'utf8'))
-  if (result.format !== 1) throw new Error(`${file} is not a result of this benchmark`)
+  if (result.format !== 2) throw new Error(`${file} is not a result of this version of the benchmark`)
   return result
 }
 
@@ -33,18 +34,17 @@ export function readResult(file) {
  */
 export function compare(before, after) {
   const lines = [`\n${after.date} against ${before.date}: time of ${subject}, new / old`]
-  for (const key of /** @type {const} */ (['threads', 'dtype'])) {
-    if (before[key] !== after[key]) lines.push(`note: ${key} was ${before[key]} and is ${after[key]}`)
-  }
+  if (before.dtype !== after.dtype) lines.push(`note: dtype was ${before.dtype} and is ${after.dtype}`)
   if (before.machine.cpu !== after.machine.cpu) lines.push('note: these are different machines')
 
-  const old = new Map(before.rows.map((row) => [`${row.layer} ${row.pass}`, row]))
+  const keyOf = (/** @type {Row} */ { layer, pass, threads }) => `${layer} ${pass} ${threads}`
+  const old = new Map(before.rows.map((row) => [keyOf(row), row]))
   const ratios = []
   /** @type {Map<string, number[]>} */
   const others = new Map()
   let regressions = 0
   for (const row of after.rows) {
-    const earlier = old.get(`${row.layer} ${row.pass}`)
+    const earlier = old.get(keyOf(row))
     if (earlier === undefined) continue
     const note = (/** @type {string} */ name, /** @type {number} */ value) =>
       others.set(name, [...(others.get(name) ?? []), value])
@@ -64,7 +64,9 @@ export function compare(before, after) {
       const verdict = slower ? 'SLOWER' : change < 1 / (1 + limit) ? 'faster' : ''
       if (slower) regressions++
       const times = `${digits(was.ms).padStart(9)} ms ${digits(figure.ms).padStart(9)} ms  ×${change.toFixed(2)}`
-      lines.push(`${row.layer.padEnd(17)}${row.pass.padEnd(11)}${times}  ${verdict}`.trimEnd())
+      lines.push(
+        `${row.layer.padEnd(17)}${row.pass.padEnd(11)}${String(row.threads).padEnd(3)}${times}  ${verdict}`.trimEnd(),
+      )
     }
   }
   if (ratios.length === 0) return { text: [...lines, 'no line in common'].join('\n'), regressions }

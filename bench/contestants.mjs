@@ -1,6 +1,7 @@
 // @ts-check
 // Who takes part. A new peer is one more entry here and a program that speaks the line protocol (see contestants/).
 import { fileURLToPath } from 'node:url'
+import { programFile } from './native.mjs'
 
 /** @typedef {import('./types.js').Contestant} Contestant */
 
@@ -11,10 +12,11 @@ const bothTypes = /** @type {const} */ (['float32', 'float64'])
 /**
  * In the order of the table. The first one's results are those that the others' are compared with.
  *
- * @param {{ threads: number, quick: boolean }} options
- * @returns {Contestant[]}
+ * @param {number} threads
+ * @param {boolean} quick
+ * @returns {Omit<Contestant, 'threads'>[]}
  */
-export function contestants({ threads, quick }) {
+function withThreads(threads, quick) {
   const node = process.execPath
   return [
     {
@@ -41,6 +43,29 @@ export function contestants({ threads, quick }) {
       ours: false,
     },
     {
+      name: 'onednn',
+      title: 'oneDNN',
+      command: programFile('onednn'),
+      args: [],
+      env: { OMP_NUM_THREADS: String(threads) },
+      passes: allPasses,
+      dtypes: ['float32'],
+      maxFlops: Infinity,
+      maxRounds: Infinity,
+      ours: false,
+    },
+    {
+      name: 'tfjs',
+      title: 'tfjs wasm',
+      command: node,
+      args: [program('tfjs.mjs')],
+      passes: ['forward'],
+      dtypes: ['float32'],
+      maxFlops: Infinity,
+      maxRounds: Infinity,
+      ours: false,
+    },
+    {
       // About a hundred times slower: it only has to show how far behind it is, and that it computes the same.
       name: 'typescript',
       title: 'TypeScript',
@@ -54,4 +79,21 @@ export function contestants({ threads, quick }) {
       ours: true,
     },
   ]
+}
+
+/** Those that have one thread only, whatever is asked for. */
+const single = ['tfjs', 'typescript']
+
+/**
+ * Each contestant once for every number of threads.
+ *
+ * @param {{ threads: number[], quick: boolean, only: readonly string[] }} options
+ * @returns {Contestant[]}
+ */
+export function contestants({ threads, quick, only }) {
+  return threads.flatMap((count) =>
+    withThreads(count, quick)
+      .filter(({ name }) => only.includes(name) && (count === 1 || !single.includes(name)))
+      .map((contestant) => ({ ...contestant, threads: count })),
+  )
 }

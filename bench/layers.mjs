@@ -67,14 +67,16 @@ export function flops(layer) {
 }
 
 /**
- * Bytes of both operands and the result.
+ * Bytes of both operands and of the result.
  *
- * @param {Layer} layer
- * @param {DType} dtype
+ * @param {import('./types.js').Case} job
  */
-export function bytes(layer, dtype) {
+export function bytes({ layer, pass, dtype }) {
   const { input, weight, output } = shapes(layer)
-  return (product(input) + product(weight) + product(output)) * (dtype === 'float32' ? 4 : 8)
+  const size = dtype === 'float32' ? 4 : 8
+  const written = size * product({ forward: output, gradInput: input, gradWeight: weight }[pass])
+  const all = size * (product(input) + product(weight) + product(output))
+  return { all, written, read: all - written }
 }
 
 const seeds = { input: 1, weight: 2, output: 3 }

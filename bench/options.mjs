@@ -10,15 +10,17 @@ export const help = `npm run bench -- [options] [words]
 Times convkit and its peers on the layers of bench/layers.json. Words choose layers: part of a name (dcgan, 3x3) or an
 operator (conv, convTranspose, conv3d). Needs the machine to itself.
 
-  --pass <forward|gradInput|gradWeight|all>   default all; the peers have forward only
-  --only <name,...>      contestants: native, typescript, onnxruntime; default all
+  --pass <forward|gradInput|gradWeight|all>   default all
+  --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript; default all
   --dtype <type>         float32 (default) or float64
-  --threads <n>          for convkit native, onnxruntime and the measured peak; default 1
+  --threads <n,...>      1 by default; several numbers are measured side by side; all: as many as there are cores
   --rounds <n>           interleaved rounds per line; default 9
   --quick                3 short rounds, and TypeScript on small layers only
   --json <file>          where the result goes, with a chart beside it; default bench/results/<date>.json
   --compare <old.json>   after the run, compare with an earlier result; exit code 1 on a regression
   --with <new.json>      with --compare: compare that result instead of running
+  --accuracy             instead: errors against float64 of every algorithm; exit code 1 if one is beyond its bound
+  --overhead             instead: what a call of a tiny layer costs; exit code 1 if it is more than promised
   --help
 `
 
@@ -48,7 +50,14 @@ function count(name, value, most) {
   return number
 }
 
-export const contestantNames = /** @type {const} */ (['native', 'typescript', 'onnxruntime'])
+export const contestantNames = /** @type {const} */ (['native', 'onnxruntime', 'onednn', 'tfjs', 'typescript'])
+
+/** Ascending, each once. @param {string} value */
+function threadCounts(value) {
+  const most = availableParallelism()
+  const counts = value.split(',').map((one) => (one === 'all' ? most : count('threads', one, most)))
+  return [...new Set(counts)].sort((a, b) => a - b)
+}
 
 /** @param {string[]} args */
 export function readOptions(args) {
@@ -65,6 +74,8 @@ export function readOptions(args) {
       json: { type: 'string' },
       compare: { type: 'string' },
       with: { type: 'string' },
+      accuracy: { type: 'boolean', default: false },
+      overhead: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -77,12 +88,14 @@ export function readOptions(args) {
     passes: pass === 'all' ? passes : [pass],
     only: values.only.split(',').map((name) => oneOf('only', name, contestantNames)),
     dtype: oneOf('dtype', values.dtype, /** @type {const} */ (['float32', 'float64'])),
-    threads: count('threads', values.threads, availableParallelism()),
+    threads: threadCounts(values.threads),
     rounds: count('rounds', values.rounds ?? (values.quick ? '3' : '9'), 1000),
     quick: values.quick,
     json: values.json,
     compare: values.compare,
     with: values.with,
+    accuracy: values.accuracy,
+    overhead: values.overhead,
   }
 }
 

@@ -1,28 +1,10 @@
 // @ts-check
-// The yardstick of the machine itself: native/peak.cpp, compiled here on first use. Without a compiler there is none, and the
-// benchmark goes on without percentages.
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, statSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+// The yardstick of the machine itself: native/peak.cpp. Without a compiler there is none, and the benchmark goes on without
+// percentages.
 import { Child } from './line-protocol.mjs'
+import { programFile } from './native.mjs'
 
-const source = new URL('native/peak.cpp', import.meta.url)
-const folder = new URL('build/', import.meta.url)
-const program = new URL(process.platform === 'win32' ? 'peak.exe' : 'peak', folder)
-
-/** @returns {string | undefined} why it could not be built, if so */
-export function buildPeak() {
-  if (existsSync(program) && statSync(program).mtimeMs >= statSync(source).mtimeMs) return undefined
-  mkdirSync(folder, { recursive: true })
-  const args = ['-std=c++17', '-O3', '-pthread', fileURLToPath(source), '-o', fileURLToPath(program)]
-  const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
-  for (const compiler of compilers) {
-    const done = spawnSync(compiler, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-    if (done.status === 0) return undefined
-    if (done.error === undefined) return `${compiler} could not compile bench/native/peak.cpp: ${done.stderr}`
-  }
-  return `no C++ compiler (${compilers.join(', ')}): percent of peak is left out`
-}
+/** @typedef {import('./types.js').DType} DType */
 
 export class PeakMeter {
   #child
@@ -31,12 +13,17 @@ export class PeakMeter {
   constructor(threads) {
     // A run with a forced instruction set is held against the peak of that set.
     const isa = process.env.CONVKIT_ISA
-    this.#child = new Child(fileURLToPath(program), [String(threads), ...(isa ? [isa] : [])])
+    this.#child = new Child(programFile('peak'), [String(threads), ...(isa ? [isa] : [])])
   }
 
-  /** @param {'float32' | 'float64' | 'read' | 'copy'} what  GFLOP/s, or GB/s */
-  async measure(what) {
-    const { value } = await this.#child.ask({ do: what })
+  /**
+   * GFLOP/s, or GB/s.
+   *
+   * @param {DType | 'read' | 'copy'} what
+   * @param {number} [bytes]  of memory, over and over; default: far more than any cache holds, once
+   */
+  async measure(what, bytes) {
+    const { value } = await this.#child.ask({ do: what, bytes })
     return /** @type {number} */ (value)
   }
 

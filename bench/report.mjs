@@ -22,12 +22,12 @@ export function digits(/** @type {number} */ value) {
 const columns = /** @type {const} */ ([
   ['ms', 9],
   ['GFLOP/s', 8],
-  ['peak', 5],
+  ['bound', 6],
 ])
 
 /** @param {Figure | undefined} figure */
 function cells(figure) {
-  const percent = figure?.percentOfPeak
+  const percent = figure?.percentOfBound
   const texts = figure
     ? [digits(figure.ms), digits(figure.gflops), percent == null ? '' : `${Math.round(percent)}%`]
     : ['', '', '']
@@ -47,35 +47,58 @@ export function ratio({ figures }, against) {
 }
 
 const ratioWidth = 9
+const groupWidth = columns.reduce((total, [, width]) => total + width, 0)
 
-/**
- * @param {Contestant[]} contestants
- * @returns {string}
- */
+/** What stands to the left of the figures. */
+const margin = (
+  /** @type {string} */ layer,
+  /** @type {string} */ pass,
+  /** @type {string | number} */ threads,
+  /** @type {string} */ by,
+) => `${layer.padEnd(17)}${pass.padEnd(11)}${String(threads).padEnd(3)}${by.padStart(5)}`
+
+/** Each contestant once, whatever its number of threads. @param {Contestant[]} contestants */
+export const eachOnce = (contestants) => [...new Map(contestants.map((one) => [one.name, one])).values()]
+
+/** @param {Contestant[]} contestants */
 export function heading(contestants) {
-  const groupWidth = columns.reduce((total, [, width]) => total + width, 0)
   const over = contestants
     .map(({ title, name }) => title.padStart(groupWidth) + ' '.repeat(name === subject ? 0 : ratioWidth))
     .join('')
   const names = columns.map(([name, width]) => name.padStart(width)).join('')
   const under = contestants.map(({ name }) => names + (name === subject ? '' : 'ratio'.padStart(ratioWidth))).join('')
-  return `${' '.repeat(28)}${over.trimEnd()}\n${'layer'.padEnd(17)}${'pass'.padEnd(11)}${under}  plan`
+  const left = margin('layer', 'pass', 'n', 'by')
+  return `${' '.repeat(left.length)}${over.trimEnd()}\n${left}${under}  plan`
 }
 
 /**
  * @param {Row} row
  * @param {Contestant[]} contestants
+ * @param {Row | undefined} base  the same case with the least number of threads
  */
-export function line(row, contestants) {
+export function line(row, contestants, base) {
   const groups = contestants.map(({ name }) => {
-    const group =
-      row.failures[name] === undefined ? cells(row.figures[name]) : 'failed'.padStart(cells(undefined).length)
+    const group = row.failures[name] === undefined ? cells(row.figures[name]) : 'failed'.padStart(groupWidth)
     if (name === subject) return group
     const times = ratio(row, name)
     return group + (times === undefined ? '' : `×${digits(times)}`).padStart(ratioWidth)
   })
-  const plan = row.figures[subject]?.plan ?? ''
-  return `${row.layer.padEnd(17)}${row.pass.padEnd(11)}${groups.join('')}  ${plan}`.trimEnd()
+  const by = row.bound === null ? '' : row.bound.by === 'bytes' ? 'bytes' : 'fma'
+  const left = margin(row.layer, row.pass, row.threads, by)
+  return `${left}${groups.join('')}  ${scaling(row, base)}${row.figures[subject]?.plan ?? ''}`.trimEnd()
+}
+
+/**
+ * How many times as fast as with the least number of threads.
+ *
+ * @param {Row} row
+ * @param {Row | undefined} base
+ */
+function scaling(row, base) {
+  const before = base?.figures[subject]
+  const now = row.figures[subject]
+  if (base === undefined || base.threads === row.threads || !before || !now) return ''
+  return `[×${(before.ms / now.ms).toFixed(2)} of ${base.threads}] `
 }
 
 /**
@@ -86,17 +109,20 @@ export function line(row, contestants) {
 export function summarize(rows, contestants) {
   /** @type {Summary[]} */
   const summaries = []
+  const threadCounts = [...new Set(rows.map((row) => row.threads))]
   for (const { name } of contestants.filter(({ name }) => name !== subject)) {
     for (const op of /** @type {const} */ (['conv', 'convTranspose'])) {
       for (const pass of /** @type {const} */ (['forward', 'gradInput', 'gradWeight'])) {
-        const ratios = rows
-          .filter((row) => row.op === op && row.pass === pass)
-          .map((row) => ({ layer: row.layer, ratio: ratio(row, name) }))
-          .filter(/** @returns {entry is { layer: string, ratio: number }} */ (entry) => entry.ratio !== undefined)
-        if (ratios.length === 0) continue
-        const worst = ratios.reduce((least, entry) => (entry.ratio < least.ratio ? entry : least))
-        const mean = geometricMean(ratios.map((entry) => entry.ratio))
-        summaries.push({ op, pass, against: name, layers: ratios.length, ratio: mean, worst })
+        for (const threads of threadCounts) {
+          const ratios = rows
+            .filter((row) => row.op === op && row.pass === pass && row.threads === threads)
+            .map((row) => ({ layer: row.layer, ratio: ratio(row, name) }))
+            .filter(/** @returns {entry is { layer: string, ratio: number }} */ (entry) => entry.ratio !== undefined)
+          if (ratios.length === 0) continue
+          const worst = ratios.reduce((least, entry) => (entry.ratio < least.ratio ? entry : least))
+          const mean = geometricMean(ratios.map((entry) => entry.ratio))
+          summaries.push({ op, pass, threads, against: name, layers: ratios.length, ratio: mean, worst })
+        }
       }
     }
   }
@@ -106,12 +132,41 @@ export function summarize(rows, contestants) {
 /** @param {Summary[]} summaries */
 export function summaryText(summaries) {
   const lines = summaries.map(
-    ({ op, pass, against, layers, ratio, worst }) =>
+    ({ op, pass, threads, against, layers, ratio, worst }) =>
       `${op.padEnd(14)}${pass.padEnd(11)}${`×${digits(ratio)}`.padEnd(10)}${against}` +
-      `, ${layers} ${layers === 1 ? 'layer' : 'layers'}, least ×${digits(worst.ratio)} (${worst.layer})`,
+      `, ${threadsText([threads])}, ${layers} ${layers === 1 ? 'layer' : 'layers'}, least ×${digits(worst.ratio)} (${worst.layer})`,
   )
   return ['how many times as fast as (geometric means):', ...lines].join('\n')
 }
+
+/** @param {number[]} threads */
+export const threadsText = (threads) => `${threads.join(', ')} ${threads.join() === '1' ? 'thread' : 'threads'}`
+
+/**
+ * How convkit gains from more threads: geometric means over the layers that are large enough to be shared out.
+ *
+ * @param {Row[]} rows
+ */
+export function scalingText(rows) {
+  const least = Math.min(...rows.map((row) => row.threads))
+  const counts = [...new Set(rows.map((row) => row.threads))].filter((threads) => threads !== least)
+  return counts
+    .map((threads) => {
+      const gains = rows.flatMap((row) => {
+        const base = rows.find((one) => one.layer === row.layer && one.pass === row.pass && one.threads === least)
+        const [before, now] = [base?.figures[subject], row.figures[subject]]
+        return row.threads === threads && row.flops >= largeFlops && before && now ? [before.ms / now.ms] : []
+      })
+      if (gains.length === 0) return ''
+      const mean = digits(geometricMean(gains))
+      return `convkit, ${threadsText([threads])} against ${least}: ×${mean} over ${gains.length} cases of at least 0.2 GFLOP, least ×${digits(Math.min(...gains))}`
+    })
+    .filter((text) => text !== '')
+    .join('\n')
+}
+
+/** Below this a layer takes a few milliseconds, and waking threads begins to count. */
+const largeFlops = 0.2e9
 
 /** @param {Omit<Result, 'rows' | 'summary'>} result */
 export function preamble({ date, machine, versions, threads, dtype, rounds, peak, notes }) {
@@ -120,7 +175,7 @@ export function preamble({ date, machine, versions, threads, dtype, rounds, peak
   const lines = [
     `${date}  ${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${memoryGiB} GiB, ${platform} ${arch}`,
     known.join(', '),
-    `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${dtype}, medians of ${rounds} interleaved rounds, weights prepared, output allocated`,
+    `${threadsText(threads)}, ${dtype}, medians of ${rounds} interleaved rounds, weights prepared, output allocated`,
   ]
   if (peak) {
     lines.push(

@@ -10,9 +10,10 @@ import { Contest } from './contest.mjs'
 import { readLayers, selectLayers } from './layers.mjs'
 import { describeMachine } from './machine.mjs'
 import { help, readOptions } from './options.mjs'
-import { buildPeak, PeakMeter } from './peak.mjs'
+import { buildProgram } from './native.mjs'
+import { PeakMeter } from './peak.mjs'
 import { installPeers } from './peers.mjs'
-import { heading, line, preamble, summarize, summaryText } from './report.mjs'
+import { eachOnce, heading, line, preamble, scalingText, summarize, summaryText } from './report.mjs'
 
 /** @typedef {import('./types.js').Contestant} Contestant */
 /** @typedef {import('./types.js').Result} Result */
@@ -24,22 +25,26 @@ import { heading, line, preamble, summarize, summaryText } from './report.mjs'
  * @returns {Promise<{ result: Result, present: Contestant[], failures: string[] }>}
  */
 async function measure(options) {
-  const { words, passes, only, threads, dtype, rounds, quick } = options
+  const { words, passes, threads, dtype, rounds, quick } = options
   const layers = selectLayers(readLayers(), words)
   if (layers.length === 0) throw new Error(`no layer is called ${words.join(' or ')}`)
   const machine = describeMachine()
   const withoutPeers = installPeers()
-  const withoutPeak = buildPeak()
-  const peak = withoutPeak === undefined ? new PeakMeter(threads) : undefined
-  const wanted = contestants(options).filter(({ name }) => only.some((one) => one === name))
-  const contest = new Contest(wanted, { rounds, quick, peak })
+  const withoutPeak = buildProgram('peak')
+  const peaks = new Map(withoutPeak === undefined ? threads.map((count) => [count, new PeakMeter(count)]) : [])
+  const wanted = contestants(options)
+  const withoutOneDnn = wanted.some(({ name }) => name === 'onednn') ? buildProgram('onednn', ['dnnl']) : undefined
+  const contest = new Contest(
+    wanted.filter(({ name }) => name !== 'onednn' || withoutOneDnn === undefined),
+    { rounds, quick, peaks },
+  )
   try {
     const { versions, absent } = await contest.rollCall()
-    const present = contest.contestants
+    const present = eachOnce(contest.contestants)
     if (present.length === 0)
       throw new Error(absent.map(({ contestant, why }) => `${contestant.title}: ${why}`).join('\n'))
     const head = {
-      format: /** @type {const} */ (1),
+      format: /** @type {const} */ (2),
       date: new Date().toISOString(),
       machine,
       versions: { node: process.versions.node, ...versions },
@@ -47,9 +52,10 @@ async function measure(options) {
       dtype,
       rounds,
       quick,
-      peak: peak ? await peak.measureAll() : null,
+      peak: (await peaks.get(threads[0])?.measureAll()) ?? null,
       notes: [
         ...[withoutPeers, withoutPeak].filter((note) => note !== undefined),
+        ...(withoutOneDnn === undefined ? [] : [`without oneDNN (Debian: libdnnl-dev): ${withoutOneDnn}`]),
         ...absent.map(({ contestant, why }) => `without ${contestant.title}: ${why}`),
       ],
     }
@@ -62,21 +68,23 @@ async function measure(options) {
       .map(({ contestant }) => `no ${contestant.title} (is it built?)`)
     for (const pass of passes) {
       for (const layer of layers) {
-        const row = await contest.run({ layer, pass, dtype })
-        if (Object.keys({ ...row.figures, ...row.failures }).length === 0) continue
-        rows.push(row)
-        console.log(line(row, present))
-        for (const { name, title, ours } of present) {
-          const why = row.failures[name]
-          if (why !== undefined) console.log(`  ${title} failed: ${why}`)
-          if (why !== undefined && ours) failures.push(`${title} at ${layer.name} ${pass}`)
+        const [base, ...more] = await contest.run({ layer, pass, dtype })
+        for (const row of base === undefined ? [] : [base, ...more]) {
+          if (Object.keys({ ...row.figures, ...row.failures }).length === 0) continue
+          rows.push(row)
+          console.log(line(row, present, base))
+          for (const { name, title, ours } of present) {
+            const why = row.failures[name]
+            if (why !== undefined) console.log(`  ${title} failed: ${why}`)
+            if (why !== undefined && ours) failures.push(`${title} at ${layer.name} ${pass}`)
+          }
         }
       }
     }
     return { result: { ...head, rows, summary: summarize(rows, present) }, present, failures }
   } finally {
     contest.stop()
-    peak?.stop()
+    for (const meter of peaks.values()) meter.stop()
   }
 }
 
@@ -106,6 +114,8 @@ function save(result, present, wanted) {
 async function measureAndSave(options) {
   const { result, present, failures } = await measure(options)
   if (result.summary.length > 0) console.log(`\n${summaryText(result.summary)}`)
+  const scaling = scalingText(result.rows)
+  if (scaling !== '') console.log(scaling)
   save(result, present, options.json)
   if (failures.length > 0) {
     console.log(`failed: ${failures.join(', ')}`)
@@ -118,6 +128,14 @@ async function main() {
   const options = readOptions(process.argv.slice(2))
   if (options.help) {
     console.log(help)
+    return
+  }
+  if (options.accuracy || options.overhead) {
+    // Each loads convkit into this process, which a run does not need.
+    const good = options.accuracy
+      ? await (await import('./accuracy.mjs')).accuracy(options)
+      : await (await import('./overhead.mjs')).overhead()
+    if (!good) process.exitCode = 1
     return
   }
   // Read first: an old file that cannot be read should not cost a run.

@@ -28,6 +28,8 @@ export interface Case {
 export interface Loaded {
   /** Elements of the result. */
   elements: number
+  /** Instead: why the contestant does not know such a layer. It then has no figure there. */
+  unable?: string
   /** The plan's id, where the contestant can tell it. */
   plan?: string | undefined
 }
@@ -35,6 +37,8 @@ export interface Loaded {
 /** One program that takes part: a child process that speaks the line protocol of line-protocol.mjs. */
 export interface Contestant {
   name: string
+  /** How many it computes with. */
+  threads: number
   /** What the table calls it. */
   title: string
   command: string
@@ -56,8 +60,9 @@ export interface Figure {
   /** Half the distance between the quartiles over the rounds, as a fraction of the median. */
   spread: number
   gflops: number
-  /** Of the FMA peak measured in the same rounds; null where it could not be measured. */
+  /** Of the FMA peak, and of the row's bound, measured in the same rounds; null where there was no measurement. */
   percentOfPeak: number | null
+  percentOfBound: number | null
   /** Largest difference from the first contestant's result, as a fraction of that result's root mean square. */
   difference: number
   plan?: string | undefined
@@ -65,16 +70,26 @@ export interface Figure {
   rounds: number[]
 }
 
+/** No call can take less time than the machine needs for its multiply-adds, nor than it needs for its bytes. */
+export interface Bound {
+  by: 'multiply-adds' | 'bytes'
+  ms: number
+}
+
 export interface Row {
   layer: string
   op: Layer['op']
   pass: Pass
+  threads: number
   flops: number
   /** Both operands and the result once: the least that has to move through memory. */
   bytes: number
-  /** GFLOP/s and GB/s of the machine, measured in the same rounds; null without a compiler. */
+  /** GFLOP/s of the machine, measured in the same rounds; null without a compiler. */
   peakGflops: number | null
+  /** GB/s of the machine for as many bytes as the layer has, from the cache that holds them. */
+  readGBs: number | null
   copyGBs: number | null
+  bound: Bound | null
   figures: Record<string, Figure>
   failures: Record<string, string>
 }
@@ -90,20 +105,20 @@ export interface Machine {
 
 export interface Peak {
   isa: string
-  /** GFLOP/s on as many threads as the run uses. */
+  /** GFLOP/s on as many threads as the run uses at first. */
   float32: number
   float64: number
-  /** GB/s on one thread: bytes read, and bytes read plus bytes written. */
+  /** GB/s on the same threads, from main memory: bytes read, and bytes read plus bytes written. */
   read: number
   copy: number
 }
 
 export interface Result {
-  format: 1
+  format: 2
   date: string
   machine: Machine
   versions: Record<string, string>
-  threads: number
+  threads: number[]
   dtype: DType
   rounds: number
   quick: boolean
@@ -117,6 +132,7 @@ export interface Result {
 export interface Summary {
   op: Layer['op']
   pass: Pass
+  threads: number
   against: string
   layers: number
   ratio: number

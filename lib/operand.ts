@@ -23,11 +23,10 @@ export interface Operand {
   readonly shape: readonly number[]
 }
 
-const DTYPES: Readonly<Record<string, DType>> = { Float32Array: 'float32', Float64Array: 'float64' }
-
 /** The dtype of a Float32Array or Float64Array of any realm, else undefined. */
 export function dtypeOf(data: unknown): DType | undefined {
-  return DTYPES[typedArrayName(data) ?? '']
+  const name = typedArrayName(data)
+  return name === 'Float32Array' ? 'float32' : name === 'Float64Array' ? 'float64' : undefined
 }
 
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object
@@ -66,41 +65,39 @@ export function overlap(a: FloatArray, b: FloatArray): boolean {
   return startA < startB + bytesB && startB < startA + bytesA && bytesA > 0 && bytesB > 0
 }
 
-/** Copies a shape: a plain array of safe integers ≥ 0. Product and rank are checked by the caller. */
-export function readShape(where: string, name: string, value: unknown): number[] {
+/**
+ * Copies a shape: a plain array of safe integers ≥ 0. Product and rank are checked by the caller.
+ * @param property - of `name`, for messages: `'.shape'`
+ */
+export function readShape(where: string, name: string, value: unknown, property = ''): number[] {
   if (!Array.isArray(value)) {
     throw convkitError(
       'TypeError',
       'ERR_CONVKIT_SHAPE',
-      `${where}: ${name}: expected an array of integers, received ${describe(value)}`,
+      `${where}: ${name}${property}: expected an array of integers, received ${describe(value)}`,
     )
   }
   const rank = arrayLength(value)
-  if (!(rank <= 16))
+  if (!(Number.isInteger(rank) && rank >= 0 && rank <= 16))
     throw convkitError(
       'RangeError',
       'ERR_CONVKIT_SHAPE',
-      `${where}: ${name}: expected at most 16 axes, received ${rank}`,
+      `${where}: ${name}${property}: expected at most 16 axes, received ${rank}`,
     )
-  const shape: number[] = []
-  for (let axis = 0; axis < rank; axis++) shape.push((value as unknown[])[axis] as number)
-  shape.forEach((extent, axis) => {
-    if (typeof extent !== 'number') {
-      throw convkitError(
-        'TypeError',
-        'ERR_CONVKIT_SHAPE',
-        `${where}: ${name}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
-      )
-    }
+  const shape = new Array<number>(rank)
+  // All are read before the first is judged.
+  for (let axis = 0; axis < rank; axis++) shape[axis] = (value as unknown[])[axis] as number
+  for (let axis = 0; axis < rank; axis++) {
+    const extent = shape[axis]
     if (!Number.isSafeInteger(extent) || extent < 0) {
       throw convkitError(
-        'RangeError',
+        typeof extent === 'number' ? 'RangeError' : 'TypeError',
         'ERR_CONVKIT_SHAPE',
-        `${where}: ${name}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
+        `${where}: ${name}${property}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
       )
     }
     shape[axis] = extent + 0 // −0 counts as 0
-  })
+  }
   return shape
 }
 
@@ -146,24 +143,19 @@ export function readTensor(where: string, name: string, value: unknown): Operand
       `${where}: ${name}.data: expected a Float32Array or Float64Array, received ${describe(data)}`,
     )
   }
-  for (const [key, says] of [
-    ['dtype', saysDtype],
-    ['type', saysType],
-  ] as const) {
-    if (says !== undefined && says !== dtype) {
-      throw convkitError(
-        'TypeError',
-        'ERR_CONVKIT_DTYPE',
-        `${where}: ${name}.${key} is ${describe(says)}, but its data is a ${describe(data)}`,
-      )
-    }
-  }
-  const shape = readShape(
-    where,
-    `${name}.${ownShape === undefined && shapeValue !== undefined ? 'dims' : 'shape'}`,
-    shapeValue,
-  )
+  if (saysDtype !== undefined && saysDtype !== dtype) throw contradiction(where, `${name}.dtype`, saysDtype, data)
+  if (saysType !== undefined && saysType !== dtype) throw contradiction(where, `${name}.type`, saysType, data)
+  const fromDims = ownShape === undefined && shapeValue !== undefined
+  const shape = readShape(where, name, shapeValue, fromDims ? '.dims' : '.shape')
   return { name, data: data as FloatArray, dtype, shape }
+}
+
+function contradiction(where: string, property: string, says: unknown, data: unknown): Error {
+  return convkitError(
+    'TypeError',
+    'ERR_CONVKIT_DTYPE',
+    `${where}: ${property} is ${describe(says)}, but its data is a ${describe(data)}`,
+  )
 }
 
 /** Throws unless all operands have the dtype of the first. */

@@ -38,6 +38,24 @@ function bad(kind: 'TypeError' | 'RangeError', where: string, key: string, expec
 export function readOptions(where: string, options: unknown, allowed: readonly OptionKey[]): RawOptions {
   const read = new Map<OptionKey, unknown>()
   if (options === undefined) return read
+  for (const key of ownKeys(where, options)) {
+    const value = readOption(where, options, key, allowed)
+    if (value !== undefined) read.set(key as OptionKey, value)
+  }
+  return read
+}
+
+/** The same for functions that take `out` alone: the value of that key. */
+export function readOut(where: string, options: unknown): unknown {
+  let out: unknown
+  if (options === undefined) return out
+  for (const key of ownKeys(where, options)) out = readOption(where, options, key, ONLY_OUT) ?? out
+  return out
+}
+
+const ONLY_OUT: readonly OptionKey[] = ['out']
+
+function ownKeys(where: string, options: unknown): string[] {
   if (
     typeof options !== 'object' ||
     options === null ||
@@ -46,14 +64,16 @@ export function readOptions(where: string, options: unknown, allowed: readonly O
   ) {
     throw bad('TypeError', where, 'options', 'an object', describe(options))
   }
-  for (const key of Object.keys(options)) {
-    const value = (options as Record<string, unknown>)[key]
-    if (value === undefined) continue
-    if (!(allowed as readonly string[]).includes(key)) throw unknownKey(where, key, allowed)
-    if (value === null) throw bad('TypeError', where, key, 'a value or undefined', 'null')
-    read.set(key as OptionKey, value)
-  }
-  return read
+  return Object.keys(options)
+}
+
+/** Reads one key, which must be allowed unless its value is undefined. */
+function readOption(where: string, options: unknown, key: string, allowed: readonly OptionKey[]): unknown {
+  const value = (options as Record<string, unknown>)[key]
+  if (value === undefined) return undefined
+  if (!(allowed as readonly string[]).includes(key)) throw unknownKey(where, key, allowed)
+  if (value === null) throw bad('TypeError', where, key, 'a value or undefined', 'null')
+  return value
 }
 
 function unknownKey(where: string, key: string, allowed: readonly OptionKey[]): Error {

@@ -1,12 +1,22 @@
 import type { PreparedKernel } from './backend/backend.js'
 import { allowedKeys, checkChannelVector, epilogueOf, parseOut, parseSignal, readCall } from './call.js'
-import { convkitError, list } from './errors.js'
+import { convkitError, list, type AbortSignalLike } from './errors.js'
 import { resolveGeometry, splitWeight, type Geometry, type OperatorKind } from './geometry.js'
-import { checkData, checkDtypes, dtypeOf, elementCount, readShape, readTensor } from './operand.js'
+import {
+  allocate,
+  checkData,
+  checkDtypes,
+  dtypeOf,
+  elementCount,
+  readShape,
+  readTensor,
+  type Operand,
+} from './operand.js'
 import { passOf, type Host } from './passes.js'
-import { readOptions, type OptionKey } from './options.js'
-import type { DType } from './problem.js'
-import { checkOut, runLater, runNow, type Request } from './request.js'
+import { parseFloatArray, readOptions, readOut } from './options.js'
+import type { DType, FloatArray } from './problem.js'
+import { checkDistinct, runLater } from './request.js'
+import { Tensor, TRUSTED } from './tensor.js'
 import type { Prepared } from './types.js'
 
 /** Runtimes without explicit resource management get the symbol that its polyfills use. */
@@ -32,7 +42,7 @@ export function makePrepare(name: string, kind: OperatorKind, host: Host) {
     checkChannelVector(where, call.bias, outputChannels)
     checkChannelVector(where, call.slope, outputChannels)
     const kernel = host.select(call.backend).prepare(passOf(kind, 'forward'), call.algorithm, w.data, epilogueOf(call))
-    return makePrepared(`${name}.prepared`, kernel, (inputShape, caller, argument) =>
+    return makePrepared(`${name}.prepared`, kernel, dtype, (inputShape, caller, argument) =>
       resolveGeometry(caller, kind, inputShape, w.shape, call, dtype, { input: argument }),
     )
   }
@@ -40,55 +50,80 @@ export function makePrepare(name: string, kind: OperatorKind, host: Host) {
 
 type Resolve = (inputShape: readonly number[], where: string, argument: string) => Geometry
 
-/** Wraps a backend's kernel into the callable that `prepare` returns. */
-function makePrepared(where: string, kernel: PreparedKernel, resolve: Resolve): Prepared {
+/** What follows from the shape of an input. */
+interface Size extends Geometry {
+  readonly inputShape: readonly number[]
+  readonly inputElements: number
+  readonly outputElements: number
+}
+
+/**
+ * Wraps a backend's kernel into the callable that `prepare` returns. A small layer takes about a microsecond, so this
+ * path is kept short: what follows from the input's shape is kept from call to call, and checks that pass make nothing.
+ */
+function makePrepared(where: string, kernel: PreparedKernel, dtype: DType, resolve: Resolve): Prepared {
   let disposed = false
-  let last: { shape: readonly number[]; geometry: Geometry } | undefined
+  let last: Size | undefined
 
   /** Servers send inputs of one size: the sizes of the last call are kept. */
-  const geometryOf = (shape: readonly number[]): Geometry => {
-    if (last?.shape.length === shape.length && last.shape.every((extent, axis) => extent === shape[axis]))
-      return last.geometry
+  const sizeOf = (shape: readonly number[]): Size => {
+    if (last !== undefined && sameShape(last.inputShape, shape)) return last
     const geometry = resolve(shape, where, 'input')
-    last = { shape, geometry }
-    return geometry
+    Object.freeze(geometry.outputShape)
+    last = {
+      ...geometry,
+      inputShape: shape,
+      inputElements: elementCount(where, 'input', shape),
+      outputElements: elementCount(where, 'the result', geometry.outputShape),
+    }
+    return last
   }
 
-  const request = (input: unknown, options: unknown, allowed: readonly OptionKey[]): Request => {
-    if (disposed)
-      throw convkitError(
-        'TypeError',
-        'ERR_CONVKIT_BUFFER',
-        `${where}: expected an operator in use, but it was disposed`,
-      )
-    const raw = readOptions(where, options, allowed)
+  const checkInUse = (): void => {
+    if (!disposed) return
+    throw convkitError('TypeError', 'ERR_CONVKIT_BUFFER', `${where}: expected an operator in use, but it was disposed`)
+  }
+
+  /** Runs no code of the caller. */
+  const check = (x: Operand, out: FloatArray | undefined, size: Size): void => {
+    if (x.dtype !== dtype || (out !== undefined && dtypeOf(out) !== dtype)) {
+      checkDtypes(where, [{ name: 'weight', dtype }, x, out && { name: 'out', dtype: dtypeOf(out) as DType }])
+    }
+    checkData(where, 'input.data', x.data, size.inputElements, x.shape)
+    if (out === undefined) return
+    checkData(where, 'out', out, size.outputElements, size.outputShape)
+    checkDistinct(where, out, x)
+  }
+
+  const prepared = (input: unknown, options?: unknown): Tensor => {
+    checkInUse()
+    const given = readOut(where, options)
+    const out = given === undefined ? undefined : parseFloatArray(where, 'out', given)
+    const x = readTensor(where, 'input', input)
+    const size = sizeOf(x.shape)
+    check(x, out, size)
+    const result = out ?? allocate(where, dtype, size.outputElements)
+    kernel.run(size.problem, x.data, result)
+    return new Tensor(result, size.outputShape, TRUSTED, dtype)
+  }
+
+  const later = async (input: unknown, options?: unknown): Promise<Tensor> => {
+    checkInUse()
+    const raw = readOptions(where, options, ['out', 'signal'])
     const [out, signal] = [parseOut(where, raw), parseSignal(where, raw)]
     const x = readTensor(where, 'input', input)
-    const { problem, outputShape } = geometryOf(x.shape)
-    const named = out && { name: 'out', dtype: dtypeOf(out) as DType }
-    checkDtypes(where, [{ name: 'weight', dtype: problem.dtype }, x, named])
-    checkData(where, 'input.data', x.data, elementCount(where, 'input', x.shape), x.shape)
-    checkOut(where, out, outputShape, [x])
-    return {
-      where,
-      dtype: problem.dtype,
-      shape: outputShape,
-      out,
-      signal,
-      run: (result) => {
-        kernel.run(problem, x.data, result)
-      },
-      runAsync: (abort) => kernel.runAsync(problem, x.data, abort),
-    }
+    const size = sizeOf(x.shape)
+    check(x, out, size)
+    const runAsync = (abort: AbortSignalLike | undefined) => kernel.runAsync(size.problem, x.data, abort)
+    return runLater({ where, dtype, shape: size.outputShape, out, signal, runAsync })
   }
 
   const dispose = (): void => {
     if (!disposed) kernel.dispose()
     disposed = true
   }
-  const prepared = (input: unknown, options?: unknown) => runNow(request(input, options, ['out']))
   return Object.assign(prepared, {
-    async: async (input: unknown, options?: unknown) => runLater(request(input, options, ['out', 'signal'])),
+    async: later,
     outputShape: (inputShape: unknown) => {
       const asked = `${where}.outputShape`
       return resolve(readShape(asked, 'inputShape', inputShape), asked, 'inputShape').outputShape
@@ -96,4 +131,10 @@ function makePrepared(where: string, kernel: PreparedKernel, resolve: Resolve): 
     dispose,
     [DISPOSE]: dispose,
   }) as unknown as Prepared
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false
+  return true
 }

@@ -31,15 +31,17 @@ export function checkOut(
 ): void {
   if (out === undefined) return
   checkData(where, 'out', out, elementCount(where, 'the result', shape), shape)
-  for (const operand of operands) {
-    if (operand !== undefined && overlap(out, operand.data)) {
-      throw convkitError(
-        'TypeError',
-        'ERR_CONVKIT_BUFFER',
-        `${where}: out: expected memory of its own, but it overlaps ${operand.name}`,
-      )
-    }
-  }
+  for (const operand of operands) if (operand !== undefined) checkDistinct(where, out, operand)
+}
+
+/** Throws if `out` shares memory with the operand. */
+export function checkDistinct(where: string, out: FloatArray, { name, data }: Pick<Operand, 'name' | 'data'>): void {
+  if (!overlap(out, data)) return
+  throw convkitError(
+    'TypeError',
+    'ERR_CONVKIT_BUFFER',
+    `${where}: out: expected memory of its own, but it overlaps ${name}`,
+  )
 }
 
 export function runNow(request: Request): Tensor {
@@ -49,7 +51,7 @@ export function runNow(request: Request): Tensor {
   return new Tensor(out, Object.freeze(shape), TRUSTED, dtype)
 }
 
-export async function runLater(request: Request): Promise<Tensor> {
+export async function runLater(request: Omit<Request, 'run'>): Promise<Tensor> {
   const { where, dtype, shape, signal, out } = request
   if (signal?.aborted) throw abortError(signal)
   const result = await request.runAsync(signal)

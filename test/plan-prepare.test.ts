@@ -96,4 +96,35 @@ describe.each(backends)('plan and prepare, %s', (backend) => {
       prepared.dispose()
     }
   })
+
+  test('what is kept from call to call: sizes and numbers of threads may change in between', async () => {
+    const prepared = convkit.conv2d.prepare(w, { padding: 1, backend })
+    const small = integers(random, [1, 4, 5, 6])
+    const large = integers(random, [4, 4, 70, 90]) // worth several threads
+    const wanted = (input: typeof small) => convkit.conv2d(input, w, { padding: 1, backend: 'typescript' })
+    const [wantedSmall, wantedLarge] = [wanted(small), wanted(large)]
+    const threads = convkit.info().threads
+    try {
+      for (const count of [1, 3, 2]) {
+        const later = prepared.async(large)
+        convkit.setThreads(count)
+        expectExact(prepared(small), wantedSmall, `small, ${count} threads`)
+        expectExact(prepared(large), wantedLarge, `large, ${count} threads`)
+        expectExact(await later, wantedLarge, `large, later, ${count} threads`)
+        const [first, second] = [prepared.async(small), prepared.async(large)]
+        expectExact(prepared(small), wantedSmall, 'small, beside others')
+        expectExact(await second, wantedLarge, 'large, second')
+        expectExact(await first, wantedSmall, 'small, first')
+        const { data } = prepared(small)
+        const out = prepared(small, { out: data })
+        expect(out.data).toBe(data)
+        expect(errorOf(() => prepared(small, { out: new Float32Array(3) }))).toMatchObject({
+          code: 'ERR_CONVKIT_BUFFER',
+        })
+        expectExact(prepared(small), wantedSmall, 'small, after a refusal')
+      }
+    } finally {
+      convkit.setThreads(threads)
+    }
+  })
 })

@@ -17,8 +17,10 @@ const sampleMs = 0.25
  * @property {string} [plan]
  */
 
+/** @typedef {{ unable: string }} Unable  a case that the contestant does not know */
+
 /**
- * @param {(job: Case) => Call | Promise<Call>} prepare
+ * @param {(job: Case) => Call | Unable | Promise<Call | Unable>} prepare
  * @param {() => unknown} about  what `about` answers: versions and the like
  */
 export function serveCalls(prepare, about) {
@@ -32,7 +34,9 @@ export function serveCalls(prepare, about) {
     async load(/** @type {Case & { resultFile?: string }} */ request) {
       await call?.dispose()
       call = undefined
-      call = await prepare(request)
+      const prepared = await prepare(request)
+      if ('unable' in prepared) return prepared
+      call = prepared
       await call.run()
       const view = call.result()
       if (request.resultFile !== undefined) writeFileSync(request.resultFile, view)

@@ -4,7 +4,8 @@
 //   peak <threads> [instruction set]
 //
 // Reads one request a line ({"do":"float32"}, "float64", "read", "copy" or "about") and answers each with a line of
-// JSON.
+// JSON. "read" and "copy" take "bytes": so much memory in all, over and over, and thus from the cache that holds it.
+// Without it they go once through far more than any cache holds.
 //
 // The multiply-adds run in chains that do not wait for each other: a core finishes one in about four cycles and starts
 // up to four in a cycle, so that sixteen chains keep it busy (twelve where there are only sixteen registers, the
@@ -20,6 +21,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "request.h"
 
 namespace {
 
@@ -50,6 +53,26 @@ using Chains = Scalar (*)(std::int64_t steps, Scalar factor, Scalar addend);
     return total;                                                                                            \
   }
 
+// The sum of all words, read in whole vectors.
+using Reader = std::uint64_t (*)(const std::uint64_t* from, std::size_t words);
+
+#define DEFINE_READER(NAME, TARGET, BYTES)                                                   \
+  TARGET std::uint64_t NAME(const std::uint64_t* from, std::size_t words) {                  \
+    typedef std::uint64_t Vector __attribute__((vector_size(BYTES), aligned(8), may_alias)); \
+    constexpr std::size_t kLanes = BYTES / 8;                                                \
+    Vector sums[8] = {};                                                                     \
+    for (std::size_t i = 0; i + 8 * kLanes <= words; i += 8 * kLanes) {                      \
+      _Pragma("GCC unroll 8") for (std::size_t j = 0; j < 8; j++) {                          \
+        sums[j] += *reinterpret_cast<const Vector*>(from + i + j * kLanes);                  \
+      }                                                                                      \
+    }                                                                                        \
+    std::uint64_t total = 0;                                                                 \
+    for (const Vector& sum : sums) {                                                         \
+      for (std::size_t lane = 0; lane < kLanes; lane++) total += sum[lane];                  \
+    }                                                                                        \
+    return total;                                                                            \
+  }
+
 struct InstructionSet {
   const char* name;
   bool runs;
@@ -57,6 +80,7 @@ struct InstructionSet {
   int chains;
   Chains<float> float32;
   Chains<double> float64;
+  Reader read;
 };
 
 #if defined(__x86_64__)
@@ -66,21 +90,25 @@ DEFINE_CHAINS(avx512Float32, AVX512, float, 64, 16)
 DEFINE_CHAINS(avx512Float64, AVX512, double, 64, 16)
 DEFINE_CHAINS(avx2Float32, AVX2, float, 32, 12)
 DEFINE_CHAINS(avx2Float64, AVX2, double, 32, 12)
+DEFINE_READER(avx512Read, AVX512, 64)
+DEFINE_READER(avx2Read, AVX2, 32)
 #endif
 // The compiler's own target: NEON on arm64 (which has fused multiply-adds), SSE2 on x86-64 (a multiplication and an
 // addition).
 DEFINE_CHAINS(baseFloat32, , float, 16, 12)
 DEFINE_CHAINS(baseFloat64, , double, 16, 12)
+DEFINE_READER(baseRead, , 16)
 
 std::vector<InstructionSet> instructionSets() {
   return {
 #if defined(__x86_64__)
-    {"avx512", __builtin_cpu_supports("avx512f") != 0, 64, 16, avx512Float32, avx512Float64},
-        {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), 32, 12, avx2Float32, avx2Float64},
+    {"avx512", __builtin_cpu_supports("avx512f") != 0, 64, 16, avx512Float32, avx512Float64, avx512Read},
+        {"avx2",  __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), 32, 12, avx2Float32, avx2Float64,
+         avx2Read},
 #elif defined(__aarch64__)
-    {"neon", true, 16, 12, baseFloat32, baseFloat64},
+    {"neon", true, 16, 12, baseFloat32, baseFloat64, baseRead},
 #endif
-        {"portable", true, 16, 12, baseFloat32, baseFloat64},
+        {"portable", true, 16, 12, baseFloat32, baseFloat64, baseRead},
   };
 }
 
@@ -116,37 +144,54 @@ double multiplyAdds(Chains<Scalar> chains, int bytes, int count) {
 }
 
 // Far more than any cache holds, shared out among the threads.
-constexpr std::size_t kBufferBytes = std::size_t{256} << 20;
+constexpr std::size_t kBufferWords = std::size_t{32} << 20;
 
 class Memory {
  public:
-  explicit Memory(int threads) : share_(kBufferBytes / 8 / static_cast<std::size_t>(threads)) {}
+  Memory(int threads, Reader reader) : threads_(static_cast<std::size_t>(threads)), reader_(reader) {}
 
-  // GB/s of one thread over its share of the buffers.
-  double read(int thread) {
+  // GB/s of one thread over its share of `bytes`.
+  double read(int thread, std::size_t bytes) const {
+    const std::size_t words = share(bytes, 1);
     const std::uint64_t* from = source_.data() + offset(thread);
-    const Clock::time_point start = Clock::now();
-    std::uint64_t sums[8] = {};
-    for (std::size_t i = 0; i + 8 <= share_; i += 8) {
-      for (std::size_t j = 0; j < 8; j++) sums[j] += from[i + j];
-    }
-    const double rate = static_cast<double>(share_) * 8 / secondsSince(start) / 1e9;
-    for (std::uint64_t sum : sums) sink = static_cast<double>(sum);
-    return rate;
+    return best(bytes, words * 8, [&] { sink = static_cast<double>(reader_(from, words)); });
   }
 
-  double copy(int thread) {
-    const Clock::time_point start = Clock::now();
-    std::memcpy(target_.data() + offset(thread), source_.data() + offset(thread), share_ * 8);
-    return static_cast<double>(share_) * 16 / secondsSince(start) / 1e9;
+  // Half of the bytes are read, half are written.
+  double copy(int thread, std::size_t bytes) {
+    const std::size_t words = share(bytes, 2);
+    const std::uint64_t* from = source_.data() + offset(thread);
+    std::uint64_t* to = target_.data() + offset(thread);
+    return best(bytes, words * 16, [&] { std::memcpy(to, from, words * 8); });
   }
 
  private:
-  std::size_t offset(int thread) const { return share_ * static_cast<std::size_t>(thread); }
+  std::size_t offset(int thread) const { return kBufferWords / threads_ * static_cast<std::size_t>(thread); }
 
-  std::size_t share_;
-  std::vector<std::uint64_t> source_ = std::vector<std::uint64_t>(kBufferBytes / 8, 1);
-  std::vector<std::uint64_t> target_ = std::vector<std::uint64_t>(kBufferBytes / 8, 2);
+  // Words of one thread in one of so many buffers; all of it for 0 bytes.
+  std::size_t share(std::size_t bytes, std::size_t buffers) const {
+    const std::size_t most = kBufferWords / threads_;
+    return bytes == 0 ? most : std::clamp<std::size_t>(bytes / 8 / buffers / threads_, 64, most);
+  }
+
+  // Bursts long enough for the clock, for some milliseconds: whatever else runs can only make one slower.
+  template <typename Pass>
+  static double best(std::size_t asked, std::size_t bytes, Pass pass) {
+    const std::size_t repeats = asked == 0 ? 1 : std::max<std::size_t>(1, (std::size_t{4} << 20) / bytes);
+    double rate = 0;
+    const Clock::time_point begin = Clock::now();
+    do {
+      const Clock::time_point start = Clock::now();
+      for (std::size_t i = 0; i < repeats; i++) pass();
+      rate = std::max(rate, static_cast<double>(bytes * repeats) / secondsSince(start) / 1e9);
+    } while (asked != 0 && secondsSince(begin) < 0.005);
+    return rate;
+  }
+
+  std::size_t threads_;
+  Reader reader_;
+  std::vector<std::uint64_t> source_ = std::vector<std::uint64_t>(kBufferWords, 1);
+  std::vector<std::uint64_t> target_ = std::vector<std::uint64_t>(kBufferWords, 2);
 };
 
 }  // namespace
@@ -163,18 +208,20 @@ int main(int argc, char** argv) {
     return 1;
   }
   const InstructionSet& set = *found;
-  Memory memory(threads);
+  Memory memory(threads, set.read);
 
   std::string line;
   while (std::getline(std::cin, line)) {
-    const auto asks = [&](const char* word) { return line.find(word) != std::string::npos; };
-    if (asks("\"about\"")) {
+    const bench::Request request(line);
+    const std::string wish = request.text("do");
+    if (wish == "about") {
       std::printf("{\"isa\":\"%s\"}\n", set.name);
     } else {
+      const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(0, request.number("bytes")));
       const double value = onThreads(threads, [&](int thread) {
-        if (asks("\"float32\"")) return multiplyAdds(set.float32, set.bytes, set.chains);
-        if (asks("\"float64\"")) return multiplyAdds(set.float64, set.bytes, set.chains);
-        return asks("\"read\"") ? memory.read(thread) : memory.copy(thread);
+        if (wish == "float32") return multiplyAdds(set.float32, set.bytes, set.chains);
+        if (wish == "float64") return multiplyAdds(set.float64, set.bytes, set.chains);
+        return wish == "read" ? memory.read(thread, bytes) : memory.copy(thread, bytes);
       });
       std::printf("{\"value\":%.2f}\n", value);
     }

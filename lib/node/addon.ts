@@ -55,14 +55,11 @@ export interface Addon {
 
   /** Of the record only what follows the problem counts. */
   prepare(record: Float64Array, weights: FloatArray, bias?: FloatArray, slope?: FloatArray): NativeWeights
-  runPrepared(weights: NativeWeights, record: Float64Array, input: FloatArray, out: FloatArray): void
-  runPreparedAsync(
-    id: number,
-    weights: NativeWeights,
-    record: Float64Array,
-    input: FloatArray,
-    out: FloatArray,
-  ): Promise<void>
+  /** What the runs after it compute, synchronous and asynchronous: the size of their input, and all else. */
+  setSize(weights: NativeWeights, record: Float64Array): void
+  /** A function that runs them, for the size set at the time of each call. To be made once. */
+  runner(weights: NativeWeights): (input: FloatArray, out: FloatArray) => void
+  runPreparedAsync(id: number, weights: NativeWeights, input: FloatArray, out: FloatArray): Promise<void>
   /** Calls under way finish. */
   dispose(weights: NativeWeights): void
   /** Takes the call out of the queue, or stops it soon. Without effect once it has completed. */

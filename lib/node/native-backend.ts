@@ -59,24 +59,29 @@ export function createNativeBackend(addon: Addon): Backend {
       const own = makeRecord()
       writeCall(own, pass, algorithm, epilogue)
       const handle = translating(() => addon.prepare(own, weights, epilogue.bias, epilogue.slope))
-      let written: ConvProblem | undefined
-      const describeSize = (problem: ConvProblem): Float64Array => {
-        // Problems are immutable, and inputs of one size have the same one.
-        if (problem !== written) writeProblem(own, problem)
-        written = problem
-        return own
+      const runner = addon.runner(handle)
+      let told: ConvProblem | undefined
+      const tellSize = (problem: ConvProblem): void => {
+        told = undefined
+        writeProblem(own, problem)
+        addon.setSize(handle, own)
+        told = problem
       }
       return {
         run(problem, input, out) {
-          translating(() => {
-            addon.runPrepared(handle, describeSize(problem), input, out)
-          })
+          try {
+            // Problems are immutable, and inputs of one size have the same one.
+            if (problem !== told) tellSize(problem)
+            runner(input, out)
+          } catch (error) {
+            throw translate(error)
+          }
         },
         runAsync(problem, input, signal) {
           return startJob(addon, signal, () => {
             const out = allocateResult(pass, problem)
-            const call = describeSize(problem)
-            return { out, start: (id) => addon.runPreparedAsync(id, handle, call, input, out) }
+            if (problem !== told) translating(() => tellSize(problem))
+            return { out, start: (id) => addon.runPreparedAsync(id, handle, input, out) }
           })
         },
         dispose() {

@@ -43,7 +43,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add<bias_gradient>(exports, "biasGradient");
   add<bias_gradient_async>(exports, "biasGradientAsync");
   add<prepare>(exports, "prepare");
-  add<run_prepared>(exports, "runPrepared");
+  add<set_size>(exports, "setSize");
+  add<runner>(exports, "runner");
   add<run_prepared_async>(exports, "runPreparedAsync");
   add<dispose>(exports, "dispose");
   add<cancel>(exports, "cancel");

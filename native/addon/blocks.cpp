@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <mutex>
-#include <new>
 
 namespace convkit {
 
@@ -19,22 +19,25 @@ constexpr size_t kMostKeptBlocks = 32;
 
 // In front of each block, so that giving back needs no size.
 struct Header {
+  void* base;  // what malloc gave
   size_t bytes;
 };
-static_assert(sizeof(Header) <= kBlockAlignment);
 
-Header* header_of(void* block) { return reinterpret_cast<Header*>(static_cast<char*>(block) - kBlockAlignment); }
+Header* header_of(void* block) { return static_cast<Header*>(block) - 1; }
 
+// Aligned by hand: the scratch of a small call comes from malloc's lists of recent blocks, which aligned allocation
+// does not look into.
 void* system_take(size_t bytes) {
-  void* const base = ::operator new(bytes + kBlockAlignment, std::align_val_t{kBlockAlignment}, std::nothrow);
+  void* const base = std::malloc(bytes + sizeof(Header) + kBlockAlignment);
   if (base == nullptr) return nullptr;
-  static_cast<Header*>(base)->bytes = bytes;
-  return static_cast<char*>(base) + kBlockAlignment;
+  const uintptr_t behind = reinterpret_cast<uintptr_t>(base) + sizeof(Header);
+  char* const block =
+      static_cast<char*>(base) + sizeof(Header) + (kBlockAlignment - behind % kBlockAlignment) % kBlockAlignment;
+  *header_of(block) = {base, bytes};
+  return block;
 }
 
-void system_give(void* block) {
-  ::operator delete(static_cast<char*>(block) - kBlockAlignment, std::align_val_t{kBlockAlignment});
-}
+void system_give(void* block) { std::free(header_of(block)->base); }
 
 // Eight classes for each power of two: at most an eighth of a block is waste.
 size_t size_class(size_t bytes) {

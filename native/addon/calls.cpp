@@ -49,33 +49,12 @@ void read_run(Args* args, size_t from, RunCall* call) {
   args->settle(Environment::of(args->env())->plans().find(fields, record, &call->plan));
 }
 
-// handle, record, input, out, from argument `from` on
-PreparedObject* read_prepared_run(Args* args, size_t from, RunCall* call) {
-  PreparedObject* object = PreparedObject::of(args->env(), args->value(from));
-  if (object == nullptr || object->prepared() == nullptr) {
-    args->complain("the prepared weights have been disposed of");
-    return nullptr;
-  }
-  const double* fields = nullptr;
-  if (!read_record(args, from + 1, call, &fields)) return nullptr;
-  const CallRecord& record = call->record;
-  const Prepared& prepared = *object->prepared();
-  const int32_t type = record.problem.image_type;
-  if (record.pass != prepared.pass() || record.algorithm != prepared.algorithm() || type != prepared.type() ||
-      record.weight_length != prepared.weight_length() ||
-      (prepared.channels() >= 0 && prepared.channels() != record.out_channels())) {
-    args->complain("the problem does not fit the prepared weights");
-  }
-  const FloatView input = args->floats(from + 2, "the input");
-  const FloatView out = args->floats(from + 3, "the result");
-  args->expect(input, type, record.first_length(), "the input");
-  args->expect(out, type, record.out_length(), "the result");
-  call->prepared = object->prepared();
-  call->first = input.data;
-  call->out = out.data;
-  if (!args->good()) return nullptr;
-  args->settle(Environment::of(args->env())->plans().find(fields, record, &call->plan));
-  return object;
+// Null after a complaint.
+PreparedObject* read_handle(Args* args, size_t index) {
+  PreparedObject* object = PreparedObject::of(args->env(), args->value(index));
+  if (object != nullptr && object->prepared() != nullptr) return object;
+  args->complain("the prepared weights have been disposed of");
+  return nullptr;
 }
 
 // record, gradient, out, from argument `from` on
@@ -231,25 +210,51 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
   return PreparedObject::create(args.env(), std::move(prepared));
 }
 
-// runPrepared(handle, record, input, out)
-Napi::Value run_prepared(const Napi::CallbackInfo& info) {
+// setSize(handle, record): what the runs after it compute
+Napi::Value set_size(const Napi::CallbackInfo& info) {
   Args args(info);
+  PreparedObject* object = read_handle(&args, 0);
   RunCall call;
-  PreparedObject* object = read_prepared_run(&args, 0, &call);
-  if (!args.good()) return finish(args.env(), args.outcome());
-  const ck_status status = call.execute(nullptr);
-  object->report_memory(args.env());
-  return finish(args.env(), outcome_of(status));
+  const double* fields = nullptr;
+  if (!read_record(&args, 1, &call, &fields)) return finish(args.env(), args.outcome());
+  const CallRecord& record = call.record;
+  const Prepared& prepared = *object->prepared();
+  if (record.pass != prepared.pass() || record.algorithm != prepared.algorithm() ||
+      record.problem.image_type != prepared.type() || record.weight_length != prepared.weight_length() ||
+      (prepared.channels() >= 0 && prepared.channels() != record.out_channels())) {
+    args.complain("the problem does not fit the prepared weights");
+  }
+  if (args.good()) args.settle(object->set_size(args.env(), fields, record));
+  return finish(args.env(), args.outcome());
 }
 
-// runPreparedAsync(id, handle, record, input, out) -> Promise<void>
+// runner(handle) -> (input, out) => undefined, for the size that has been set at the time of each call
+Napi::Value runner(const Napi::CallbackInfo& info) {
+  Args args(info);
+  PreparedObject* object = read_handle(&args, 0);
+  return args.good() ? object->runner(args.env()) : finish(args.env(), args.outcome());
+}
+
+// runPreparedAsync(id, handle, input, out) -> Promise<void>
 Napi::Value run_prepared_async(const Napi::CallbackInfo& info) {
   Args args(info);
   const double id = args.number(0);
+  PreparedObject* object = read_handle(&args, 1);
+  const FloatView input = args.floats(2, "the input"), out = args.floats(3, "the result");
+  const RunCall* sized = nullptr;
+  if (args.good()) args.settle(object->sized_call(args.env(), &sized));
+  if (!args.good()) return finish(args.env(), args.outcome());
+  object->report_memory(args.env());  // what earlier calls have packed
   auto call = std::make_shared<RunCall>();
-  PreparedObject* object = read_prepared_run(&args, 1, call.get());
-  if (object != nullptr) object->report_memory(args.env());  // what earlier calls have packed
-  return enqueue(args, id, 4, std::move(call));
+  call->record = sized->record;
+  call->plan = sized->plan;
+  call->prepared = sized->prepared;
+  const int32_t type = call->record.problem.image_type;
+  args.expect(input, type, call->record.first_length(), "the input");
+  args.expect(out, type, call->record.out_length(), "the result");
+  call->first = input.data;
+  call->out = out.data;
+  return enqueue(args, id, 3, std::move(call));
 }
 
 // dispose(handle): the memory goes with the last call under way

@@ -6,17 +6,26 @@ namespace convkit {
 
 namespace {
 
-// napi_get_typedarray_info answers for every kind of view: it gives the length of now for a length-tracking array, and
-// 0 for one that is detached or has fallen out of its buffer.
-bool typed_array(napi_env env, napi_value value, napi_typedarray_type* type, size_t* length, void** data) {
-  bool is = false;
-  return napi_is_typedarray(env, value, &is) == napi_ok && is &&
-         napi_get_typedarray_info(env, value, type, length, data, nullptr, nullptr) == napi_ok;
-}
-
 double nothing = 0;  // what an empty array points to
 
 }  // namespace
+
+// napi_get_typedarray_info answers for every kind of view: it gives the length of now for a length-tracking array, and
+// 0 for one that is detached or has fallen out of its buffer. Of anything else it says that it is none.
+FloatView float_view(napi_env env, napi_value value) {
+  FloatView view;
+  napi_typedarray_type type = napi_int8_array;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      (type != napi_float32_array && type != napi_float64_array)) {
+    return view;
+  }
+  view.data = data == nullptr ? &nothing : data;
+  view.length = static_cast<int64_t>(length);
+  view.type = type == napi_float32_array ? CK_FLOAT32 : CK_FLOAT64;
+  return view;
+}
 
 void Args::complain(const char* why) {
   if (outcome_.ok()) outcome_ = Outcome::failure(CK_INVALID, why);
@@ -43,18 +52,8 @@ std::string Args::text(size_t index) {
 }
 
 FloatView Args::floats(size_t index, const char* name) {
-  FloatView view;
-  napi_typedarray_type type = napi_int8_array;
-  size_t length = 0;
-  void* data = nullptr;
-  if (!typed_array(env(), value(index), &type, &length, &data) ||
-      (type != napi_float32_array && type != napi_float64_array)) {
-    complain((std::string(name) + ": expected a Float32Array or Float64Array").c_str());
-    return view;
-  }
-  view.data = data == nullptr ? &nothing : data;
-  view.length = static_cast<int64_t>(length);
-  view.type = type == napi_float32_array ? CK_FLOAT32 : CK_FLOAT64;
+  const FloatView view = float_view(env(), value(index));
+  if (view.data == nullptr) complain((std::string(name) + ": expected a Float32Array or Float64Array").c_str());
   return view;
 }
 

@@ -24,6 +24,9 @@ struct FloatView {
   ck_type type = CK_FLOAT32;
 };
 
+// data is null unless the value is such an array.
+FloatView float_view(napi_env env, napi_value value);
+
 // The arguments of one call, read in turn. The first complaint is kept; the rest then reads as empty.
 class Args {
  public:

@@ -22,10 +22,9 @@ bool RunCall::own_operands() {
          own(&epilogue.slope, channels);
 }
 
-ck_status RunCall::execute(const std::atomic<bool>* cancelled) const {
+ck_status RunCall::execute(const std::atomic<bool>* cancelled) {
   const NodeRuntime runtime(plan->slots(), cancelled);
   ck_operands operands = {};
-  PackedPtr packed;
   const Epilogue& after = prepared ? prepared->epilogue() : epilogue;
   const ck_epilogue core_epilogue = {after.bias, after.activation, after.a, after.b, after.slope};
 
@@ -48,11 +47,11 @@ ck_status RunCall::execute(const std::atomic<bool>* cancelled) const {
       operands.weight_gradient = out;
       break;
   }
-  if (prepared) {
+  if (prepared && !packed) {
     const ck_status status = prepared->packed_for(*plan, runtime.get(), &packed);
     if (status != CK_OK) return status;
-    operands.packed = packed.get();
   }
+  operands.packed = packed.get();
   return ck_run(plan->get(), runtime.get(), &operands);
 }
 

@@ -17,6 +17,7 @@ struct RunCall {
   CallRecord record;
   PlanPtr plan;
   std::shared_ptr<Prepared> prepared;  // or null: then `second` and `epilogue` count
+  PackedPtr packed;                    // of `prepared`, in the form that the plan reads; found by the first execute()
   const void* first = nullptr;
   const void* second = nullptr;
   Epilogue epilogue;
@@ -25,7 +26,7 @@ struct RunCall {
   // Replaces every operand by a copy. The result stays where it is. False: no memory.
   bool own_operands();
 
-  ck_status execute(const std::atomic<bool>* cancelled) const;
+  ck_status execute(const std::atomic<bool>* cancelled);
 
  private:
   std::vector<Block> copies_;

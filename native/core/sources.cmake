@@ -66,4 +66,5 @@ set(CONVKIT_TEST_SOURCES
     ${CONVKIT_TEST_DIR}/pass_test.cpp
     ${CONVKIT_TEST_DIR}/problems.cpp
     ${CONVKIT_TEST_DIR}/tile_test.cpp
-    ${CONVKIT_TEST_DIR}/winograd_test.cpp)
+    ${CONVKIT_TEST_DIR}/winograd_test.cpp
+    ${CONVKIT_TEST_DIR}/workspace_test.cpp)

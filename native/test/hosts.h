@@ -14,9 +14,10 @@ namespace test {
 
 struct Host {
   ck_runtime runtime;
-  std::atomic<int64_t> allocations{0}, live{0}, bytes{0}, asked{0};
-  int64_t fail_at = -1;   /* this allocation (from 0) returns null */
-  int64_t cancel_at = -1; /* from this question on, the answer is yes */
+  std::atomic<int64_t> allocations{0}, live{0}, asked{0};
+  std::atomic<int64_t> bytes{0}, peak_bytes{0}; /* lent now, and at most since reset_peak() */
+  int64_t fail_at = -1;                         /* this allocation (from 0) returns null */
+  int64_t cancel_at = -1;                       /* from this question on, the answer is yes */
 
   explicit Host(int32_t slots = 1) {
     runtime.context = this;
@@ -28,6 +29,8 @@ struct Host {
   }
   Host(const Host &) = delete;
   Host &operator=(const Host &) = delete;
+
+  void reset_peak() { peak_bytes = bytes.load(); }
 
   static Host &of(void *context) { return *static_cast<Host *>(context); }
 
@@ -50,14 +53,18 @@ struct Host {
     reinterpret_cast<Header *>(data)[-1] = {block, size};
     for (size_t i = 0; i < size; ++i) data[i] = static_cast<char>(0xff); /* NaN in both types */
     ++host.live;
-    host.bytes += static_cast<int64_t>(size);
+    const int64_t lent = host.bytes += static_cast<int64_t>(size);
+    int64_t peak = host.peak_bytes;
+    while (peak < lent && !host.peak_bytes.compare_exchange_weak(peak, lent)) continue;
     return data;
   }
   static void free(void *context, void *data) {
     Host &host = of(context);
     if (!data) return;
+    const Header header = static_cast<Header *>(data)[-1];
     --host.live;
-    delete static_cast<Header *>(data)[-1].block;
+    host.bytes -= static_cast<int64_t>(header.size);
+    delete header.block;
   }
   static void parallel_for(void *context, int64_t count, void (*body)(void *, int64_t, int32_t), void *arg) {
     const int32_t slots = of(context).runtime.slots;

@@ -148,14 +148,36 @@ describe.runIf(hasNative)('addon', () => {
       addon.biasGradient(biasRecord({ batch: 1, channels: 2, positions: 4, layout: 'channels-first' }), image, weights)
     }).toThrow(CK_ERROR)
     const prepared = addon.prepare(record, weights)
-    expect(() => {
-      addon.runPrepared({} as typeof prepared, record, image, out)
-    }).toThrow(CK_ERROR)
+    const runner = addon.runner(prepared) as (...args: unknown[]) => void
+    const refuses = (call: () => unknown): void => {
+      expect(call).toThrow(CK_ERROR)
+    }
+    refuses(() => addon.runner({} as typeof prepared))
+    refuses(() => addon.setSize({} as typeof prepared, record))
+    refuses(() => runner(image, out)) // no size yet
+    const other = forward()
+    other[7] = 3
+    refuses(() => addon.setSize(prepared, other)) // weights of another length
+    addon.setSize(prepared, record)
+    runner(image, out)
+    for (const args of [
+      [],
+      [image],
+      [image, image],
+      [out, out],
+      [image, new Float64Array(8)],
+      [image, [...out]],
+      [1, out],
+    ]) {
+      refuses(() => {
+        runner(...args)
+      })
+    }
     addon.dispose(prepared)
     addon.dispose(prepared)
-    expect(() => {
-      addon.runPrepared(prepared, record, image, out)
-    }).toThrow(CK_ERROR)
+    refuses(() => runner(image, out))
+    refuses(() => addon.runner(prepared))
+    refuses(() => addon.setSize(prepared, record))
   })
 
   test('survives records of nonsense', () => {
