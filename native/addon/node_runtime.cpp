@@ -12,6 +12,7 @@ namespace {
 // Waking a sleeping thread takes some ten microseconds. With this share of work for each, that is no more than about a
 // tenth of what a fast core needs for it.
 constexpr double kOperationsPerThread = 8e6;
+
 void* runtime_alloc(void* /*context*/, size_t bytes, size_t alignment) {
   return alignment <= kBlockAlignment ? take_block(bytes) : nullptr;
 }

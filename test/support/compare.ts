@@ -46,6 +46,11 @@ export const expectExact = (actual: Plain, expected: Plain, what: string): void 
   compare(actual, expected, what, (a, b) => a !== b && !(Number.isNaN(a) && Number.isNaN(b)))
 }
 
+/** Whole numbers from transforms (Winograd, Fourier), whose way leads through fractions: off by rounding alone. */
+export const expectIntegers = (actual: Plain, expected: Plain, what: string): void => {
+  compare(actual, expected, what, (a, b) => !(Math.abs(a - b) < 0.02))
+}
+
 /** The same bits, −0 apart: for two calls that must agree bit for bit. */
 export const expectSameBits = (actual: Plain, expected: Plain, what: string): void => {
   if (actual.data.constructor !== expected.data.constructor) throw new Error(`${what}: different dtypes`)

@@ -68,8 +68,7 @@ void describe(ck_plan *plan, int32_t slots) {
   id.add("/").add(plan->kernels->name);
   info.weights_bytes = plan->weights_bytes;
   const int64_t used = plan->small ? 1 : slots;
-  info.workspace_bytes =
-      (plan->packs_inside ? 0 : plan->weights_bytes) + b.shared_bytes + (b.slot_bytes + b.pack_bytes) * used;
+  info.workspace_bytes = plan->weights_bytes + b.shared_bytes + (b.slot_bytes + b.pack_bytes) * used;
 }
 
 }  // namespace
