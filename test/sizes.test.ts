@@ -51,7 +51,7 @@ const comparison = (
   options: Record<string, unknown>,
 ): typeof expectExact => {
   const { algorithm } = op.plan(input, weight, options)
-  return options.backend === 'native' && ['winograd', 'fft'].includes(algorithm) ? expectIntegers : expectExact
+  return options['backend'] === 'native' && ['winograd', 'fft'].includes(algorithm) ? expectIntegers : expectExact
 }
 
 /** All three passes against the definition. */
