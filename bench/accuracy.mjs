@@ -21,7 +21,7 @@ export const limitOf = (/** @type {string} */ algorithm) => (['winograd', 'fft']
 
 const samples = 400
 /** Long sums are sampled less often. */
-const mostTerms = 2e7
+const mostTerms = 4e6
 
 /** Numbers between 0 and 1, the same every time. @param {number} seed */
 function generator(seed) {
@@ -73,7 +73,7 @@ export function measureAccuracy(convkit, layer, pass) {
   /** @type {{ index: number, exact: number, chain: number }[]} */
   const sampled = []
   let terms = 0
-  for (let i = 0; i < samples && (i < 40 || terms < mostTerms); i++) {
+  for (let i = 0; i < samples && (i < 50 || terms < mostTerms); i++) {
     const index = Math.floor(random() * elements)
     const pairs = termsOf(layer, pass, index)
     let exact = 0

@@ -1,7 +1,7 @@
 // @ts-check
 // The sums behind single elements of a result, straight from the definition: which elements of the two operands are
 // multiplied and added. Shares nothing with convkit.
-import { product, shapes } from './layers.mjs'
+import { shapes } from './layers.mjs'
 
 /** @typedef {import('./types.js').Layer} Layer */
 /** @typedef {import('./types.js').Pass} Pass */
@@ -17,6 +17,23 @@ export const operandsOf = /** @type {const} */ ({
 const three = (values, neutral) => [...Array(3 - values.length).fill(neutral), ...values]
 
 /**
+ * An element's coordinates, outermost first.
+ *
+ * @param {number} index
+ * @param {readonly number[]} extents
+ */
+function split(index, extents) {
+  const coordinates = []
+  for (const extent of [...extents].reverse()) {
+    coordinates.unshift(index % extent)
+    index = Math.floor(index / extent)
+  }
+  return coordinates
+}
+
+const count = (/** @type {number} */ size) => Array.from({ length: size }, (_, i) => i)
+
+/**
  * The pairs of one element of a result, as indices into the operands.
  *
  * @param {Layer} layer
@@ -28,96 +45,73 @@ export function termsOf(layer, pass, index) {
   // A transposed convolution is the adjoint of a direct one, whose image is the output and whose features are the input.
   const transposed = layer.op === 'convTranspose'
   const shape = shapes(layer)
-  const [imageShape, featureShape] = transposed ? [shape.output, shape.input] : [shape.input, shape.output]
+  const [imageShape, mapShape] = transposed ? [shape.output, shape.input] : [shape.input, shape.output]
   const { batch, groups } = layer
   const channels = imageShape[1] / groups
-  const features = featureShape[1] / groups
-  const image = three(imageShape.slice(2), 1)
-  const map = three(featureShape.slice(2), 1)
+  const features = mapShape[1] / groups
+  const [image, map] = [imageShape, mapShape].map((extents) => three(extents.slice(2), 1))
   const kernel = three(layer.kernel, 1)
-  const stride = three(layer.stride, 1)
-  const dilation = three(layer.dilation, 1)
-  const padding = three(layer.padding, 0)
+  const steps = { stride: three(layer.stride, 1), dilation: three(layer.dilation, 1), padding: three(layer.padding, 0) }
 
-  const at = (/** @type {number[]} */ [z, y, x], /** @type {number[]} */ extents) =>
-    (z * extents[1] + y) * extents[2] + x
-  const split = (/** @type {number} */ position, /** @type {number[]} */ extents) => [
-    Math.floor(position / extents[1] / extents[2]),
-    Math.floor(position / extents[2]) % extents[1],
-    position % extents[2],
+  // What is summed over: of the image's, the features' and the kernel's coordinates one is the element's own.
+  const wanted = pass === 'gradWeight' ? 'weight' : (pass === 'forward') !== transposed ? 'features' : 'image'
+  const own = split(
+    index,
+    wanted === 'weight'
+      ? [groups, features, channels, ...kernel]
+      : wanted === 'features'
+        ? [batch, groups, features, ...map]
+        : [batch, groups, channels, ...image],
+  )
+  const place = own.slice(3)
+  const group = wanted === 'weight' ? own[0] : own[1]
+  const [images, someFeatures, someChannels] = [
+    wanted === 'weight' ? count(batch) : [own[0]],
+    wanted === 'weight' ? [own[1]] : wanted === 'features' ? [own[2]] : count(features),
+    wanted === 'image' || wanted === 'weight' ? [own[2]] : count(channels),
   ]
-  const [images, maps, taps] = [image, map, kernel].map(product)
-  const imageIndex = (
-    /** @type {number} */ n,
-    /** @type {number} */ g,
-    /** @type {number} */ c,
-    /** @type {number} */ i,
-  ) => ((n * groups + g) * channels + c) * images + i
-  const mapIndex = (
-    /** @type {number} */ n,
-    /** @type {number} */ g,
-    /** @type {number} */ f,
-    /** @type {number} */ o,
-  ) => ((n * groups + g) * features + f) * maps + o
-  const weightIndex = (
-    /** @type {number} */ g,
-    /** @type {number} */ f,
-    /** @type {number} */ c,
-    /** @type {number} */ j,
-  ) => ((g * features + f) * channels + c) * taps + j
+  // Along each axis: image position i, feature position o, tap j, where i = o * stride + j * dilation - padding.
+  const [zs, ys, xs] = [0, 1, 2].map((axis) => {
+    const [stride, dilation, padding] = [steps.stride[axis], steps.dilation[axis], steps.padding[axis]]
+    const taps = wanted === 'weight' ? [place[axis]] : count(kernel[axis])
+    return taps.flatMap((j) => {
+      const shift = j * dilation - padding
+      const positions =
+        wanted === 'weight'
+          ? count(map[axis])
+          : wanted === 'features'
+            ? [place[axis]]
+            : [(place[axis] - shift) / stride].filter((o) => Number.isInteger(o) && o >= 0 && o < map[axis])
+      return positions.map((o) => ({ i: o * stride + shift, o, j })).filter(({ i }) => i >= 0 && i < image[axis])
+    })
+  })
 
   /** @type {number[]} */
   const first = []
   /** @type {number[]} */
   const second = []
-  const add = (/** @type {number} */ a, /** @type {number} */ b) => {
-    first.push(a)
-    second.push(b)
-  }
-  // Image positions of a feature under a tap, features of an image position under a tap; undefined in the padding or between.
-  const reads = (/** @type {number[]} */ o, /** @type {number[]} */ j) => {
-    const i = o.map((value, axis) => value * stride[axis] + j[axis] * dilation[axis] - padding[axis])
-    return i.every((value, axis) => value >= 0 && value < image[axis]) ? at(i, image) : undefined
-  }
-  const readBy = (/** @type {number[]} */ i, /** @type {number[]} */ j) => {
-    const o = i.map((value, axis) => (value + padding[axis] - j[axis] * dilation[axis]) / stride[axis])
-    return o.every((value, axis) => Number.isInteger(value) && value >= 0 && value < map[axis]) ? at(o, map) : undefined
-  }
-
-  if (pass === 'gradWeight') {
-    const j = split(index % taps, kernel)
-    const c = Math.floor(index / taps) % channels
-    const f = Math.floor(index / taps / channels) % features
-    const g = Math.floor(index / taps / channels / features)
-    for (let n = 0; n < batch; n++) {
-      for (let o = 0; o < maps; o++) {
-        const i = reads(split(o, map), j)
-        if (i === undefined) continue
-        const [a, b] = [imageIndex(n, g, c, i), mapIndex(n, g, f, o)]
-        if (transposed) add(b, a)
-        else add(a, b)
-      }
-    }
-  } else if ((pass === 'forward') !== transposed) {
-    const o = split(index % maps, map)
-    const f = Math.floor(index / maps) % features
-    const g = Math.floor(index / maps / features) % groups
-    const n = Math.floor(index / maps / features / groups)
-    for (let c = 0; c < channels; c++) {
-      for (let tap = 0; tap < taps; tap++) {
-        const i = reads(o, split(tap, kernel))
-        if (i !== undefined) add(imageIndex(n, g, c, i), weightIndex(g, f, c, tap))
-      }
-    }
-  } else {
-    const i = split(index % images, image)
-    const c = Math.floor(index / images) % channels
-    const g = Math.floor(index / images / channels) % groups
-    const n = Math.floor(index / images / channels / groups)
-    for (let f = 0; f < features; f++) {
-      for (let tap = 0; tap < taps; tap++) {
-        const o = readBy(i, split(tap, kernel))
-        if (o !== undefined) add(mapIndex(n, g, f, o), weightIndex(g, f, c, tap))
+  const at = (/** @type {number[]} */ extents, /** @type {number} */ lead, /** @type {number[]} */ zyx) =>
+    ((lead * extents[0] + zyx[0]) * extents[1] + zyx[1]) * extents[2] + zyx[2]
+  for (const n of images) {
+    for (const f of someFeatures) {
+      for (const c of someChannels) {
+        for (const z of zs) {
+          for (const y of ys) {
+            // The last axis by steps of one.
+            const i = at(image, (n * groups + group) * channels + c, [z.i, y.i, 0])
+            const o = at(map, (n * groups + group) * features + f, [z.o, y.o, 0])
+            const w = at(kernel, (group * features + f) * channels + c, [z.j, y.j, 0])
+            for (const x of xs) {
+              if (wanted === 'weight') {
+                first.push(transposed ? o + x.o : i + x.i)
+                second.push(transposed ? i + x.i : o + x.o)
+              } else {
+                first.push(wanted === 'features' ? i + x.i : o + x.o)
+                second.push(w + x.j)
+              }
+            }
+          }
+        }
       }
     }
   }

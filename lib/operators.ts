@@ -6,7 +6,7 @@
 import { allowedKeys, checkChannelVector, parseCall, readCall, type CallOptions } from './call.js'
 import { countFlops, resolveGeometry, type Geometry, type OperatorKind } from './geometry.js'
 import { checkDtypes, dtypeOf, readShape } from './operand.js'
-import { parseWord, readOptions } from './options.js'
+import { parseWord, readOptions, type OptionKey } from './options.js'
 import { operatorName, passOf, type Host } from './passes.js'
 import { makePrepare } from './prepared.js'
 import type { DType } from './problem.js'
@@ -39,8 +39,13 @@ function describeCall(
   return geometry
 }
 
-function plan({ where, host, kind }: Caller, inputShape: unknown, weightShape: unknown, options: unknown): Plan {
-  const raw = readOptions(where, options, allowedKeys(kind, true, 'out', 'dtype', 'pass'))
+function plan(
+  { where, host, kind, allowed }: Caller,
+  inputShape: unknown,
+  weightShape: unknown,
+  options: unknown,
+): Plan {
+  const raw = readOptions(where, options, allowed)
   const call = parseCall(where, kind, raw)
   const dtype = parseWord(where, 'dtype', raw.get('dtype') ?? 'float32', ['float32', 'float64'])
   const asked = parseWord(where, 'pass', raw.get('pass') ?? 'forward', ['forward', 'gradInput', 'gradWeight'])
@@ -52,9 +57,13 @@ function plan({ where, host, kind }: Caller, inputShape: unknown, weightShape: u
 /** Makes `conv2d` and the like, with its members. */
 export function makeOperator<F, G>(kind: OperatorKind, host: Host): Operator<F, G> {
   const name = operatorName(kind)
-  const as = (where: string): Caller => ({ where, kind, host, asynchronous: false })
-  const [forward, gradInput, gradWeight] = [as(name), as(`${name}.gradInput`), as(`${name}.gradWeight`)]
-  const [outputShape, planning] = [as(`${name}.outputShape`), as(`${name}.plan`)]
+  const as = (where: string, allowed: readonly OptionKey[]): Caller => ({ where, kind, host, allowed })
+  const [forwardKeys, gradientKeys] = [allowedKeys(kind, true, 'out'), allowedKeys(kind, false, 'out')]
+  const forward = as(name, forwardKeys)
+  const gradInput = as(`${name}.gradInput`, gradientKeys)
+  const gradWeight = as(`${name}.gradWeight`, gradientKeys)
+  const outputShape = as(`${name}.outputShape`, forwardKeys)
+  const planning = as(`${name}.plan`, [...forwardKeys, 'dtype', 'pass'])
   const operator = (input: unknown, weight: unknown, options?: unknown) =>
     runNow(forwardRequest(forward, input, weight, options))
   return withMembers(name, operator, {
@@ -63,7 +72,7 @@ export function makeOperator<F, G>(kind: OperatorKind, host: Host): Operator<F, 
     gradWeight: (input: unknown, weightShape: unknown, gradOutput: unknown, options?: unknown) =>
       runNow(gradWeightRequest(gradWeight, input, weightShape, gradOutput, options)),
     outputShape: (inputShape: unknown, weightShape: unknown, options?: unknown) => {
-      const call = readCall(outputShape.where, kind, options, allowedKeys(kind, true, 'out'))
+      const call = readCall(outputShape.where, kind, options, outputShape.allowed)
       return describeCall(outputShape.where, kind, call, inputShape, weightShape, undefined).outputShape
     },
     plan: (inputShape: unknown, weightShape: unknown, options?: unknown) =>
@@ -75,8 +84,12 @@ export function makeOperator<F, G>(kind: OperatorKind, host: Host): Operator<F, 
 /** Makes the members of `convkit/promises`. Each is an async function: what is thrown inside rejects. */
 export function makeAsyncOperator<F, G>(kind: OperatorKind, host: Host): AsyncOperator<F, G> {
   const name = operatorName(kind)
-  const as = (where: string): Caller => ({ where, kind, host, asynchronous: true })
-  const [forward, gradInput, gradWeight] = [as(name), as(`${name}.gradInput`), as(`${name}.gradWeight`)]
+  const as = (where: string, takesForward: boolean): Caller => {
+    return { where, kind, host, allowed: allowedKeys(kind, takesForward, 'out', 'signal') }
+  }
+  const forward = as(name, true)
+  const gradInput = as(`${name}.gradInput`, false)
+  const gradWeight = as(`${name}.gradWeight`, false)
   const operator = async (input: unknown, weight: unknown, options?: unknown) =>
     runLater(forwardRequest(forward, input, weight, options))
   return withMembers(name, operator, {

@@ -4,10 +4,11 @@
  */
 
 import type { PassOperands } from './backend/backend.js'
-import { allowedKeys, checkChannelVector, epilogueOf, readCall, type CallOptions } from './call.js'
+import { checkChannelVector, epilogueOf, readCall, type CallOptions } from './call.js'
 import { convkitError, list } from './errors.js'
 import { resolveGeometry, type Geometry, type OperatorKind } from './geometry.js'
 import { checkData, checkDtypes, dtypeOf, elementCount, readShape, readTensor, type Operand } from './operand.js'
+import type { OptionKey } from './options.js'
 import { passOf, type Asked, type Host } from './passes.js'
 import type { DType } from './problem.js'
 import { checkOut, type Request } from './request.js'
@@ -17,13 +18,8 @@ export interface Caller {
   readonly where: string
   readonly kind: OperatorKind
   readonly host: Host
-  /** Takes `signal` too. */
-  readonly asynchronous: boolean
-}
-
-function readOptionsOf({ where, kind, asynchronous }: Caller, forward: boolean, options: unknown): CallOptions {
-  const allowed = allowedKeys(kind, forward, 'out')
-  return readCall(where, kind, options, asynchronous ? [...allowed, 'signal'] : allowed)
+  /** The option keys that it takes. */
+  readonly allowed: readonly OptionKey[]
 }
 
 /** dtype of the call; `out` counts as an operand. */
@@ -33,8 +29,8 @@ function dtypeOfCall(where: string, operands: readonly Operand[], { bias, slope,
 }
 
 export function forwardRequest(caller: Caller, input: unknown, weight: unknown, options: unknown): Request {
-  const { where, kind } = caller
-  const call = readOptionsOf(caller, true, options)
+  const { where, kind, allowed } = caller
+  const call = readCall(where, kind, options, allowed)
   const x = readTensor(where, 'input', input)
   const w = readTensor(where, 'weight', weight)
   const dtype = dtypeOfCall(where, [x, w], call)
@@ -50,8 +46,8 @@ export function gradInputRequest(
   gradOutput: unknown,
   options: unknown,
 ): Request {
-  const { where, kind } = caller
-  const call = readOptionsOf(caller, false, options)
+  const { where, kind, allowed } = caller
+  const call = readCall(where, kind, options, allowed)
   const shape = readShape(where, 'inputShape', inputShape)
   const w = readTensor(where, 'weight', weight)
   const dy = readTensor(where, 'gradOutput', gradOutput)
@@ -69,8 +65,8 @@ export function gradWeightRequest(
   gradOutput: unknown,
   options: unknown,
 ): Request {
-  const { where, kind } = caller
-  const call = readOptionsOf(caller, false, options)
+  const { where, kind, allowed } = caller
+  const call = readCall(where, kind, options, allowed)
   const x = readTensor(where, 'input', input)
   const shape = readShape(where, 'weightShape', weightShape)
   const dy = readTensor(where, 'gradOutput', gradOutput)

@@ -2,11 +2,12 @@
 //
 //   onednn <threads>          (built by native.mjs where the library is installed; Debian: libdnnl-dev)
 //
-// Input, output and gradients are plain arrays, as those of the other contestants. There are two ways to compute from
-// them, and the faster one of the two counts, measured when a case is loaded:
+// Input, output and gradients are plain arrays, as those of the other contestants. There are some ways to compute from
+// them, and the fastest one counts, measured when a case is loaded:
 //
-//   plain    the primitive reads and writes plain arrays
-//   blocked  the primitive chooses its formats; reorders to and from them are part of the call
+//   plain     the primitive reads and writes plain arrays
+//   blocked   the primitive chooses its formats; reorders to and from them are part of the call
+//   winograd  the same with the algorithm of this name, in the forward pass of a convolution
 //
 // The format of the weights is always the primitive's choice. In the forward pass they are reordered ahead of time, as
 // convkit's prepared ones are. In the gradients that is part of the call.
@@ -140,6 +141,9 @@ class Sequence {
   std::vector<std::pair<dnnl::primitive, std::unordered_map<int, memory>>> steps_;
 };
 
+enum class Form { kPlain, kBlocked, kWinograd };
+constexpr const char* kFormNames[] = {"/plain", "/blocked", "/winograd"};
+
 struct Convolution {
   using Forward = dnnl::convolution_forward;
   using BackwardData = dnnl::convolution_backward_data;
@@ -166,13 +170,14 @@ class Case {
     if (request.text("dtype") != "float32") throw std::runtime_error("oneDNN has no float64 here");
     std::string refused;
     double best = INFINITY;
-    for (const bool blocked : {false, true}) {
+    for (const Form form : {Form::kPlain, Form::kBlocked, Form::kWinograd}) {
+      if (form == Form::kWinograd && (layer_.transposed || pass != "forward")) continue;
       try {
-        auto sequence = layer_.transposed ? build<Deconvolution>(pass, blocked) : build<Convolution>(pass, blocked);
+        auto sequence = layer_.transposed ? build<Deconvolution>(pass, form) : build<Convolution>(pass, form);
         const double time = trial(sequence.get());
         if (time < best) best = time, sequence_ = std::move(sequence);
       } catch (const dnnl::error& error) {
-        refused = error.what();
+        if (refused.empty()) refused = error.what();
       }
     }
     if (sequence_ == nullptr) throw std::runtime_error(refused);
@@ -197,21 +202,24 @@ class Case {
   }
 
   template <typename Operator>
-  std::unique_ptr<Sequence> build(const std::string& pass, bool blocked) {
+  std::unique_ptr<Sequence> build(const std::string& pass, Form form) {
     const auto& [transposed, in, out, w, steps, strides, dilates, begin, end] = layer_;
-    const auto map = [&](const Dims& dims) { return blocked ? any(dims) : plain(dims); };
+    const auto map = [&](const Dims& dims) { return form == Form::kPlain ? plain(dims) : any(dims); };
     const memory input(plain(in), cpu(), input_.data()), output(plain(out), cpu(), output_.data());
     const memory weights(memory::desc(w, memory::data_type::f32, steps), cpu(), weights_.data());
     auto sequence = std::make_unique<Sequence>();
     const auto named = [&](const char* implementation) {
-      sequence->name = std::string(implementation) + (blocked ? "/blocked" : "/plain");
+      sequence->name = std::string(implementation) + kFormNames[static_cast<int>(form)];
     };
 
     using Forward = typename Operator::Forward;
     const bool inference = pass == "forward";
     const typename Forward::desc forward(
         inference ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training,
-        inference ? Operator::kBest : Operator::kDirect, map(in), any(w), map(out), strides, dilates, begin, end);
+        form == Form::kWinograd ? dnnl::algorithm::convolution_winograd
+        : inference             ? Operator::kBest
+                                : Operator::kDirect,
+        map(in), any(w), map(out), strides, dilates, begin, end);
     const typename Forward::primitive_desc hint(forward, cpu());
     if (inference) {
       Sequence ahead;
