@@ -8,9 +8,9 @@ namespace {
 
 /* Below this, a call is too short to tell, and results stay exact where the other algorithms' are. */
 constexpr double kLeastWork = 1e7; /* multiply-adds of an image */
-constexpr int64_t kLeastTaps = 16;
+constexpr int64_t kLeastTaps = 8;
 /* It must win clearly: the model is coarse, and others use less memory. */
-constexpr double kMargin = 1.25;
+constexpr double kMargin = 1.15;
 
 const char *unprofitable(const Problem &problem, ck_pass pass) {
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
