@@ -94,6 +94,9 @@ TEST(fft_lengths) {
       compare_fft<double>(with_type(p, CK_FLOAT64), random, 2);
     }
   }
+  ck_problem many = make_problem(2, 2, 3, 1, 1, 12000, 1, 1, 0, 1); /* rounds of tiles, of two images */
+  many.kernel[2] = 20, many.features[2] = 11981;
+  compare_fft<float>(many, random, 2);
   compare_fft<float>(make_problem(3, 34, 18, 2, 40, 41, 9, 1, 4, 1), random, 2);    /* rounds of tiles */
   compare_fft<float>(make_problem(2, 37, 37, 37, 56, 57, 31, 1, 15, 1), random, 2); /* lanes are channels */
   compare_fft<float>(make_problem(2, 3, 3, 3, 120, 200, 15, 1, 7, 1), random, 2);   /* lanes are tiles */

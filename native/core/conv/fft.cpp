@@ -65,7 +65,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   Text *const texts[] = {id, key};
   for (Text *const text : texts) {
     text->add("/").add(f.axes[0].length).add("x").add(f.axes[1].length).add("x").add(f.axes[2].length);
-    text->add(f.result_channels_inner ? "/channels" : "/tiles");
+    if (!f.gradient) text->add(f.result_channels_inner ? "/channels" : "/tiles");
   }
 }
 
