@@ -21,7 +21,7 @@ namespace convkit {
 namespace {
 
 /* Spectra of a round, and sums; they should stay in the last-level cache, or nearly. */
-constexpr int64_t kRoundBytes = 16 << 20, kSumBytes = 32 << 20;
+constexpr int64_t kRoundBytes = 8 << 20, kSumBytes = 8 << 20;
 constexpr int64_t kMostRoundTiles = 128;
 
 template <typename T>
