@@ -9,8 +9,8 @@ namespace {
 /* Below this, a call is too short to tell, and results stay exact where the other algorithms' are. */
 constexpr double kLeastWork = 1e7; /* multiply-adds of an image */
 constexpr int64_t kLeastTaps = 8;
-/* It must win clearly: the model is coarse, and others use less memory. */
-constexpr double kMargin = 1.15;
+/* It must win clearly: the model is coarse, others use less memory, and sums of spectra take most of it. */
+constexpr double kMargin = 1.15, kGradientMargin = 1.4;
 
 const char *unprofitable(const Problem &problem, ck_pass pass) {
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
@@ -20,7 +20,8 @@ const char *unprofitable(const Problem &problem, ck_pass pass) {
   fft_axes(problem, pass, &form);
   /* Nothing is known of how often packed weights are used: once must do. */
   const double cost = fft_cost(problem, form) + fft_pack_cost(form);
-  const bool pays = cost * kMargin < fft_direct_cost(problem, pass);
+  const double margin = pass == CK_WEIGHT_GRADIENT ? kGradientMargin : kMargin;
+  const bool pays = cost * margin < fft_direct_cost(problem, pass);
   return pays ? nullptr : "transforms would take longer than they save";
 }
 

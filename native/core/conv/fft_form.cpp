@@ -30,6 +30,8 @@ constexpr int64_t kNear = 6 << 10, kMostPoints = 16 << 10;
 constexpr double kMostSpectra = 40, kSmallSpectra = 1 << 22;
 /* Of an axis. */
 constexpr int64_t kMostTaps = 1 << 14, kMostLength = 2 * kMostPoints;
+/* The features left out cost as much as the others. */
+constexpr int64_t kMostStride = 32;
 /* Keeps sums of coordinates exact. */
 constexpr int64_t kFarthest = INT64_C(1) << 40;
 
@@ -136,8 +138,10 @@ void make_axis(const Problem &problem, ck_pass pass, int a, FftAxis *axis) {
   const bool adjoint = pass == CK_ADJOINT;
   axis->taps = p.kernel[a];
   axis->dilation = axis->taps > 1 ? p.dilation[a] : 1;
-  axis->source = adjoint ? p.features[a] : p.image[a];
-  axis->result = adjoint ? p.image[a] : p.features[a];
+  axis->stride = p.features[a] > 1 ? p.stride[a] : 1;
+  const int64_t features = (p.features[a] - 1) * axis->stride + 1;
+  axis->source = adjoint ? features : p.image[a];
+  axis->result = adjoint ? p.image[a] : features;
   axis->offset = adjoint ? p.pad_begin[a] - (axis->taps - 1) * axis->dilation : -p.pad_begin[a];
   axis->residues = smaller(axis->dilation, axis->result);
 }
@@ -149,7 +153,8 @@ const char *fft_refuses(const Problem &problem, ck_pass pass) {
   int64_t points = 1;
   for (int a = 0; a < 3; ++a) {
     const ck_problem &p = problem.given;
-    if (p.features[a] > 1 && p.stride[a] > 1) return "a stride";
+    if (p.features[a] > 1 && p.stride[a] > kMostStride) return "the stride is too long";
+    if (p.features[a] > 1 && p.stride[a] > 1 && p.kernel[a] > 1 && p.dilation[a] > 1) return "a stride and a dilation";
     if (p.kernel[a] > kMostTaps) return "the kernel is too long";
     if (p.dilation[a] > kFarthest || p.pad_begin[a] > kFarthest) return "the taps reach too far apart";
     points *= padded_points(a, p.kernel[a] == 1 ? 1 : next_length(a, p.kernel[a]));

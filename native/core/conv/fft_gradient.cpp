@@ -82,7 +82,7 @@ struct Gradient {
     for (int a = 2; a >= 0; --a) {
       points *= static_cast<double>(f.axes[a].points);
       taps[a] = lanes.extent[a] = f.axes[a].taps;
-      lanes.dilation[a] = 1;
+      lanes.dilation[a] = lanes.stride[a] = 1;
       lanes.step[a] = tap;
       tap *= taps[a];
       for (int64_t i = 0; i < count; ++i) lanes.start[a][i] = 0;
