@@ -49,6 +49,27 @@ const layers: Record<string, Layer> = {
     options: { stride: 128, padding: 192 },
     terms: 130 * 4,
   },
+  'long kernel': {
+    family: 'conv',
+    input: [3, 16, 1000],
+    weight: [18, 16, 100],
+    options: { padding: 50 },
+    terms: 3 * 1001,
+  },
+  'large kernel, transposed, channels-last': {
+    family: 'convTranspose',
+    input: [3, 30, 28, 10],
+    weight: [11, 11, 12, 10],
+    options: { layout: 'channels-last' },
+    terms: 3 * 30 * 28,
+  },
+  'large kernel, depthwise': {
+    family: 'conv',
+    input: [3, 20, 40, 44],
+    weight: [20, 1, 21, 21],
+    options: { groups: 20, padding: 10 },
+    terms: 3 * 40 * 44,
+  },
   depthwise: {
     family: 'conv',
     input: [3, 48, 28, 27],

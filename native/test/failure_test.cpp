@@ -15,6 +15,9 @@ bool untouched(const Buffer<float> &out) {
   return true;
 }
 
+/* The planner's choice, and two by name. */
+const char *const kAlgorithms[] = {nullptr, "im2col", "fft"};
+
 ck_problem larger_problem(int32_t layout) {
   ck_problem p = make_problem(2, 40, 37, 1, 33, 31, 3, 1, 1, 1);
   p.layout = p.weight_layout = layout;
@@ -33,9 +36,9 @@ void check_invalid(const ck_problem &p, const char *what) {
 }  // namespace
 
 TEST(allocation_failures) {
-  for (int32_t form = 0; form < 4; ++form) {
+  for (int32_t form = 0; form < 6; ++form) {
     const ck_problem p = larger_problem(form & 1);
-    const char *const algorithm = form & 2 ? "im2col" : nullptr;
+    const char *const algorithm = kAlgorithms[form / 2];
     const Data<float> data(p, Guard::behind);
     data.image.fill(1), data.features.fill(1), data.weights.fill(1);
     for (const ck_pass pass : kPasses) {
@@ -57,9 +60,9 @@ TEST(allocation_failures) {
 }
 
 TEST(cancellation) {
-  for (int32_t form = 0; form < 4; ++form) {
+  for (int32_t form = 0; form < 6; ++form) {
     const ck_problem p = larger_problem(form & 1);
-    const char *const algorithm = form & 2 ? "im2col" : nullptr;
+    const char *const algorithm = kAlgorithms[form / 2];
     const Data<float> data(p, Guard::behind);
     data.image.fill(1), data.features.fill(1), data.weights.fill(1);
     for (const ck_pass pass : kPasses) {

@@ -40,13 +40,13 @@ void compare_fft(const ck_problem &p, Random &random, int32_t slots) {
   }
 }
 
-/* Any problem of stride 1 with some long axis. */
+/* Any problem with some long axis. */
 ck_problem random_long(Random &random) {
   ck_problem p = random_problem(random);
   if (random.chance(40)) p.feature_channels = p.image_channels = p.groups = random.between(1, 40);
   const bool line = p.image[1] == 1, box = p.image[0] > 1;
   for (int a = 0; a < 3; ++a) {
-    p.stride[a] = 1;
+    p.stride[a] = p.image[a] > 1 && random.chance(20) ? random.between(2, 4) : 1;
     if (p.image[a] == 1 && a < 2) continue;
     p.image[a] = random.between(1, line ? 900 : box ? 9 : 60);
     p.kernel[a] = random.between(1, line ? 200 : box ? 5 : 20);
@@ -54,7 +54,7 @@ ck_problem random_long(Random &random) {
     const int64_t reach = p.dilation[a] * (p.kernel[a] - 1);
     p.pad_begin[a] = random.between(0, reach + 1);
     const int64_t room = p.image[a] + p.pad_begin[a] + random.between(0, reach + 1) - reach - 1;
-    p.features[a] = room < 0 ? 1 : room + 1;
+    p.features[a] = room < 0 ? 1 : room / p.stride[a] + 1;
   }
   return p;
 }
@@ -94,6 +94,9 @@ TEST(fft_lengths) {
       compare_fft<double>(with_type(p, CK_FLOAT64), random, 2);
     }
   }
+  ck_problem many = make_problem(2, 2, 3, 1, 1, 12000, 1, 1, 0, 1); /* rounds of tiles, of two images */
+  many.kernel[2] = 20, many.features[2] = 11981;
+  compare_fft<float>(many, random, 2);
   compare_fft<float>(make_problem(3, 34, 18, 2, 40, 41, 9, 1, 4, 1), random, 2);    /* rounds of tiles */
   compare_fft<float>(make_problem(2, 37, 37, 37, 56, 57, 31, 1, 15, 1), random, 2); /* lanes are channels */
   compare_fft<float>(make_problem(2, 3, 3, 3, 120, 200, 15, 1, 7, 1), random, 2);   /* lanes are tiles */

@@ -8,9 +8,10 @@ namespace {
 
 /* Below this, a call is too short to tell, and results stay exact where the other algorithms' are. */
 constexpr double kLeastWork = 1e7; /* multiply-adds of an image */
-constexpr int64_t kLeastTaps = 16;
-/* It must win clearly: the model is coarse, and others use less memory. */
-constexpr double kMargin = 1.25;
+/* With fewer, spectra of large maps are bound by memory: 3 x 3 is as fast as direct at best. */
+constexpr int64_t kLeastTaps = 10;
+/* It must win clearly: the model is coarse, others use less memory, and sums of spectra take most of it. */
+constexpr double kMargin = 1.15, kGradientMargin = 1.4;
 
 const char *unprofitable(const Problem &problem, ck_pass pass, const KernelTable &) {
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
@@ -19,7 +20,8 @@ const char *unprofitable(const Problem &problem, ck_pass pass, const KernelTable
   fft_axes(problem, pass, &form);
   /* Nothing is known of how often packed weights are used: once must do. */
   const double cost = fft_cost(problem, form) + fft_pack_cost(form);
-  const bool pays = cost * kMargin < fft_direct_cost(problem, pass);
+  const double margin = pass == CK_WEIGHT_GRADIENT ? kGradientMargin : kMargin;
+  const bool pays = cost * margin < fft_direct_cost(problem, pass);
   return pays ? nullptr : "transforms would take longer than they save";
 }
 
@@ -64,7 +66,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   Text *const texts[] = {id, key};
   for (Text *const text : texts) {
     text->add("/").add(f.axes[0].length).add("x").add(f.axes[1].length).add("x").add(f.axes[2].length);
-    text->add(f.result_channels_inner ? "/channels" : "/tiles");
+    if (!f.gradient) text->add(f.result_channels_inner ? "/channels" : "/tiles");
   }
 }
 

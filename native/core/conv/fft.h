@@ -1,4 +1,4 @@
-/* Long kernels by Fourier transforms (overlap-save). Stride 1; both passes are one correlation:
+/* Long kernels by Fourier transforms (overlap-save). Both passes are one correlation:
  *
  *     result[q] = sum over source channels and taps of  weight[tap] * source[q + tap * dilation + offset]
  *
@@ -9,6 +9,9 @@
  *     tile 0    [---------------------]
  *     tile 1                    [---------------------]
  *     result    |-- valid ---|-- valid ---|
+ *
+ * With a stride the features are those of stride 1 with the ones in between left out, or zero as a source: long kernels
+ * with a short stride have time for that.
  *
  * A sequence is the source under one tile of one channel (a line, an area or a box of it, padding included). Sequences
  * fill the lanes of vectors; `lanes` of them are a bundle (fft_lanes.h). With a dilation, rows of a residue
@@ -46,7 +49,8 @@ extern const Algorithm fft_algorithm;
 
 struct FftAxis {
   int64_t taps, dilation, offset; /* of the correlation above */
-  int64_t source, result;         /* extents */
+  int64_t stride;                 /* of the features, which lie so far apart, zeros between them */
+  int64_t source, result;         /* extents, those zeros included */
   int64_t length, valid;          /* of a tile, in elements of its residue class */
   int64_t residues, tiles;        /* tiles of one residue class */
   int64_t points;                 /* complex: half the length along x */

@@ -10,7 +10,7 @@ namespace convkit {
 namespace {
 
 /* Spectra of a round; they should stay in the last-level cache. */
-constexpr int64_t kRoundBytes = 16 << 20;
+constexpr int64_t kRoundBytes = 8 << 20;
 /* Spectra of weights that wait to be written together, and how many channels may. */
 constexpr int64_t kPackBytes = 400 << 10, kMostPackBlock = 8;
 /* Tiles of a round, and channels times tiles of a frequency's panels. */

@@ -13,20 +13,25 @@ constexpr double kModelLanes = 16;
 constexpr double kPass = 8, kFarPass = 16;
 /* Per complex element: copied or stored through a transpose, and split or merged. */
 constexpr double kEnds = 24;
-/* Per channel and frequency of a tile: its way from the spectra into a panel of the GEMM, or back. */
-constexpr double kPanel = 0.5;
+/* To begin a row of a sequence. */
+constexpr double kRow = 25;
+/* Per frequency of a sequence: its way through the spectra, which do not fit into the second-level cache, and a panel.
+ */
+constexpr double kPanel = 3;
 /* Cycles of a product of vectors in the GEMM, or in the other algorithms. */
 constexpr double kGemm = 1.15, kDepthwise = 1.35, kGradient = 1.5, kDepthwiseGradient = 3;
 /* A complex weight is read from memory once a round; so many tiles share a round. */
 constexpr double kWeight = 2, kSharing = 32;
 /* Per complex weight: to transform and pack it; or to write and read a sum of the gradient. */
-constexpr double kPack = 6, kSum = 3;
+constexpr double kPack = 6, kSum = 12;
 /* Elements (of 64 bytes) that the second-level cache and a slot's scratch hold. */
 constexpr int64_t kNear = 6 << 10, kMostPoints = 16 << 10;
 /* Spectra of the weights: so many times the weights, or so many bytes. */
 constexpr double kMostSpectra = 40, kSmallSpectra = 1 << 22;
 /* Of an axis. */
 constexpr int64_t kMostTaps = 1 << 14, kMostLength = 2 * kMostPoints;
+/* The features left out cost as much as the others. */
+constexpr int64_t kMostStride = 32;
 /* Keeps sums of coordinates exact. */
 constexpr int64_t kFarthest = INT64_C(1) << 40;
 
@@ -133,8 +138,10 @@ void make_axis(const Problem &problem, ck_pass pass, int a, FftAxis *axis) {
   const bool adjoint = pass == CK_ADJOINT;
   axis->taps = p.kernel[a];
   axis->dilation = axis->taps > 1 ? p.dilation[a] : 1;
-  axis->source = adjoint ? p.features[a] : p.image[a];
-  axis->result = adjoint ? p.image[a] : p.features[a];
+  axis->stride = p.features[a] > 1 ? p.stride[a] : 1;
+  const int64_t features = (p.features[a] - 1) * axis->stride + 1;
+  axis->source = adjoint ? features : p.image[a];
+  axis->result = adjoint ? p.image[a] : features;
   axis->offset = adjoint ? p.pad_begin[a] - (axis->taps - 1) * axis->dilation : -p.pad_begin[a];
   axis->residues = smaller(axis->dilation, axis->result);
 }
@@ -146,7 +153,8 @@ const char *fft_refuses(const Problem &problem, ck_pass pass) {
   int64_t points = 1;
   for (int a = 0; a < 3; ++a) {
     const ck_problem &p = problem.given;
-    if (p.features[a] > 1 && p.stride[a] > 1) return "a stride";
+    if (p.features[a] > 1 && p.stride[a] > kMostStride) return "the stride is too long";
+    if (p.features[a] > 1 && p.stride[a] > 1 && p.kernel[a] > 1 && p.dilation[a] > 1) return "a stride and a dilation";
     if (p.kernel[a] > kMostTaps) return "the kernel is too long";
     if (p.dilation[a] > kFarthest || p.pad_begin[a] > kFarthest) return "the taps reach too far apart";
     points *= padded_points(a, p.kernel[a] == 1 ? 1 : next_length(a, p.kernel[a]));
@@ -173,7 +181,8 @@ double fft_cost(const Problem &problem, const FftForm &f) {
   const double points = static_cast<double>(2 * f.pairs), tiles = static_cast<double>(f.tiles);
   const int64_t buffers = f.gradient && f.depthwise ? 2 : 1; /* that are in use at the same time */
   const double pass = f.buffer * buffers > kNear ? kFarPass : kPass;
-  const double transform = points * (pass * passes + kEnds) / kModelLanes;
+  const double rows = static_cast<double>(f.axes[0].length * f.axes[1].length);
+  const double transform = points * (pass * passes + kEnds) / kModelLanes + rows * kRow;
   if (f.depthwise) {
     /* Channels fill the lanes, or tiles of one channel (forward and adjoint). */
     const double channels = static_cast<double>(problem.given.groups);
@@ -181,7 +190,7 @@ double fft_cost(const Problem &problem, const FftForm &f) {
     const double sequences = f.gradient || by_channels < by_tiles ? by_channels : by_tiles;
     return (2 * sequences + (f.gradient ? lanes_used(channels) : 0)) * transform / channels;
   }
-  double cost = tiles * (inputs + outputs) * transform + tiles * points * (2 * inputs + outputs) * kPanel;
+  double cost = tiles * (inputs + outputs) * transform + tiles * points * (inputs + outputs) * kPanel;
   const double product = points * 4 * kGemm / kModelLanes;
   if (f.gradient) {
     cost += product * tiles * outputs * lanes_used(inputs);

@@ -21,7 +21,7 @@ namespace convkit {
 namespace {
 
 /* Spectra of a round, and sums; they should stay in the last-level cache, or nearly. */
-constexpr int64_t kRoundBytes = 16 << 20, kSumBytes = 32 << 20;
+constexpr int64_t kRoundBytes = 8 << 20, kSumBytes = 8 << 20;
 constexpr int64_t kMostRoundTiles = 128;
 
 template <typename T>
@@ -82,7 +82,7 @@ struct Gradient {
     for (int a = 2; a >= 0; --a) {
       points *= static_cast<double>(f.axes[a].points);
       taps[a] = lanes.extent[a] = f.axes[a].taps;
-      lanes.dilation[a] = 1;
+      lanes.dilation[a] = lanes.stride[a] = 1;
       lanes.step[a] = tap;
       tap *= taps[a];
       for (int64_t i = 0; i < count; ++i) lanes.start[a][i] = 0;

@@ -14,8 +14,15 @@ constexpr int64_t kNothing = -1;
 int64_t row_of(const FftLanes &l, int64_t lane, int64_t z, int64_t y, int32_t mode) {
   const int64_t at_z = map_coordinate(l.start[0][lane] + z * l.dilation[0], l.extent[0], mode);
   const int64_t at_y = map_coordinate(l.start[1][lane] + y * l.dilation[1], l.extent[1], mode);
-  if (at_z == kZeros || at_y == kZeros) return kNothing;
-  return l.origin[lane] + at_z * l.step[0] + at_y * l.step[1];
+  if (at_z == kZeros || at_y == kZeros || at_z % l.stride[0] != 0 || at_y % l.stride[1] != 0) return kNothing;
+  return l.origin[lane] + at_z / l.stride[0] * l.step[0] + at_y / l.stride[1] * l.step[1];
+}
+
+/* The first of elements `begin`, begin + 1, ... of a lane's row that the stride does not leave out; further ones follow
+ * `stride` apart (with a dilation there is none). */
+int64_t first_kept(const FftLanes &l, int64_t lane, int64_t begin) {
+  const int64_t s = l.stride[2], at = l.start[2][lane] + begin * l.dilation[2];
+  return begin + (s - at % s) % s;
 }
 
 /* The elements of a lane's row that exist, of 0 .. count - 1. */
@@ -50,8 +57,8 @@ bool FftBundle<T>::load_row(const FftLanes &l, int64_t z, int64_t y, int64_t fil
   if (l.neighbours) {
     for (int64_t t = 0; t < length; ++t, out += lanes) {
       const int64_t x = t < filled ? at(0, t) : kZeros;
-      const int64_t real = x == kZeros ? 0 : l.count;
-      if (real > 0) copy_run(source + rows[0] + x * step, real, out);
+      const int64_t real = x == kZeros || x % l.stride[2] != 0 ? 0 : l.count;
+      if (real > 0) copy_run(source + rows[0] + x / l.stride[2] * step, real, out);
       fill_zeros(out + real, lanes - real);
     }
     return true;
@@ -68,7 +75,12 @@ bool FftBundle<T>::load_row(const FftLanes &l, int64_t z, int64_t y, int64_t fil
       const Existing real(l, lane, filled);
       const int64_t begin = clamp(real.begin, first, end), stop = clamp(real.end, begin, end);
       const int64_t start = (l.start[2][lane] + begin * d) * step;
-      if (step * d == 1) {
+      if (l.stride[2] > 1) {
+        fill_zeros(to + begin, stop - begin);
+        for (int64_t t = first_kept(l, lane, begin); t < stop; t += l.stride[2]) {
+          to[t] = from[(l.start[2][lane] + t) / l.stride[2] * step];
+        }
+      } else if (step * d == 1) {
         copy_run(from + start, stop - begin, to + begin);
       } else {
         for (int64_t t = begin; t < stop; ++t) to[t] = from[start + (t - begin) * step * d];
@@ -93,8 +105,8 @@ void FftBundle<T>::store_row(const FftLanes &l, int64_t z, int64_t y, int64_t va
     const int64_t row = row_of(l, 0, z, y, CK_ZEROS);
     if (row == kNothing) return;
     const Existing real(l, 0, valid);
-    for (int64_t t = real.begin; t < real.end; ++t) {
-      copy_run(in + t * lanes, l.count, result + row + (l.start[2][0] + t * d) * step);
+    for (int64_t t = first_kept(l, 0, real.begin); t < real.end; t += l.stride[2]) {
+      copy_run(in + t * lanes, l.count, result + row + (l.start[2][0] + t * d) / l.stride[2] * step);
     }
     return;
   }
@@ -107,6 +119,12 @@ void FftBundle<T>::store_row(const FftLanes &l, int64_t z, int64_t y, int64_t va
       const Existing real(l, lane, valid);
       const T *const from = buffers.rows + lane * kFftPiecePitch - first;
       const int64_t begin = clamp(real.begin, first, end), stop = clamp(real.end, begin, end);
+      if (l.stride[2] > 1) {
+        for (int64_t t = first_kept(l, lane, begin); t < stop; t += l.stride[2]) {
+          result[row + (l.start[2][lane] + t) / l.stride[2] * step] = from[t];
+        }
+        continue;
+      }
       T *const to = result + row + (l.start[2][lane] + begin * d) * step;
       if (step * d == 1) {
         copy_run(from + begin, stop - begin, to);

@@ -16,12 +16,13 @@
 namespace convkit {
 
 /* Where the lanes of a bundle lie. Element t of an axis has coordinate start + t * dilation, where that exists or
- * is mapped by the padding mode, and coordinates are `step` apart in memory. */
+ * is mapped by the padding mode, and existing coordinates are `step` apart in memory. */
 struct FftLanes {
   int64_t count;              /* of lanes in use; the others are zero */
   int64_t origin[kMostLanes]; /* of coordinate 0, in elements from the pointer given */
   int64_t start[3][kMostLanes];
   int64_t dilation[3], extent[3], step[3];
+  int64_t stride[3]; /* only coordinates that it divides exist in memory, and those are `step` apart */
   int32_t padding_mode;
   bool neighbours; /* lanes have one start, and origins one apart */
 };

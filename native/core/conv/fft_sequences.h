@@ -47,7 +47,8 @@ inline void fft_lanes(const Problem &problem, const FftForm &f, const FftRound &
     lanes->extent[a] = of_result ? f.axes[a].result : f.axes[a].source;
     lanes->dilation[a] = f.axes[a].dilation;
     lanes->step[a] = step;
-    step *= lanes->extent[a];
+    lanes->stride[a] = image ? 1 : f.axes[a].stride;
+    step *= (lanes->extent[a] - 1) / lanes->stride[a] + 1;
   }
   for (int64_t i = 0; i < lanes->count; ++i) {
     const int64_t all = round.first_tile + sequences[i].tile;

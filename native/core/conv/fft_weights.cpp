@@ -49,7 +49,7 @@ struct Packer {
     int64_t step = w.tap;
     for (int a = 2; a >= 0; --a) {
       l->extent[a] = f.axes[a].taps;
-      l->dilation[a] = 1;
+      l->dilation[a] = l->stride[a] = 1;
       l->step[a] = f.adjoint ? -step : step;
       for (int64_t i = 0; i < l->count; ++i) l->origin[i] += f.adjoint ? (f.axes[a].taps - 1) * step : 0;
       step *= f.axes[a].taps;

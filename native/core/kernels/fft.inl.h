@@ -179,25 +179,23 @@ void fft_pass_of(int32_t radix, typename V::Element *data, int64_t step, int64_t
   }
 }
 
-/* So many bytes stay in the first-level cache from pass to pass; a longer line is first cut by one pass, and then each
- * of its blocks is finished by itself. */
-constexpr int64_t kFftCached = 1 << 14;
-
-/* The passes from `first` on of `blocks` neighbouring blocks. */
+/* The passes from `first` on of `blocks` neighbouring blocks. What fits into the first-level cache stays there from
+ * pass to pass; a longer line is first cut by one pass, and then each of its blocks is finished by itself. */
 template <class V, bool INVERSE>
 void fft_blocks(const FftLine<typename V::Element> *line, typename V::Element *data, int64_t blocks, int64_t length,
                 int32_t first, const typename V::Element *twiddles) {
   if (first == line->passes) return;
+  constexpr int64_t cached = 1 << 14;
   const int32_t radix = line->radices[first];
   const int64_t span = length / radix, bytes = length * 2 * V::lanes * int64_t(sizeof(typename V::Element));
-  if (bytes > kFftCached && blocks > 1) {
+  if (bytes > cached && blocks > 1) {
     for (int64_t block = 0; block < blocks; ++block) {
       fft_blocks<V, INVERSE>(line, data + block * length * line->step, 1, length, first, twiddles);
     }
     return;
   }
   if (!INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
-  fft_blocks<V, INVERSE>(line, data, blocks * radix, span, first + 1, twiddles + 2 * (radix - 1) * span);
+  fft_blocks<V, INVERSE>(line, data, blocks * radix, span, first + 1, twiddles + span * (2 * radix - 2));
   if (INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
 }
 
