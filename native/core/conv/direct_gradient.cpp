@@ -28,7 +28,7 @@ struct Scratch {
   Scratch(const DirectGradientForm &f, Carver *carver) {
     grid = carver->take<T>(f.box[0] * f.grid[0] * f.grid[1] * f.grid[2] * f.channel_block + kOverread);
     features = carver->take<T>(f.pixels() * f.panels.count * f.panels.step);
-    sums = carver->take<T>(f.parts > 1 ? 0 : f.block_elements());
+    sums = carver->take<T>(f.parts > 1 || f.in_place ? 0 : f.block_elements());
     table = carver->take<int64_t>(f.pixels());
     runs = carver->take<Run>(kChunk);
   }
@@ -77,8 +77,21 @@ struct DirectGradient {
   }
 
   SumSteps steps(const GradientBlock &b) const {
+    if (f.in_place) return {problem.weights.feature, problem.weights.tap, problem.weights.channel};
     if (f.features_in_lanes) return {1, b.channels * b.features, b.features};
     return {b.all_taps() * b.channels, b.channels, 1};
+  }
+
+  int64_t first_tap(const GradientBlock &b) const {
+    const int64_t *const k = problem.given.kernel;
+    return (b.first_tap[0] * k[1] + b.first_tap[1]) * k[2] + b.first_tap[2];
+  }
+
+  /* Where a block begins in the gradient. */
+  T *place(const GradientBlock &b) const {
+    const auto &w = problem.weights;
+    return static_cast<T *>(context.operands->weight_gradient) + w.origin + b.feature * w.feature +
+           b.channel * w.channel + first_tap(b) * w.tap;
   }
 
   /* The sums of one part of a block that all slots see. */
@@ -91,7 +104,7 @@ struct DirectGradient {
     const GradientBlock b = find_block(number);
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    T *const sums = f.parts > 1 ? part_sums(number, part) : scratch.sums;
+    T *const sums = f.in_place ? place(b) : f.parts > 1 ? part_sums(number, part) : scratch.sums;
     const int64_t end = smaller((part + 1) * f.part_boxes, f.all_boxes());
     if (part * f.part_boxes >= end) memset(static_cast<void *>(sums), 0, static_cast<size_t>(b.elements()) * sizeof(T));
     bool finite = true;
@@ -138,9 +151,11 @@ struct DirectGradient {
     call.depth = box.pixels();
     call.continues = continues;
     const ck_problem &p = problem.given;
-    const bool side_by_side = p.dilation[2] == 1;
+    const SumSteps s = steps(b);
+    const bool side_by_side = p.dilation[2] == 1 && s.tap == b.channels * s.channel;
     const int64_t run = side_by_side ? b.channels * b.taps[2] : b.channels;
-    const int64_t sum_step = steps(b).tap * (side_by_side ? b.taps[2] : 1);
+    const int64_t sum_step = s.tap * (side_by_side ? b.taps[2] : 1);
+    call.c_step = f.features_in_lanes ? s.channel : s.feature;
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
         for (int64_t x = 0; x < (side_by_side ? 1 : b.taps[2]); ++x, sums += sum_step) {
@@ -172,7 +187,6 @@ struct DirectGradient {
   void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
                 TileCall<T> *call) const {
     const int64_t widest = f.vectors * tiles.lanes;
-    call->c_step = steps(b).feature;
     for (int64_t i = 0; i < run; i += widest) {
       const int64_t columns = smaller(widest, run - i), vectors = ceil_div(columns, tiles.lanes);
       call->b = grid + i;
@@ -189,7 +203,6 @@ struct DirectGradient {
   /* Features in the lanes. */
   void run_features(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
                     TileCall<T> *call) const {
-    call->c_step = b.features;
     for (int64_t first = 0; first < b.features; first += f.panels.width) {
       const int64_t columns = smaller(f.panels.width, b.features - first), vectors = ceil_div(columns, tiles.lanes);
       call->b = features + first / f.panels.width * call->depth * f.panels.step;
@@ -202,17 +215,17 @@ struct DirectGradient {
     }
   }
 
-  /* The sums of a block to the gradient: the two directions that have neighbours on either side are moved together. */
+  /* The sums of a block to the gradient, if they are not there already: the two directions that have neighbours on
+   * either side are moved together. */
   void finish(const GradientBlock &b, bool finite, Run *runs, T *sums) const {
     const auto &w = problem.weights;
     const SumSteps s = steps(b);
-    const int64_t *const k = problem.given.kernel;
-    const int64_t first_tap = (b.first_tap[0] * k[1] + b.first_tap[1]) * k[2] + b.first_tap[2], taps = b.all_taps();
-    if (f.padded && !finite && any_nan(sums, b.elements())) {
-      repair_padding(context, b.feature, b.features, {b.channel, b.channels, first_tap, taps}, s, runs, sums);
+    const int64_t taps = b.all_taps();
+    if (f.padded && !finite && (f.in_place || any_nan(sums, b.elements()))) {
+      repair_padding(context, b.feature, b.features, {b.channel, b.channels, first_tap(b), taps}, s, runs, sums);
     }
-    T *out = static_cast<T *>(context.operands->weight_gradient) + w.origin + b.feature * w.feature +
-             b.channel * w.channel + first_tap * w.tap;
+    if (f.in_place) return;
+    T *out = place(b);
     struct Direction {
       int64_t count, in, out;
     };

@@ -40,6 +40,7 @@ struct DirectGradientForm {
   int64_t grid[3];                     /* extents of the grid under a box, for each image */
   int64_t channel_block, channel_blocks, feature_block, feature_blocks;
   bool features_in_lanes; /* else channels and taps */
+  bool in_place;          /* one box, and sums that lie as the gradient does: tiles write to it */
   bool padded;            /* some tap reads zeros of the padding */
   bool looks_at_features; /* for numbers that are not finite; else at the sums, where these are fewer */
   int32_t height, vectors;

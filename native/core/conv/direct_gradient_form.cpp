@@ -141,19 +141,36 @@ double cover(int64_t rows, int64_t height, int64_t columns, int64_t vectors, int
   return static_cast<double>(all / vectors) * strip(vectors) + (all % vectors ? strip(all % vectors) : 0);
 }
 
+/* Per sum, on its way to the gradient: copied, turned, or turned in pieces of one kernel each. */
+constexpr double kCopied = 0.5, kTurned = 1, kPieces = 2;
+
+double store_cycles(const Problem &problem, bool features_in_lanes) {
+  if (problem.given.weight_layout == CK_CHANNELS_LAST) return features_in_lanes ? kCopied : kTurned;
+  if (problem.taps == 1) return features_in_lanes ? kTurned : kCopied;
+  return features_in_lanes ? kPieces : kTurned;
+}
+
 template <typename T>
 void choose_tile(const Problem &problem, const TileSet<T> &tiles, DirectGradientForm *f) {
-  const int64_t run = f->channel_block * (problem.given.dilation[2] == 1 ? f->tap_block[2] : 1);
+  const int64_t side_by_side = problem.given.dilation[2] == 1 ? f->tap_block[2] : 1;
+  const int64_t run = f->channel_block * side_by_side;
+  const bool one_box = f->all_boxes() == 1 && (!f->padded || f->looks_at_features);
+  const double pixels = static_cast<double>(larger(f->all_boxes(), 1) * f->pixels());
+  const double segments = static_cast<double>(f->taps() / side_by_side);
   double best = -1;
   for (int32_t v = 1; v <= kMostVectors; ++v) {
     for (int way = 0; way < 2; ++way) {
       const bool features_in_lanes = way == 1;
-      const int64_t rows = features_in_lanes ? run : f->feature_block,
-                    columns = features_in_lanes ? f->feature_block : run;
-      const double cost = cover(rows, tiles.heights[v - 1], columns, v, tiles.lanes);
+      const int64_t rows = features_in_lanes ? run : f->feature_block;
+      const int64_t columns = features_in_lanes ? f->feature_block : run;
+      const double store = store_cycles(problem, features_in_lanes);
+      const bool in_place = one_box && store <= kCopied;
+      const double moved = in_place ? 0 : store * static_cast<double>(f->block_elements());
+      const double cost = pixels * segments * cover(rows, tiles.heights[v - 1], columns, v, tiles.lanes) + moved;
       if (best >= 0 && cost >= best) continue;
       best = cost;
       f->features_in_lanes = features_in_lanes;
+      f->in_place = in_place;
       f->vectors = v;
       f->height = static_cast<int32_t>(balanced(rows, tiles.heights[v - 1]));
     }
@@ -199,9 +216,9 @@ void make_direct_gradient_form(const Problem &problem, const TileSet<T> &tiles, 
     }
     count_blocks(problem, f);
   }
-  choose_tile(problem, tiles, f);
   const int64_t pixels = problem.given.batch * problem.feature_pixels;
   f->looks_at_features = f->parts == 1 && pixels < f->channel_block * f->taps();
+  choose_tile(problem, tiles, f);
 }
 
 template void make_direct_gradient_form(const Problem &, const TileSet<float> &, int32_t, DirectGradientForm *);
