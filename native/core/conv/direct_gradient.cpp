@@ -37,12 +37,28 @@ struct Scratch {
 struct GradientBlock {
   int64_t group, feature, features, channel, channels, first_tap[3], taps[3]; /* channel: within the group */
   int64_t all_taps() const { return taps[0] * taps[1] * taps[2]; }
-  int64_t elements() const { return features * channels * all_taps(); }
+  int64_t feature_elements() const { return channels * all_taps(); }
+  int64_t elements() const { return features * feature_elements(); }
+};
+
+/* Lines of the gradient, which have to be read before they are written, are asked for while tiles run: a span of
+ * memory after the other. */
+template <typename T>
+struct Fetcher {
+  const T *span;
+  int64_t spans, span_step, length, at;
+
+  void fetch(int64_t lines) {
+    for (; lines > 0 && spans > 0; --lines) {
+      fetch_early(span + at);
+      at += static_cast<int64_t>(64 / sizeof(T));
+      if (at >= length) at = 0, span += span_step, --spans;
+    }
+  }
 };
 
 template <typename T>
 struct DirectGradient {
-  static constexpr int64_t kLine = 64 / sizeof(T);
   const RunContext &context;
   const Problem &problem;
   const DirectGradientForm &f;
@@ -155,6 +171,11 @@ struct DirectGradient {
     const bool side_by_side = p.dilation[2] == 1 && s.tap == b.channels * s.channel;
     const int64_t run = side_by_side ? b.channels * b.taps[2] : b.channels;
     const int64_t sum_step = s.tap * (side_by_side ? b.taps[2] : 1);
+    Fetcher<T> fetcher = {};
+    if (f.all_boxes() == 1 && !f.in_place && !f.features_in_lanes && problem.weights.feature != 1) {
+      fetcher = {place(b) + smaller((b.all_taps() - 1) * problem.weights.tap, 0), b.features, problem.weights.feature,
+                 b.feature_elements(), 0};
+    }
     call.c_step = f.features_in_lanes ? s.channel : s.feature;
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
@@ -164,7 +185,7 @@ struct DirectGradient {
           if (f.features_in_lanes) {
             run_features(b, run, grid, scratch.features, sums, &call);
           } else {
-            run_grid(b, run, grid, scratch.features, sums, &call);
+            run_grid(b, run, grid, scratch.features, sums, &call, &fetcher);
           }
         }
       }
@@ -184,8 +205,8 @@ struct DirectGradient {
   }
 
   /* Channels and taps of a segment in the lanes. */
-  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
-                TileCall<T> *call) const {
+  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums, TileCall<T> *call,
+                Fetcher<T> *fetcher) const {
     const int64_t widest = f.vectors * tiles.lanes;
     for (int64_t i = 0; i < run; i += widest) {
       const int64_t columns = smaller(widest, run - i), vectors = ceil_div(columns, tiles.lanes);
@@ -195,6 +216,7 @@ struct DirectGradient {
         const int64_t rows = smaller(f.panels.width, b.features - first);
         call->a = features + first / f.panels.width * call->depth * f.panels.step;
         call->c = sums + first * call->c_step + i;
+        fetcher->fetch(rows * vectors);
         tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](call);
       }
     }
@@ -243,13 +265,10 @@ struct DirectGradient {
     const Direction &loop = !along_taps ? tap : f.features_in_lanes ? channel : feature;
     /* Where each lane has a place of its own, some at a time, so that lines of the gradient are met again soon. */
     const int64_t lanes_at_once = along_taps && f.features_in_lanes ? kLanesAtOnce : lanes.count;
-    /* A line is read before it is written; so it is asked for while the one before is at work. */
-    const int64_t next = along_taps && !f.features_in_lanes ? taps * channel.count : 0;
     for (int64_t lane = 0; lane < lanes.count; lane += lanes_at_once) {
       const int64_t count = smaller(lanes_at_once, lanes.count - lane);
       for (int64_t i = 0; i < loop.count; ++i) {
         T *const to = out + lane * lanes.out + i * loop.out;
-        for (int64_t ahead = 0; i + 1 < loop.count && ahead < next; ahead += kLine) fetch_ahead(to + loop.out + ahead);
         move_block(other.count, count, sums + lane * lanes.in + i * loop.in, other.in, lanes.in, to, other.out,
                    lanes.out);
       }
