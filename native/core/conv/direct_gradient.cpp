@@ -28,7 +28,7 @@ struct Scratch {
   Scratch(const DirectGradientForm &f, Carver *carver) {
     grid = carver->take<T>(f.box[0] * f.grid[0] * f.grid[1] * f.grid[2] * f.channel_block + kOverread);
     features = carver->take<T>(f.pixels() * f.panels.count * f.panels.step);
-    sums = carver->take<T>(f.parts > 1 || f.in_place ? 0 : f.block_elements());
+    sums = carver->take<T>(f.parts > 1 || f.in_place ? 0 : f.sum_elements());
     table = carver->take<int64_t>(f.pixels());
     runs = carver->take<Run>(kChunk);
   }
@@ -127,11 +127,23 @@ struct DirectGradient {
     for (int64_t i = part * f.part_boxes; i < end; ++i) {
       if (cancelled(*context.host)) return;
       const GradientBox box = find_box(i);
-      add_box(b, box, i > part * f.part_boxes, scratch, sums);
+      copy_box(b, box, scratch);
       const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
       finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
+      if (f.by_panels) return finish_panels(b, box, finite && f.looks_at_features, scratch);
+      add_box(b, box, i > part * f.part_boxes, scratch, scratch.features, sums);
     }
     if (f.parts == 1) finish(b, finite && f.looks_at_features, scratch.runs, sums);
+  }
+
+  void finish_panels(GradientBlock b, const GradientBox &box, bool finite, const Scratch<T> &scratch) const {
+    const T *features = scratch.features;
+    const int64_t end = b.feature + b.features;
+    for (; b.feature < end; b.feature += f.panels.width, features += box.pixels() * f.panels.step) {
+      b.features = smaller(f.panels.width, end - b.feature);
+      add_box(b, box, false, scratch, features, scratch.sums);
+      finish(b, finite, scratch.runs, scratch.sums);
+    }
   }
 
   /* The parts of all blocks, added two by two, and written. */
@@ -151,8 +163,7 @@ struct DirectGradient {
     }
   }
 
-  void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
-               T *sums) const {
+  void copy_box(const GradientBlock &b, const GradientBox &box, const Scratch<T> &scratch) const {
     const ck_operands &o = *context.operands;
     const T *const image =
         static_cast<const T *>(o.image_in) + (b.group * problem.group_channels + b.channel) * problem.image.channel;
@@ -160,7 +171,10 @@ struct DirectGradient {
     copy_gradient_grid(problem, f, box, b.first_tap, image, b.channels, scratch.grid);
     copy_gradient_features(problem, f, box, features, b.features, scratch.features);
     fill_table(box, b.channels, scratch.table);
+  }
 
+  void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
+               const T *features, T *sums) const {
     TileCall<T> call = {};
     call.a_step = call.b_step = f.panels.step;
     (f.features_in_lanes ? call.a_offsets : call.b_offsets) = scratch.table;
@@ -172,7 +186,7 @@ struct DirectGradient {
     const int64_t run = side_by_side ? b.channels * b.taps[2] : b.channels;
     const int64_t sum_step = s.tap * (side_by_side ? b.taps[2] : 1);
     Fetcher<T> fetcher = {};
-    if (f.all_boxes() == 1 && !f.in_place && !f.features_in_lanes && problem.weights.feature != 1) {
+    if (f.by_panels) {
       fetcher = {place(b) + smaller((b.all_taps() - 1) * problem.weights.tap, 0), b.features, problem.weights.feature,
                  b.feature_elements(), 0};
     }
@@ -183,9 +197,9 @@ struct DirectGradient {
           const int64_t shift = (z * p.dilation[0] * f.grid[1] + y * p.dilation[1]) * f.grid[2] + x * p.dilation[2];
           const T *const grid = scratch.grid + shift * b.channels;
           if (f.features_in_lanes) {
-            run_features(b, run, grid, scratch.features, sums, &call);
+            run_features(b, run, grid, features, sums, &call);
           } else {
-            run_grid(b, run, grid, scratch.features, sums, &call, &fetcher);
+            run_grid(b, run, grid, features, sums, &call, &fetcher);
           }
         }
       }

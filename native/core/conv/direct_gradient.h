@@ -40,6 +40,7 @@ struct DirectGradientForm {
   int64_t grid[3];                     /* extents of the grid under a box, for each image */
   int64_t channel_block, channel_blocks, feature_block, feature_blocks;
   bool features_in_lanes; /* else channels and taps */
+  bool by_panels;         /* one box: the sums of a panel of features are finished before the next is begun */
   bool in_place;          /* one box, and sums that lie as the gradient does: tiles write to it */
   bool padded;            /* some tap reads zeros of the padding */
   bool looks_at_features; /* for numbers that are not finite; else at the sums, where these are fewer */
@@ -49,6 +50,9 @@ struct DirectGradientForm {
 
   int64_t taps() const { return tap_block[0] * tap_block[1] * tap_block[2]; }
   int64_t block_elements() const { return feature_block * channel_block * taps(); }
+  int64_t sum_elements() const {
+    return by_panels ? block_elements() / feature_block * panels.width : block_elements();
+  }
   int64_t pixels() const { return box[0] * box[1] * box[2] * box[3]; }
   int64_t all_boxes() const { return boxes[0] * boxes[1] * boxes[2] * boxes[3]; }
   int64_t blocks(const Problem &problem) const {

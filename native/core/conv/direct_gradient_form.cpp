@@ -15,6 +15,8 @@ constexpr int64_t kSumBytes = 320 << 10;
 /* A block is cut down to these before the taps are, and a box of fewer pixels reads and writes sums too often. */
 constexpr int64_t kFewFeatures = 32, kFewChannels = 16, kFewPixels = 256;
 constexpr int64_t kMostChannels = 256, kMostFeatures = 256;
+/* By panels: at least so many lanes, at most so many features at a time. */
+constexpr int64_t kFewLanes = 32, kPanelFeatures = 16;
 /* Pixels of a box. With one tap, copies serve few multiply-adds, so larger blocks are worth more than longer chains. */
 constexpr int64_t kBoxPixels = 512, kBoxPixelsOneTap = 256;
 
@@ -81,16 +83,18 @@ bool fit_block(const Problem &problem, DirectGradientForm *f) {
   const double pixels = static_cast<double>(problem.feature_pixels) * static_cast<double>(p.batch);
   const double few = pixels < kFewPixels ? pixels : kFewPixels / 2;
   if (f->taps() > 1 && (positions(*f) > most || static_cast<double>(f->pixels()) < few)) return false;
-  if (f->taps() > kSumBytes / bytes / few_features / few_channels) {
-    return false;
-  }
+  const int64_t lanes = problem.group_channels * (p.dilation[2] == 1 ? f->tap_block[2] : 1);
+  f->by_panels = f->all_boxes() == 1 && p.weight_layout == CK_CHANNELS_FIRST && problem.taps > 1 && lanes >= kFewLanes;
+  const int64_t sums = kSumBytes / bytes / f->taps(); /* of all features and channels */
+  const int64_t panel = smaller(problem.group_features, kPanelFeatures);
+  if (sums < (f->by_panels ? panel : few_features) * few_channels) return false;
   const int64_t fit = kGridBytes / bytes / static_cast<int64_t>(positions(*f));
   f->channel_block = block_of(problem.group_channels, smaller(fit, kMostChannels));
   f->feature_block = block_of(problem.group_features, smaller(kFeatureBytes / bytes / f->pixels(), kMostFeatures));
-  /* Sums that fit: both sides are cut, the larger one first. */
-  const int64_t sums = kSumBytes / bytes / f->taps();
-  const int64_t fair = static_cast<int64_t>(sqrt(static_cast<double>(sums)));
-  if (f->feature_block * f->channel_block > sums) {
+  if (f->by_panels) {
+    f->channel_block = block_of(problem.group_channels, smaller(f->channel_block, sums / panel));
+  } else if (f->feature_block * f->channel_block > sums) { /* both sides are cut, the larger one first */
+    const int64_t fair = static_cast<int64_t>(sqrt(static_cast<double>(sums)));
     const int64_t features = larger(fair, sums / f->channel_block), channels = larger(fair, sums / f->feature_block);
     f->feature_block = block_of(problem.group_features, smaller(f->feature_block, features));
     f->channel_block =
@@ -161,6 +165,7 @@ void choose_tile(const Problem &problem, const TileSet<T> &tiles, DirectGradient
   for (int32_t v = 1; v <= kMostVectors; ++v) {
     for (int way = 0; way < 2; ++way) {
       const bool features_in_lanes = way == 1;
+      if (f->by_panels && (features_in_lanes || tiles.heights[v - 1] > kPanelFeatures)) continue;
       const int64_t rows = features_in_lanes ? run : f->feature_block;
       const int64_t columns = features_in_lanes ? f->feature_block : run;
       const double store = store_cycles(problem, features_in_lanes);
