@@ -81,13 +81,19 @@ struct DirectGradient {
     return b;
   }
 
-  GradientBox find_box(int64_t number) const {
+  GradientBox find_box(int64_t number, const GradientBlock &b) const {
     GradientBox box;
     for (int a = 3; a >= 0; --a) {
       const int64_t extent = a > 0 ? problem.given.features[a - 1] : problem.given.batch;
       box.first[a] = number % f.boxes[a] * f.box[a];
       box.count[a] = smaller(f.box[a], extent - box.first[a]);
       number /= f.boxes[a];
+    }
+    box.has_terms = true;
+    for (int a = 0; a < 3; ++a) {
+      bool any = false;
+      for (int64_t t = 0; t < b.taps[a]; ++t) any = any || !misses(box, a, b.first_tap[a] + t);
+      box.has_terms = box.has_terms && any;
     }
     return box;
   }
@@ -126,10 +132,12 @@ struct DirectGradient {
     bool finite = true;
     for (int64_t i = part * f.part_boxes; i < end; ++i) {
       if (cancelled(*context.host)) return;
-      const GradientBox box = find_box(i);
-      copy_box(b, box, scratch);
-      const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
-      finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
+      const GradientBox box = find_box(i, b);
+      if (box.has_terms) {
+        copy_box(b, box, scratch);
+        const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
+        finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
+      }
       if (f.by_panels) return finish_panels(b, box, finite && f.looks_at_features, scratch);
       add_box(b, box, i > part * f.part_boxes, scratch, scratch.features, sums);
     }
@@ -178,7 +186,6 @@ struct DirectGradient {
     TileCall<T> call = {};
     call.a_step = call.b_step = f.panels.step;
     (f.features_in_lanes ? call.a_offsets : call.b_offsets) = scratch.table;
-    call.depth = box.pixels();
     call.continues = continues;
     const ck_problem &p = problem.given;
     const SumSteps s = steps(b);
@@ -194,16 +201,29 @@ struct DirectGradient {
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
         for (int64_t x = 0; x < (side_by_side ? 1 : b.taps[2]); ++x, sums += sum_step) {
+          const bool outside = !box.has_terms || misses(box, 0, b.first_tap[0] + z) ||
+                               misses(box, 1, b.first_tap[1] + y) ||
+                               (!side_by_side && misses(box, 2, b.first_tap[2] + x));
+          if (outside && continues) continue;
+          call.depth = outside ? 0 : box.pixels(); /* sums without terms are zero */
           const int64_t shift = (z * p.dilation[0] * f.grid[1] + y * p.dilation[1]) * f.grid[2] + x * p.dilation[2];
           const T *const grid = scratch.grid + shift * b.channels;
           if (f.features_in_lanes) {
-            run_features(b, run, grid, features, sums, &call);
+            run_features(b, run, grid, features, box.pixels() * f.panels.step, sums, &call);
           } else {
-            run_grid(b, run, grid, features, sums, &call, &fetcher);
+            run_grid(b, run, grid, features, box.pixels() * f.panels.step, sums, &call, &fetcher);
           }
         }
       }
     }
+  }
+
+  /* Does a tap read nothing but zeros of the padding, for all positions of a box along an axis? */
+  bool misses(const GradientBox &box, int axis, int64_t tap) const {
+    const ck_problem &p = problem.given;
+    if (!f.padded) return false;
+    const int64_t first = box.first[axis + 1] * p.stride[axis] + tap * p.dilation[axis] - p.pad_begin[axis];
+    return first >= p.image[axis] || first + (box.count[axis + 1] - 1) * p.stride[axis] < 0;
   }
 
   /* The place of each pixel in the grid. */
@@ -219,8 +239,8 @@ struct DirectGradient {
   }
 
   /* Channels and taps of a segment in the lanes. */
-  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums, TileCall<T> *call,
-                Fetcher<T> *fetcher) const {
+  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, int64_t panel_step, T *sums,
+                TileCall<T> *call, Fetcher<T> *fetcher) const {
     const int64_t widest = f.vectors * tiles.lanes;
     for (int64_t i = 0; i < run; i += widest) {
       const int64_t columns = smaller(widest, run - i), vectors = ceil_div(columns, tiles.lanes);
@@ -228,7 +248,7 @@ struct DirectGradient {
       call->columns = static_cast<int32_t>(columns);
       for (int64_t first = 0; first < b.features; first += f.panels.width) {
         const int64_t rows = smaller(f.panels.width, b.features - first);
-        call->a = features + first / f.panels.width * call->depth * f.panels.step;
+        call->a = features + first / f.panels.width * panel_step;
         call->c = sums + first * call->c_step + i;
         fetcher->fetch(rows * vectors);
         tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](call);
@@ -237,11 +257,11 @@ struct DirectGradient {
   }
 
   /* Features in the lanes. */
-  void run_features(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
+  void run_features(const GradientBlock &b, int64_t run, const T *grid, const T *features, int64_t panel_step, T *sums,
                     TileCall<T> *call) const {
     for (int64_t first = 0; first < b.features; first += f.panels.width) {
       const int64_t columns = smaller(f.panels.width, b.features - first), vectors = ceil_div(columns, tiles.lanes);
-      call->b = features + first / f.panels.width * call->depth * f.panels.step;
+      call->b = features + first / f.panels.width * panel_step;
       call->columns = static_cast<int32_t>(columns);
       for (int64_t i = 0; i < run; i += f.height) {
         call->a = grid + i;

@@ -77,6 +77,7 @@ ck_status run_direct_gradient(const RunContext &context);
 /* What one unit reads of one box. */
 struct GradientBox {
   int64_t first[4], count[4];
+  bool has_terms; /* else the block's taps read nothing but zeros of the padding */
   int64_t pixels() const { return count[0] * count[1] * count[2] * count[3]; }
 };
 
