@@ -30,13 +30,15 @@ void turn_rows(int64_t rows, int64_t count, const Row &row, int64_t ahead, const
       for (int64_t i = first; ahead != 0 && i < end; ++i) fetch_ahead(row(i) + line + ahead);
       for (int64_t four = first; four < end; four += 4) {
         const int64_t i = smaller(four, rows - 4);
-        const T *const in[4] = {row(i), row(i + 1), row(i + 2), row(i + 3)};
-        for (int64_t next = line; next < line_end; next += 4) {
-          const int64_t k = smaller(next, count - 4);
-          const T *const from[4] = {in[0] + k, in[1] + k, in[2] + k, in[3] + k};
+        const T *const a = row(i), *const b = row(i + 1), *const c = row(i + 2), *const d = row(i + 3);
+        const auto turn = [&](int64_t k) {
+          const T *const from[4] = {a + k, b + k, c + k, d + k};
           T *const out[4] = {place(k) + i, place(k + 1) + i, place(k + 2) + i, place(k + 3) + i};
           transpose4(from, out);
-        }
+        };
+        int64_t k = line;
+        for (; k + 4 <= line_end; k += 4) turn(k);
+        if (k < line_end) turn(count - 4);
       }
     }
   }
