@@ -150,6 +150,29 @@ TEST(direct_problems) {
   compare_forms(box, random, forms);
 }
 
+/* What the weight gradient tells apart: boxes of images, planes, rows and parts of rows; blocks of features, channels
+ * and taps; parts; panel by panel and in place; either side in the lanes. */
+TEST(gradient_problems) {
+  Random random(test::options.seed + 23);
+  const std::vector<int> forms = {0, 3, 5, 6};
+  compare_forms(make_problem(300, 20, 9, 1, 1, 1, 1, 1, 0, 1), random, forms);    /* boxes of images of one pixel */
+  compare_forms(make_problem(40, 3, 20, 1, 6, 5, 3, 1, 1, 1), random, forms);     /* of larger ones */
+  compare_forms(make_problem(1, 40, 35, 1, 6, 5, 3, 2, 1, 1), random, forms);     /* panel by panel */
+  compare_forms(make_problem(1, 300, 70, 1, 4, 4, 3, 1, 1, 1), random, forms);    /* in several blocks */
+  compare_forms(make_problem(1, 70, 90, 1, 15, 15, 1, 1, 0, 1), random, forms);   /* in place */
+  compare_forms(make_problem(2, 24, 40, 2, 9, 9, 1, 3, 2, 1), random, forms);     /* pixels apart, groups */
+  compare_forms(make_problem(1, 33, 40, 1, 20, 21, 16, 3, 5, 1), random, forms);  /* blocks of taps */
+  compare_forms(make_problem(1, 20, 34, 1, 40, 36, 3, 1, 17, 17), random, forms); /* far apart, often in the padding */
+  compare_forms(make_problem(1, 3, 8, 1, 205, 203, 3, 1, 1, 1), random, {0, 3, 5}); /* parts, lanes of few channels */
+  compare_forms(make_problem(1, 21, 2, 1, 150, 90, 3, 1, 1, 1), random, {0, 3, 5}); /* few features */
+  ck_problem flipped = make_problem(1, 40, 18, 1, 6, 7, 3, 1, 1, 1);
+  flipped.flip_kernel = 1;
+  compare_forms(flipped, random, forms);
+  ck_problem box = make_problem(2, 5, 9, 1, 5, 6, 2, 1, 0, 1);
+  box.image[0] = 30, box.kernel[0] = 4, box.stride[0] = 2, box.pad_begin[0] = 3, box.features[0] = 17;
+  compare_forms(box, random, forms);
+}
+
 /* Any depthwise problem: channels, kernels, strides and ranks beyond those of random_problem. */
 ck_problem random_depthwise(Random &random) {
   ck_problem p = random_problem(random);

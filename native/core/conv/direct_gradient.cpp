@@ -28,7 +28,7 @@ struct Scratch {
   Scratch(const DirectGradientForm &f, Carver *carver) {
     grid = carver->take<T>(f.box[0] * f.grid[0] * f.grid[1] * f.grid[2] * f.channel_block + kOverread);
     features = carver->take<T>(f.pixels() * f.panels.count * f.panels.step);
-    sums = carver->take<T>(f.parts > 1 ? 0 : f.block_elements());
+    sums = carver->take<T>(f.parts > 1 || f.in_place ? 0 : f.sum_elements());
     table = carver->take<int64_t>(f.pixels());
     runs = carver->take<Run>(kChunk);
   }
@@ -37,12 +37,28 @@ struct Scratch {
 struct GradientBlock {
   int64_t group, feature, features, channel, channels, first_tap[3], taps[3]; /* channel: within the group */
   int64_t all_taps() const { return taps[0] * taps[1] * taps[2]; }
-  int64_t elements() const { return features * channels * all_taps(); }
+  int64_t feature_elements() const { return channels * all_taps(); }
+  int64_t elements() const { return features * feature_elements(); }
+};
+
+/* Lines of the gradient, which have to be read before they are written, are asked for while tiles run: a span of
+ * memory after the other. */
+template <typename T>
+struct Fetcher {
+  const T *span;
+  int64_t spans, span_step, length, at;
+
+  void fetch(int64_t lines) {
+    for (; lines > 0 && spans > 0; --lines) {
+      fetch_early(span + at);
+      at += static_cast<int64_t>(64 / sizeof(T));
+      if (at >= length) at = 0, span += span_step, --spans;
+    }
+  }
 };
 
 template <typename T>
 struct DirectGradient {
-  static constexpr int64_t kLine = 64 / sizeof(T);
   const RunContext &context;
   const Problem &problem;
   const DirectGradientForm &f;
@@ -65,7 +81,7 @@ struct DirectGradient {
     return b;
   }
 
-  GradientBox find_box(int64_t number) const {
+  GradientBox find_box(int64_t number, const GradientBlock &b) const {
     GradientBox box;
     for (int a = 3; a >= 0; --a) {
       const int64_t extent = a > 0 ? problem.given.features[a - 1] : problem.given.batch;
@@ -73,12 +89,31 @@ struct DirectGradient {
       box.count[a] = smaller(f.box[a], extent - box.first[a]);
       number /= f.boxes[a];
     }
+    box.has_terms = true;
+    for (int a = 0; a < 3; ++a) {
+      bool any = false;
+      for (int64_t t = 0; t < b.taps[a]; ++t) any = any || !misses(box, a, b.first_tap[a] + t);
+      box.has_terms = box.has_terms && any;
+    }
     return box;
   }
 
   SumSteps steps(const GradientBlock &b) const {
+    if (f.in_place) return {problem.weights.feature, problem.weights.tap, problem.weights.channel};
     if (f.features_in_lanes) return {1, b.channels * b.features, b.features};
     return {b.all_taps() * b.channels, b.channels, 1};
+  }
+
+  int64_t first_tap(const GradientBlock &b) const {
+    const int64_t *const k = problem.given.kernel;
+    return (b.first_tap[0] * k[1] + b.first_tap[1]) * k[2] + b.first_tap[2];
+  }
+
+  /* Where a block begins in the gradient. */
+  T *place(const GradientBlock &b) const {
+    const auto &w = problem.weights;
+    return static_cast<T *>(context.operands->weight_gradient) + w.origin + b.feature * w.feature +
+           b.channel * w.channel + first_tap(b) * w.tap;
   }
 
   /* The sums of one part of a block that all slots see. */
@@ -91,18 +126,32 @@ struct DirectGradient {
     const GradientBlock b = find_block(number);
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    T *const sums = f.parts > 1 ? part_sums(number, part) : scratch.sums;
+    T *const sums = f.in_place ? place(b) : f.parts > 1 ? part_sums(number, part) : scratch.sums;
     const int64_t end = smaller((part + 1) * f.part_boxes, f.all_boxes());
     if (part * f.part_boxes >= end) memset(static_cast<void *>(sums), 0, static_cast<size_t>(b.elements()) * sizeof(T));
     bool finite = true;
     for (int64_t i = part * f.part_boxes; i < end; ++i) {
       if (cancelled(*context.host)) return;
-      const GradientBox box = find_box(i);
-      add_box(b, box, i > part * f.part_boxes, scratch, sums);
-      const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
-      finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
+      const GradientBox box = find_box(i, b);
+      if (box.has_terms) {
+        copy_box(b, box, scratch);
+        const int64_t copied = box.pixels() * ceil_div(b.features, f.panels.width) * f.panels.step;
+        finite = finite && !(f.looks_at_features && any_non_finite(scratch.features, copied));
+      }
+      if (f.by_panels) return finish_panels(b, box, finite && f.looks_at_features, scratch);
+      add_box(b, box, i > part * f.part_boxes, scratch, scratch.features, sums);
     }
     if (f.parts == 1) finish(b, finite && f.looks_at_features, scratch.runs, sums);
+  }
+
+  void finish_panels(GradientBlock b, const GradientBox &box, bool finite, const Scratch<T> &scratch) const {
+    const T *features = scratch.features;
+    const int64_t end = b.feature + b.features;
+    for (; b.feature < end; b.feature += f.panels.width, features += box.pixels() * f.panels.step) {
+      b.features = smaller(f.panels.width, end - b.feature);
+      add_box(b, box, false, scratch, features, scratch.sums);
+      finish(b, finite, scratch.runs, scratch.sums);
+    }
   }
 
   /* The parts of all blocks, added two by two, and written. */
@@ -122,8 +171,7 @@ struct DirectGradient {
     }
   }
 
-  void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
-               T *sums) const {
+  void copy_box(const GradientBlock &b, const GradientBox &box, const Scratch<T> &scratch) const {
     const ck_operands &o = *context.operands;
     const T *const image =
         static_cast<const T *>(o.image_in) + (b.group * problem.group_channels + b.channel) * problem.image.channel;
@@ -131,29 +179,51 @@ struct DirectGradient {
     copy_gradient_grid(problem, f, box, b.first_tap, image, b.channels, scratch.grid);
     copy_gradient_features(problem, f, box, features, b.features, scratch.features);
     fill_table(box, b.channels, scratch.table);
+  }
 
+  void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
+               const T *features, T *sums) const {
     TileCall<T> call = {};
     call.a_step = call.b_step = f.panels.step;
     (f.features_in_lanes ? call.a_offsets : call.b_offsets) = scratch.table;
-    call.depth = box.pixels();
     call.continues = continues;
     const ck_problem &p = problem.given;
-    const bool side_by_side = p.dilation[2] == 1;
+    const SumSteps s = steps(b);
+    const bool side_by_side = p.dilation[2] == 1 && s.tap == b.channels * s.channel;
     const int64_t run = side_by_side ? b.channels * b.taps[2] : b.channels;
-    const int64_t sum_step = steps(b).tap * (side_by_side ? b.taps[2] : 1);
+    const int64_t sum_step = s.tap * (side_by_side ? b.taps[2] : 1);
+    Fetcher<T> fetcher = {};
+    if (f.by_panels) {
+      fetcher = {place(b) + smaller((b.all_taps() - 1) * problem.weights.tap, 0), b.features, problem.weights.feature,
+                 b.feature_elements(), 0};
+    }
+    call.c_step = f.features_in_lanes ? s.channel : s.feature;
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
         for (int64_t x = 0; x < (side_by_side ? 1 : b.taps[2]); ++x, sums += sum_step) {
+          const bool outside = !box.has_terms || misses(box, 0, b.first_tap[0] + z) ||
+                               misses(box, 1, b.first_tap[1] + y) ||
+                               (!side_by_side && misses(box, 2, b.first_tap[2] + x));
+          if (outside && continues) continue;
+          call.depth = outside ? 0 : box.pixels(); /* sums without terms are zero */
           const int64_t shift = (z * p.dilation[0] * f.grid[1] + y * p.dilation[1]) * f.grid[2] + x * p.dilation[2];
           const T *const grid = scratch.grid + shift * b.channels;
           if (f.features_in_lanes) {
-            run_features(b, run, grid, scratch.features, sums, &call);
+            run_features(b, run, grid, features, box.pixels() * f.panels.step, sums, &call);
           } else {
-            run_grid(b, run, grid, scratch.features, sums, &call);
+            run_grid(b, run, grid, features, box.pixels() * f.panels.step, sums, &call, &fetcher);
           }
         }
       }
     }
+  }
+
+  /* Does a tap read nothing but zeros of the padding, for all positions of a box along an axis? */
+  bool misses(const GradientBox &box, int axis, int64_t tap) const {
+    const ck_problem &p = problem.given;
+    if (!f.padded) return false;
+    const int64_t first = box.first[axis + 1] * p.stride[axis] + tap * p.dilation[axis] - p.pad_begin[axis];
+    return first >= p.image[axis] || first + (box.count[axis + 1] - 1) * p.stride[axis] < 0;
   }
 
   /* The place of each pixel in the grid. */
@@ -169,30 +239,29 @@ struct DirectGradient {
   }
 
   /* Channels and taps of a segment in the lanes. */
-  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
-                TileCall<T> *call) const {
+  void run_grid(const GradientBlock &b, int64_t run, const T *grid, const T *features, int64_t panel_step, T *sums,
+                TileCall<T> *call, Fetcher<T> *fetcher) const {
     const int64_t widest = f.vectors * tiles.lanes;
-    call->c_step = steps(b).feature;
     for (int64_t i = 0; i < run; i += widest) {
       const int64_t columns = smaller(widest, run - i), vectors = ceil_div(columns, tiles.lanes);
       call->b = grid + i;
       call->columns = static_cast<int32_t>(columns);
       for (int64_t first = 0; first < b.features; first += f.panels.width) {
         const int64_t rows = smaller(f.panels.width, b.features - first);
-        call->a = features + first / f.panels.width * call->depth * f.panels.step;
+        call->a = features + first / f.panels.width * panel_step;
         call->c = sums + first * call->c_step + i;
+        fetcher->fetch(rows * vectors);
         tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](call);
       }
     }
   }
 
   /* Features in the lanes. */
-  void run_features(const GradientBlock &b, int64_t run, const T *grid, const T *features, T *sums,
+  void run_features(const GradientBlock &b, int64_t run, const T *grid, const T *features, int64_t panel_step, T *sums,
                     TileCall<T> *call) const {
-    call->c_step = b.features;
     for (int64_t first = 0; first < b.features; first += f.panels.width) {
       const int64_t columns = smaller(f.panels.width, b.features - first), vectors = ceil_div(columns, tiles.lanes);
-      call->b = features + first / f.panels.width * call->depth * f.panels.step;
+      call->b = features + first / f.panels.width * panel_step;
       call->columns = static_cast<int32_t>(columns);
       for (int64_t i = 0; i < run; i += f.height) {
         call->a = grid + i;
@@ -202,17 +271,17 @@ struct DirectGradient {
     }
   }
 
-  /* The sums of a block to the gradient: the two directions that have neighbours on either side are moved together. */
+  /* The sums of a block to the gradient, if they are not there already: the two directions that have neighbours on
+   * either side are moved together. */
   void finish(const GradientBlock &b, bool finite, Run *runs, T *sums) const {
     const auto &w = problem.weights;
     const SumSteps s = steps(b);
-    const int64_t *const k = problem.given.kernel;
-    const int64_t first_tap = (b.first_tap[0] * k[1] + b.first_tap[1]) * k[2] + b.first_tap[2], taps = b.all_taps();
-    if (f.padded && !finite && any_nan(sums, b.elements())) {
-      repair_padding(context, b.feature, b.features, {b.channel, b.channels, first_tap, taps}, s, runs, sums);
+    const int64_t taps = b.all_taps();
+    if (f.padded && !finite && (f.in_place || any_nan(sums, b.elements()))) {
+      repair_padding(context, b.feature, b.features, {b.channel, b.channels, first_tap(b), taps}, s, runs, sums);
     }
-    T *out = static_cast<T *>(context.operands->weight_gradient) + w.origin + b.feature * w.feature +
-             b.channel * w.channel + first_tap * w.tap;
+    if (f.in_place) return;
+    T *out = place(b);
     struct Direction {
       int64_t count, in, out;
     };
@@ -230,13 +299,10 @@ struct DirectGradient {
     const Direction &loop = !along_taps ? tap : f.features_in_lanes ? channel : feature;
     /* Where each lane has a place of its own, some at a time, so that lines of the gradient are met again soon. */
     const int64_t lanes_at_once = along_taps && f.features_in_lanes ? kLanesAtOnce : lanes.count;
-    /* A line is read before it is written; so it is asked for while the one before is at work. */
-    const int64_t next = along_taps && !f.features_in_lanes ? taps * channel.count : 0;
     for (int64_t lane = 0; lane < lanes.count; lane += lanes_at_once) {
       const int64_t count = smaller(lanes_at_once, lanes.count - lane);
       for (int64_t i = 0; i < loop.count; ++i) {
         T *const to = out + lane * lanes.out + i * loop.out;
-        for (int64_t ahead = 0; i + 1 < loop.count && ahead < next; ahead += kLine) fetch_ahead(to + loop.out + ahead);
         move_block(other.count, count, sums + lane * lanes.in + i * loop.in, other.in, lanes.in, to, other.out,
                    lanes.out);
       }

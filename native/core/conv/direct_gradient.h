@@ -40,6 +40,8 @@ struct DirectGradientForm {
   int64_t grid[3];                     /* extents of the grid under a box, for each image */
   int64_t channel_block, channel_blocks, feature_block, feature_blocks;
   bool features_in_lanes; /* else channels and taps */
+  bool by_panels;         /* one box: the sums of a panel of features are finished before the next is begun */
+  bool in_place;          /* one box, and sums that lie as the gradient does: tiles write to it */
   bool padded;            /* some tap reads zeros of the padding */
   bool looks_at_features; /* for numbers that are not finite; else at the sums, where these are fewer */
   int32_t height, vectors;
@@ -48,6 +50,9 @@ struct DirectGradientForm {
 
   int64_t taps() const { return tap_block[0] * tap_block[1] * tap_block[2]; }
   int64_t block_elements() const { return feature_block * channel_block * taps(); }
+  int64_t sum_elements() const {
+    return by_panels ? block_elements() / feature_block * panels.width : block_elements();
+  }
   int64_t pixels() const { return box[0] * box[1] * box[2] * box[3]; }
   int64_t all_boxes() const { return boxes[0] * boxes[1] * boxes[2] * boxes[3]; }
   int64_t blocks(const Problem &problem) const {
@@ -72,6 +77,7 @@ ck_status run_direct_gradient(const RunContext &context);
 /* What one unit reads of one box. */
 struct GradientBox {
   int64_t first[4], count[4];
+  bool has_terms; /* else the block's taps read nothing but zeros of the padding */
   int64_t pixels() const { return count[0] * count[1] * count[2] * count[3]; }
 };
 

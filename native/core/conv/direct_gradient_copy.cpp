@@ -40,8 +40,7 @@ void copy_row(const GridAxis &x, const MapSteps &steps, const T *source, int64_t
     } else if (steps.channel == 1) {
       for (int64_t i = 0; i < count; ++i) copy_run(from + i * steps.pixel, channels, to + i * channels);
     } else {
-      const auto row = [&](int64_t c) { return from + c * steps.channel; };
-      turn_rows<T>(channels, count, row, x.extent, [&](int64_t i) { return to + i * channels; });
+      turn_block(channels, count, from, steps.channel, to, channels, x.extent);
     }
   }
 }

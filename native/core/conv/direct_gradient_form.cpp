@@ -13,8 +13,11 @@ constexpr int64_t kFeatureBytes = 256 << 10;
 constexpr int64_t kSumBytes = 320 << 10;
 
 /* A block is cut down to these before the taps are, and a box of fewer pixels reads and writes sums too often. */
-constexpr int64_t kFewFeatures = 32, kFewChannels = 16, kFewPixels = 256;
+constexpr int64_t kFewFeatures = 32, kFewChannels = 16;
+constexpr double kFewPixels = 128;
 constexpr int64_t kMostChannels = 256, kMostFeatures = 256;
+/* By panels: at least so many lanes, at most so many features at a time. */
+constexpr int64_t kFewLanes = 32, kPanelFeatures = 16;
 /* Pixels of a box. With one tap, copies serve few multiply-adds, so larger blocks are worth more than longer chains. */
 constexpr int64_t kBoxPixels = 512, kBoxPixelsOneTap = 256;
 
@@ -70,7 +73,8 @@ bool fit_block(const Problem &problem, DirectGradientForm *f) {
     f->reach[a] = (f->tap_block[a] - 1) * p.dilation[a] + 1;
     f->step[a] = smaller(p.stride[a], f->reach[a]);
   }
-  const double most = static_cast<double>(kGridBytes / bytes / few_channels);
+  const int64_t most_positions = kGridBytes / bytes / few_channels;
+  const double most = static_cast<double>(most_positions);
   bool whole = true;
   for (int axis = 3; axis >= 0; --axis) {
     const int64_t extent = axis > 0 ? p.features[axis - 1] : p.batch;
@@ -79,18 +83,20 @@ bool fit_block(const Problem &problem, DirectGradientForm *f) {
     whole = whole && f->boxes[axis] == 1;
   }
   const double pixels = static_cast<double>(problem.feature_pixels) * static_cast<double>(p.batch);
-  const double few = pixels < kFewPixels ? pixels : kFewPixels / 2;
+  const double few = pixels < kFewPixels ? pixels : kFewPixels;
   if (f->taps() > 1 && (positions(*f) > most || static_cast<double>(f->pixels()) < few)) return false;
-  if (f->taps() > kSumBytes / bytes / few_features / few_channels) {
-    return false;
-  }
+  const int64_t lanes = problem.group_channels * (p.dilation[2] == 1 ? f->tap_block[2] : 1);
+  f->by_panels = f->all_boxes() == 1 && p.weight_layout == CK_CHANNELS_FIRST && problem.taps > 1 && lanes >= kFewLanes;
+  const int64_t sums = kSumBytes / bytes / f->taps(); /* of all features and channels */
+  const int64_t panel = smaller(problem.group_features, kPanelFeatures);
+  if (sums < (f->by_panels ? panel : few_features) * few_channels) return false;
   const int64_t fit = kGridBytes / bytes / static_cast<int64_t>(positions(*f));
   f->channel_block = block_of(problem.group_channels, smaller(fit, kMostChannels));
   f->feature_block = block_of(problem.group_features, smaller(kFeatureBytes / bytes / f->pixels(), kMostFeatures));
-  /* Sums that fit: both sides are cut, the larger one first. */
-  const int64_t sums = kSumBytes / bytes / f->taps();
-  const int64_t fair = static_cast<int64_t>(sqrt(static_cast<double>(sums)));
-  if (f->feature_block * f->channel_block > sums) {
+  if (f->by_panels) {
+    f->channel_block = block_of(problem.group_channels, smaller(f->channel_block, sums / panel));
+  } else if (f->feature_block * f->channel_block > sums) { /* both sides are cut, the larger one first */
+    const int64_t fair = static_cast<int64_t>(sqrt(static_cast<double>(sums)));
     const int64_t features = larger(fair, sums / f->channel_block), channels = larger(fair, sums / f->feature_block);
     f->feature_block = block_of(problem.group_features, smaller(f->feature_block, features));
     f->channel_block =
@@ -133,27 +139,47 @@ double tile_cycles(int64_t rows, int64_t vectors) {
 
 /* All tiles over rows x columns, `vectors` wide. */
 double cover(int64_t rows, int64_t height, int64_t columns, int64_t vectors, int64_t lanes) {
-  const int64_t tall = balanced(rows, height), all = ceil_div(columns, lanes);
+  const int64_t tall = balanced(rows, height), whole_rows = rows / tall, rest_rows = rows % tall;
+  const int64_t all = ceil_div(columns, lanes), whole = all / vectors, rest = all % vectors;
   const auto strip = [&](int64_t wide) {
-    return static_cast<double>(rows / tall) * tile_cycles(tall, wide) +
-           (rows % tall ? tile_cycles(rows % tall, wide) : 0);
+    return static_cast<double>(whole_rows) * tile_cycles(tall, wide) +
+           (rest_rows > 0 ? tile_cycles(rest_rows, wide) : 0);
   };
-  return static_cast<double>(all / vectors) * strip(vectors) + (all % vectors ? strip(all % vectors) : 0);
+  return static_cast<double>(whole) * strip(vectors) + (rest > 0 ? strip(rest) : 0);
+}
+
+/* Per sum, on its way to the gradient: copied, turned, or turned in pieces of one kernel each. */
+constexpr double kCopied = 0.5, kTurned = 1, kPieces = 2;
+
+double store_cycles(const Problem &problem, bool features_in_lanes) {
+  if (problem.given.weight_layout == CK_CHANNELS_LAST) return features_in_lanes ? kCopied : kTurned;
+  if (problem.taps == 1) return features_in_lanes ? kTurned : kCopied;
+  return features_in_lanes ? kPieces : kTurned;
 }
 
 template <typename T>
 void choose_tile(const Problem &problem, const TileSet<T> &tiles, DirectGradientForm *f) {
-  const int64_t run = f->channel_block * (problem.given.dilation[2] == 1 ? f->tap_block[2] : 1);
+  const int64_t side_by_side = problem.given.dilation[2] == 1 ? f->tap_block[2] : 1;
+  const int64_t run = f->channel_block * side_by_side;
+  const bool one_box = f->all_boxes() == 1 && (!f->padded || f->looks_at_features);
+  const double pixels = static_cast<double>(larger(f->all_boxes(), 1) * f->pixels());
+  const int64_t segments = f->taps() / side_by_side;
   double best = -1;
   for (int32_t v = 1; v <= kMostVectors; ++v) {
     for (int way = 0; way < 2; ++way) {
       const bool features_in_lanes = way == 1;
-      const int64_t rows = features_in_lanes ? run : f->feature_block,
-                    columns = features_in_lanes ? f->feature_block : run;
-      const double cost = cover(rows, tiles.heights[v - 1], columns, v, tiles.lanes);
+      if (f->by_panels && (features_in_lanes || tiles.heights[v - 1] > kPanelFeatures)) continue;
+      const int64_t rows = features_in_lanes ? run : f->feature_block;
+      const int64_t columns = features_in_lanes ? f->feature_block : run;
+      const double store = store_cycles(problem, features_in_lanes);
+      const bool in_place = one_box && store <= kCopied;
+      const double moved = in_place ? 0 : store * static_cast<double>(f->block_elements());
+      const double cost =
+          pixels * static_cast<double>(segments) * cover(rows, tiles.heights[v - 1], columns, v, tiles.lanes) + moved;
       if (best >= 0 && cost >= best) continue;
       best = cost;
       f->features_in_lanes = features_in_lanes;
+      f->in_place = in_place;
       f->vectors = v;
       f->height = static_cast<int32_t>(balanced(rows, tiles.heights[v - 1]));
     }
@@ -199,9 +225,9 @@ void make_direct_gradient_form(const Problem &problem, const TileSet<T> &tiles, 
     }
     count_blocks(problem, f);
   }
-  choose_tile(problem, tiles, f);
   const int64_t pixels = problem.given.batch * problem.feature_pixels;
   f->looks_at_features = f->parts == 1 && pixels < f->channel_block * f->taps();
+  choose_tile(problem, tiles, f);
 }
 
 template void make_direct_gradient_form(const Problem &, const TileSet<float> &, int32_t, DirectGradientForm *);

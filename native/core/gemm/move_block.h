@@ -30,23 +30,58 @@ void turn_rows(int64_t rows, int64_t count, const Row &row, int64_t ahead, const
       for (int64_t i = first; ahead != 0 && i < end; ++i) fetch_ahead(row(i) + line + ahead);
       for (int64_t four = first; four < end; four += 4) {
         const int64_t i = smaller(four, rows - 4);
-        const T *const in[4] = {row(i), row(i + 1), row(i + 2), row(i + 3)};
-        for (int64_t next = line; next < line_end; next += 4) {
-          const int64_t k = smaller(next, count - 4);
-          const T *const from[4] = {in[0] + k, in[1] + k, in[2] + k, in[3] + k};
+        const T *const a = row(i), *const b = row(i + 1), *const c = row(i + 2), *const d = row(i + 3);
+        const auto turn = [&](int64_t k) {
+          const T *const from[4] = {a + k, b + k, c + k, d + k};
           T *const out[4] = {place(k) + i, place(k + 1) + i, place(k + 2) + i, place(k + 3) + i};
           transpose4(from, out);
-        }
+        };
+        int64_t k = line;
+        for (; k + 4 <= line_end; k += 4) turn(k);
+        if (k < line_end) turn(count - 4);
       }
     }
   }
 }
 
-/* out[j * out_step + i] = in[i * in_step + j] */
+/* Four rows of four columns each, for all columns but the last few. */
 template <typename T>
-void turn_block(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step) {
-  const auto row = [&](int64_t i) { return in + i * in_step; };
-  turn_rows<T>(rows, columns, row, 0, [&](int64_t k) { return out + k * out_step; });
+int64_t turn_four(int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step) {
+  const T *a = in, *b = in + in_step, *c = in + 2 * in_step, *d = in + 3 * in_step;
+  int64_t j = 0;
+  for (; j + 4 <= columns; j += 4) {
+    const T *const four[4] = {a, b, c, d};
+    transpose4(four, out, out_step);
+    a += 4, b += 4, c += 4, d += 4, out += 4 * out_step;
+  }
+  return j;
+}
+
+/* out[j * out_step + i] = in[i * in_step + j], as above. */
+template <typename T>
+void turn_block(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step,
+                int64_t ahead = 0) {
+  constexpr int64_t kRows = 16, kLine = 64 / sizeof(T);
+  if (rows < 4 || columns < 4) {
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < columns; ++j) out[j * out_step + i] = in[i * in_step + j];
+    }
+    return;
+  }
+  for (int64_t first = 0; first < rows; first += kRows) {
+    const int64_t end = smaller(first + kRows, rows);
+    for (int64_t line = 0; line < columns; line += kLine) {
+      const int64_t count = smaller(kLine, columns - line);
+      for (int64_t i = first; ahead != 0 && i < end; ++i) fetch_ahead(in + i * in_step + line + ahead);
+      for (int64_t next = first; next < end; next += 4) {
+        const int64_t i = smaller(next, rows - 4);
+        const T *const from = in + i * in_step;
+        T *const to = out + i;
+        const int64_t done = turn_four(count, from + line, in_step, to + line * out_step, out_step);
+        if (done < count) turn_four(4, from + columns - 4, in_step, to + (columns - 4) * out_step, out_step);
+      }
+    }
+  }
 }
 
 /* out[i * out_row + j * out_column] = in[i * in_row + j * in_column]: copied where both have neighbours in one

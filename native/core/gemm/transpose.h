@@ -22,12 +22,21 @@ inline void transpose4(const T *const rows[4], T *const out[4]) {
   }
 }
 
-/* A line of memory that will be read soon. */
+/* A line of memory that will be read soon; or later, so that the second-level cache will do. */
 inline void fetch_ahead(const void *place) {
 #if defined(__x86_64__) || defined(_M_X64)
   _mm_prefetch(static_cast<const char *>(place), _MM_HINT_T0);
 #elif defined(__GNUC__)
   __builtin_prefetch(place);
+#else
+  (void)place;
+#endif
+}
+inline void fetch_early(const void *place) {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_prefetch(static_cast<const char *>(place), _MM_HINT_T1);
+#elif defined(__GNUC__)
+  __builtin_prefetch(place, 0, 2);
 #else
   (void)place;
 #endif
