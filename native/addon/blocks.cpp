@@ -60,7 +60,7 @@ class Kept {
   void keep(void* block) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const size_t bytes = header_of(block)->bytes;
-    if (bytes > kMostKeptBytes / 2) return system_give(block);
+    if (bytes > kMostKeptBytes) return system_give(block);
     while (count_ == kMostKeptBlocks || bytes_ + bytes > kMostKeptBytes) system_give(remove(0));
     blocks_[count_++] = block;
     bytes_ += bytes;
