@@ -23,13 +23,22 @@ constexpr int64_t kWeightBlock = 128 << 10;
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
+/* A part of the positions, at all of which the same taps reach the source. */
+struct DirectBox {
+  Range positions[3];
+  int64_t taps;   /* terms per channel */
+  int64_t *table; /* offsets of the grid, for the channels of a table */
+  int64_t *gaps;  /* and of the weights, where some taps are left out; else null */
+};
+
 /* A product of the line at hand. */
 struct DirectProduct {
-  int64_t taps, period, period_step; /* terms per channel; of the table */
-  int64_t weights;                   /* elements before it in the packed weights of the group */
-  int64_t *table;
-  Range ranges[3]; /* positions of the band that exist */
-  int64_t place;   /* in-place results: where position 0 is */
+  int64_t taps;     /* terms per channel */
+  int64_t channels; /* of a table */
+  int64_t weights;  /* elements before it in the packed weights of the group */
+  DirectBox *boxes;
+  int64_t box_count;
+  int64_t place; /* in-place results: where position 0 is */
 };
 
 template <typename T>
@@ -37,6 +46,7 @@ struct Scratch {
   T *grid, *stage, *bias, *slope;
   int64_t *tables;
   DirectProduct *products;
+  DirectBox *boxes;
 
   Scratch(const DirectForm &f, Carver *carver) {
     grid = carver->take<T>(f.channels * f.channel_size + kOverread);
@@ -44,8 +54,9 @@ struct Scratch {
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
-    tables = carver->take<int64_t>(f.line_products * f.table_terms);
+    tables = carver->take<int64_t>(f.line_products * f.table_terms * (f.boxes > 1 ? 2 * f.boxes : 1));
     products = carver->take<DirectProduct>(f.line_products);
+    boxes = carver->take<DirectBox>(f.line_products * f.boxes);
   }
 };
 
@@ -125,37 +136,70 @@ struct Direct {
       product.taps = product_taps(f, phase, taps);
       product.weights = weights * f.channels * f.panels.count * f.panels.step;
       weights += product.taps;
-      product.table = scratch.tables + p * f.table_terms;
-      fill_table(taps, &product);
+      product.channels = clamp(f.table_terms / larger(product.taps, 1), 1, f.channels);
+      Range ranges[3];
       if (f.joint) {
-        for (int a = 0; a < 3; ++a) product.ranges[a] = {0, band.count[a]};
+        for (int a = 0; a < 3; ++a) ranges[a] = {0, band.count[a]};
       } else {
-        phase_ranges(f, band, phase, product.ranges);
+        phase_ranges(f, band, phase, ranges);
       }
+      product.boxes = scratch.boxes + p * f.boxes;
+      fill_boxes(band, taps, ranges, scratch.tables + p * f.table_terms * (f.boxes > 1 ? 2 * f.boxes : 1), &product);
       product.place = result_place(problem, f, band, phase).origin;
     }
   }
 
-  void fill_table(const PhaseTaps taps[3], DirectProduct *product) const {
-    product->period = product->period_step = 0;
-    if (product->taps == 0) return;
-    const int64_t channels = clamp(f.table_terms / product->taps, 1, f.channels);
-    product->period = channels * product->taps;
-    product->period_step = channels * f.channel_size;
-    int64_t *const table = product->table, *out = table, m[3];
-    for (m[0] = 0; m[0] < taps[0].count; ++m[0]) {
-      for (m[1] = 0; m[1] < taps[1].count; ++m[1]) {
-        for (m[2] = 0; m[2] < taps[2].count; ++m[2]) {
+  /* Cuts the positions of a product into boxes, each with its tables. */
+  void fill_boxes(const DirectBand &band, const PhaseTaps taps[3], const Range ranges[3], int64_t *table,
+                  DirectProduct *product) const {
+    product->box_count = 0;
+    LiveTaps runs[3][kMostLiveTaps];
+    int32_t counts[3];
+    for (int a = 0; a < 3; ++a) {
+      if (ranges[a].empty()) return;
+      const int64_t first = band.first[a];
+      runs[a][0] = {first + ranges[a].begin, first + ranges[a].end, {0, taps[a].count}};
+      counts[a] = 1;
+      if (f.skips[a]) {
+        counts[a] = cut_by_live_taps(f.axes[a], taps[a], band.residue[a], runs[a][0].begin, runs[a][0].end, runs[a]);
+      }
+    }
+    for (int32_t i = 0; i < counts[0] * counts[1] * counts[2]; ++i) {
+      const LiveTaps *const run[3] = {runs[0] + i / counts[2] / counts[1], runs[1] + i / counts[2] % counts[1],
+                                      runs[2] + i % counts[2]};
+      DirectBox &box = product->boxes[product->box_count++];
+      box.taps = 1;
+      for (int a = 0; a < 3; ++a) {
+        box.positions[a] = {run[a]->begin - band.first[a], run[a]->end - band.first[a]};
+        box.taps *= run[a]->taps.end - run[a]->taps.begin;
+      }
+      box.table = table;
+      box.gaps = box.taps < product->taps ? table + f.table_terms : nullptr;
+      fill_table(taps, run, *product, box);
+      table += 2 * f.table_terms;
+    }
+  }
+
+  void fill_table(const PhaseTaps taps[3], const LiveTaps *const run[3], const DirectProduct &product,
+                  const DirectBox &box) const {
+    int64_t terms = 0, m[3];
+    for (m[0] = run[0]->taps.begin; m[0] < run[0]->taps.end; ++m[0]) {
+      for (m[1] = run[1]->taps.begin; m[1] < run[1]->taps.end; ++m[1]) {
+        for (m[2] = run[2]->taps.begin; m[2] < run[2]->taps.end; ++m[2]) {
           int64_t plane = 0, shift[3];
           for (int a = 0; a < 3; ++a) {
             plane = plane * f.axes[a].planes + tap_plane(f.axes[a], m[a]);
             shift[a] = tap_shift(f.axes[a], taps[a], m[a]) - f.axes[a].span_begin;
           }
-          *out++ = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
+          if (box.gaps) box.gaps[terms] = ((m[0] * taps[1].count + m[1]) * taps[2].count + m[2]) * f.panels.step;
+          box.table[terms++] = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
         }
       }
     }
-    for (int64_t k = product->taps; k < product->period; ++k) table[k] = table[k - product->taps] + f.channel_size;
+    for (int64_t k = box.taps; k < box.taps * product.channels; ++k) {
+      box.table[k] = box.table[k - box.taps] + f.channel_size;
+      if (box.gaps) box.gaps[k] = box.gaps[k - box.taps] + product.taps * f.panels.step;
+    }
   }
 
   /* The epilogue of a panel; joint rows repeat their channel's bias for each phase. */
@@ -178,76 +222,85 @@ struct Direct {
   /* One product of one panel, for all positions of the band. */
   void multiply(const DirectProduct &p, const T *weights, int64_t rows, const Epilogue<T> *epilogue, const T *grid,
                 T *c, const MapSteps &out) const {
-    if (p.ranges[0].empty() || p.ranges[1].empty() || p.ranges[2].empty()) return;
-    const int64_t depth = f.channels * p.taps;
-    const int64_t block_bytes = p.period * f.panels.step * static_cast<int64_t>(sizeof(T));
-    const int64_t block = p.period * larger(kWeightBlock / larger(block_bytes, 1), 1);
-    /* Steps of the result along x, y, z, and from row to row of the product. */
-    int64_t x_step = f.pixels_in_lanes ? 1 : f.stage_step, y_step = f.pitch * x_step, z_step = f.stage_plane * x_step;
-    int64_t row_step = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
+    const int64_t channel_weights = p.taps * f.panels.step;
+    const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
+    const int64_t block = p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
+    Steps steps = {f.pixels_in_lanes ? 1 : f.stage_step, 0, 0, 0};
+    steps.y = f.pitch * steps.x, steps.z = f.stage_plane * steps.x;
+    steps.row = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
     if (f.in_place) {
-      x_step = out.pixel;
-      y_step = f.axes[1].residues * f.axes[2].result * x_step;
-      z_step = f.axes[0].residues * f.axes[1].result * f.axes[2].result * x_step;
-      row_step = out.channel;
+      steps.x = out.pixel;
+      steps.y = f.axes[1].residues * f.axes[2].result * steps.x;
+      steps.z = f.axes[0].residues * f.axes[1].result * f.axes[2].result * steps.x;
+      steps.row = out.channel;
     }
-    const int64_t width = p.ranges[2].end - p.ranges[2].begin, height = p.ranges[1].end - p.ranges[1].begin;
-    const int64_t runs = f.joined ? 1 : height, length = f.joined ? (height - 1) * f.pitch + width : width;
+    for (int64_t channel = 0; channel < f.channels; channel += block) {
+      const int64_t channels = smaller(block, f.channels - channel);
+      for (int64_t i = 0; i < p.box_count; ++i) {
+        const DirectBox &box = p.boxes[i];
+        TileCall<T> call = {};
+        call.depth = channels * box.taps;
+        call.continues = channel > 0;
+        call.period = p.channels * box.taps;
+        call.period_step = p.channels * f.channel_size;
+        call.a_step = call.b_step = f.panels.step;
+        (f.pixels_in_lanes ? call.b_offsets : call.a_offsets) = box.table;
+        if (box.gaps) {
+          (f.pixels_in_lanes ? call.a_offsets : call.b_offsets) = box.gaps;
+          (f.pixels_in_lanes ? call.b_step : call.a_step) = call.period_step;
+          (f.pixels_in_lanes ? call.a_step : call.b_step) = p.channels * channel_weights;
+        }
+        call.epilogue = channel + channels == f.channels ? epilogue : nullptr;
+        call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
+        multiply_box(call, box, weights + channel * channel_weights, rows, grid + channel * f.channel_size, c, steps);
+      }
+    }
+  }
 
-    TileCall<T> call = {};
-    call.a_step = call.b_step = f.panels.step;
-    call.period = p.period;
-    call.period_step = p.period_step;
-    (f.pixels_in_lanes ? call.b_offsets : call.a_offsets) = p.table;
-    call.c_step = f.pixels_in_lanes ? row_step : x_step;
-    int64_t k = 0;
-    do { /* once even without terms: such a phase holds the epilogue of zero */
-      call.depth = smaller(block, depth - k);
-      call.continues = k > 0;
-      call.epilogue = nullptr;
-      const bool last = k + call.depth == depth;
-      const T *const source = grid + (k > 0 ? k / p.period * p.period_step : 0);
-      for (int64_t z = p.ranges[0].begin; z < p.ranges[0].end; ++z) {
-        for (int64_t run = 0; run < runs; ++run) {
-          const int64_t y = p.ranges[1].begin + run, x = p.ranges[2].begin;
-          const T *const from = source + (z * f.grid[1] + y) * f.pitch + x;
-          T *const to = c + z * z_step + y * y_step + x * x_step;
-          if (f.pixels_in_lanes) {
-            run_pixels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
-          } else {
-            run_channels(&call, weights + k * f.panels.step, rows, length, from, to, last ? epilogue : nullptr);
-          }
+  /* Steps of the result along x, y, z, and from row to row of the product. */
+  struct Steps {
+    int64_t x, y, z, row;
+  };
+
+  void multiply_box(const TileCall<T> &call, const DirectBox &box, const T *weights, int64_t rows, const T *grid, T *c,
+                    const Steps &steps) const {
+    const Range &zs = box.positions[0], &ys = box.positions[1], &xs = box.positions[2];
+    const int64_t width = xs.end - xs.begin, height = ys.end - ys.begin;
+    const int64_t runs = f.joined ? 1 : height, length = f.joined ? (height - 1) * f.pitch + width : width;
+    for (int64_t z = zs.begin; z < zs.end; ++z) {
+      for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
+        const T *const from = grid + (z * f.grid[1] + y) * f.pitch + xs.begin;
+        T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
+        if (f.pixels_in_lanes) {
+          run_pixels(call, weights, rows, length, from, to);
+        } else {
+          run_channels(call, weights, rows, length, from, to);
         }
       }
-      k += block;
-    } while (k < depth);
-  }
-
-  void run_pixels(TileCall<T> *call, const T *weights, int64_t rows, int64_t length, const T *from, T *to,
-                  const Epilogue<T> *epilogue) const {
-    const int64_t widest = f.vectors * tiles.lanes;
-    call->a = weights;
-    call->epilogue = epilogue;
-    for (int64_t i = 0; i < length; i += widest) {
-      const int64_t columns = smaller(widest, length - i);
-      call->b = from + i;
-      call->c = to + i;
-      call->columns = static_cast<int32_t>(columns);
-      tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](call);
     }
   }
 
-  void run_channels(TileCall<T> *call, const T *weights, int64_t rows, int64_t length, const T *from, T *to,
-                    const Epilogue<T> *epilogue) const {
+  void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
+    const int64_t widest = f.vectors * tiles.lanes;
+    call.a = weights;
+    for (int64_t i = 0; i < length; i += widest) {
+      const int64_t columns = smaller(widest, length - i);
+      call.b = from + i;
+      call.c = to + i;
+      call.columns = static_cast<int32_t>(columns);
+      tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](&call);
+    }
+  }
+
+  void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
     const int64_t tallest = balanced(length, f.height), vectors = ceil_div(rows, tiles.lanes);
-    call->b = weights;
-    call->epilogue = epilogue;
-    call->columns = static_cast<int32_t>(rows);
+    call.b = weights;
+    call.columns = static_cast<int32_t>(rows);
     for (int64_t i = 0; i < length; i += tallest) {
       const int64_t height = smaller(tallest, length - i);
-      call->a = from + i;
-      call->c = to + i * call->c_step;
-      tiles.tiles[(height - 1) * kMostVectors + vectors - 1](call);
+      call.a = from + i;
+      call.c = to + i * call.c_step;
+      tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
     }
   }
 };

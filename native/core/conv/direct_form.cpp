@@ -188,6 +188,10 @@ void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
     f->stage_step = f->panels.width * f->line_products;
   }
 
+  f->boxes = 1;
+  for (int a = 0; a < 3; ++a) {
+    if (f->skips[a]) f->boxes *= most_live_runs(*f, a);
+  }
   f->table_terms = kTableTerms;
   f->group_weights = 0;
   const int64_t terms = f->channels * f->panels.count * f->panels.step;
@@ -202,6 +206,21 @@ void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
 }
 
 }  // namespace
+
+int32_t most_live_runs(const DirectForm &f, int axis) {
+  const DirectAxis &a = f.axes[axis];
+  int32_t most = 1;
+  for (int64_t phase = 0; phase < (f.joint ? 1 : a.phases); ++phase) {
+    for (int64_t residue = 0; residue < a.residues; ++residue) {
+      LiveTaps runs[kMostLiveTaps];
+      const int64_t count = ceil_div(a.count - residue, a.residues);
+      const int32_t found = cut_by_live_taps(a, phase_taps(a, phase), residue, 0, count, runs);
+      if (found == 0) return 0;
+      if (found > most) most = found;
+    }
+  }
+  return most;
+}
 
 void split_phase(const DirectForm &f, int64_t number, int64_t phase[3]) {
   phase[2] = number % f.axes[2].phases;

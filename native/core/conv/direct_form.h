@@ -35,6 +35,8 @@ struct DirectForm {
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
   bool in_place;        /* tiles write to the result itself */
+  bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
+  int64_t boxes;        /* of a product, at most: runs of z, y and x */
   int32_t height, vectors;
   Panels panels; /* of the rows of one product */
   int64_t product_rows;
@@ -53,12 +55,15 @@ const char *direct_refuses(const Problem &problem, ck_pass pass);
 template <typename T>
 void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form);
 
-/* Fills the tile and its orientation; returns what the products of one band cost. */
+/* Fills the tile, its orientation and what is skipped; returns what the products of one band cost. */
 template <typename T>
 double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, DirectForm *form);
 
 /* Does the stage of a band hold panels of this width? */
 bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes);
+
+/* Runs of positions with the same live taps along an axis, at most, in any phase and residue class. 0: too many. */
+int32_t most_live_runs(const DirectForm &form, int axis);
 
 /* Phases are counted with the width innermost. */
 void split_phase(const DirectForm &form, int64_t number, int64_t phase[3]);

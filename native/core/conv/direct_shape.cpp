@@ -22,20 +22,27 @@ constexpr double kCopied = 0.3, kTurned = 1.2;
 /* Phases that lie between each other, turned: single elements or pairs at large steps. */
 constexpr double kPieces = 3;
 
+/* Leaving out taps of the padding must save this share of the terms to be looked at. */
+constexpr double kWorthSkipping = 0.05;
+/* Cuts of one axis by bands that are looked at one by one. */
+constexpr int64_t kMostBands = 64;
+
 struct TileCost {
   double depth, far; /* far: of a vector that is not in the first-level cache */
 
-  double tile(int64_t rows, int64_t vectors) const {
+  /* `live`: the share of the terms that are not left out. Those that remain go by two tables. */
+  double tile(int64_t rows, int64_t vectors, double live) const {
     const double products = static_cast<double>(rows * vectors);
     double cost = kVectorLoad * static_cast<double>(vectors) + kBroadcast * static_cast<double>(rows);
+    if (live < 1) cost += kBroadcast;
     if (cost < kLeastTile) cost = kLeastTile;
     if (cost < products) cost = products;
-    return cost + far * static_cast<double>(vectors) + (kTileStart + products) / depth;
+    return live * (cost + far * static_cast<double>(vectors)) + (kTileStart + products) / depth;
   }
   /* A row of tiles, `vectors` wide each, over `length` lanes. */
-  double strip(int64_t rows, int64_t vectors, int64_t length, int64_t lanes) const {
+  double strip(int64_t rows, int64_t vectors, int64_t length, int64_t lanes, double live) const {
     const int64_t all = ceil_div(length, lanes), whole = all / vectors, rest = all % vectors;
-    return static_cast<double>(whole) * tile(rows, vectors) + (rest > 0 ? tile(rows, rest) : 0);
+    return static_cast<double>(whole) * tile(rows, vectors, live) + (rest > 0 ? tile(rows, rest, live) : 0);
   }
 };
 
@@ -45,11 +52,60 @@ struct Shape {
   int64_t width; /* of a panel */
 };
 
+/* Runs of positions along an axis, as many times in a band, with this share of the taps. */
+struct Piece {
+  double times;
+  int64_t count;
+  double live;
+};
+struct Pieces {
+  Piece at[4 * kMostLiveTaps];
+  int32_t count;
+
+  void add(const Piece &piece) {
+    for (int32_t i = 0; i < count; ++i) {
+      if (at[i].count != piece.count || at[i].live != piece.live) continue;
+      at[i].times += piece.times;
+      return;
+    }
+    at[count++] = piece;
+  }
+  double live() const {
+    double positions = 0, sum = 0;
+    for (int32_t i = 0; i < count; ++i) {
+      const double here = at[i].times * static_cast<double>(at[i].count);
+      positions += here;
+      sum += here * at[i].live;
+    }
+    return sum / positions;
+  }
+};
+
+/* The pieces of an axis whose dead taps are left out, of the first phase and residue class as an example. False where
+ * there are too many. */
+bool cut_axis(const DirectForm &f, int axis, Pieces *pieces) {
+  const DirectAxis &a = f.axes[axis];
+  const PhaseTaps taps = phase_taps(a, 0);
+  const int64_t count = a.most_positions(), bands = f.bands[axis], band = f.band[axis];
+  if (bands > kMostBands || most_live_runs(f, axis) == 0) return false;
+  for (int64_t first = 0; first < count; first += band) {
+    LiveTaps runs[kMostLiveTaps];
+    const int32_t found = cut_by_live_taps(a, taps, 0, first, smaller(first + band, count), runs);
+    for (int32_t i = 0; i < found; ++i) {
+      if (pieces->count == 4 * kMostLiveTaps) return false;
+      const double live = static_cast<double>(runs[i].taps.end - runs[i].taps.begin) / static_cast<double>(taps.count);
+      pieces->add({1 / static_cast<double>(bands), runs[i].end - runs[i].begin, live});
+    }
+  }
+  return true;
+}
+
 /* What all shapes of a form have in common. */
 struct Work {
   double depth, taps, elements;
   int64_t rows, positions[3], together;
   bool first, phases_along;
+  Pieces pieces[3];
 };
 
 Work describe_work(const Problem &problem, const DirectForm &f) {
@@ -61,6 +117,7 @@ Work describe_work(const Problem &problem, const DirectForm &f) {
     /* A phase has no more positions than its share of the result. */
     const int64_t share = ceil_div(axis.result, axis.residues * (f.joint ? 1 : axis.phases));
     w.positions[a] = smaller(f.band[a], share);
+    w.pieces[a] = {{{1, w.positions[a], 1}}, 1};
   }
   w.rows = f.product_rows;
   w.depth = static_cast<double>(larger(taps * f.channels / f.phases, 1));
@@ -73,27 +130,61 @@ Work describe_work(const Problem &problem, const DirectForm &f) {
   return w;
 }
 
-double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t lanes) {
-  const int64_t runs = w.positions[0] * (s.joined ? 1 : w.positions[1]);
-  const int64_t length = s.joined ? (w.positions[1] - 1) * f.pitch + w.positions[2] : w.positions[2];
-  double cost;
-  bool turned, pieces = false;
+/* All positions of a run, for all rows of the product. */
+double run_cost(const Work &w, const Shape &s, int64_t length, int64_t lanes, double live) {
   if (s.pixels_in_lanes) {
     const TileCost tiles = {w.depth, w.taps > kPixelVector / kWeightVector ? kWeightVector : kPixelVector / w.taps};
     const int64_t whole = w.rows / s.width, rest = w.rows % s.width;
-    cost = static_cast<double>(whole) * tiles.strip(s.width, s.vectors, length, lanes);
-    if (rest > 0) cost += tiles.strip(rest, s.vectors, length, lanes);
-    turned = !w.first;
-  } else {
-    const TileCost tiles = {w.depth, kWeightVector};
-    const int64_t count = ceil_div(length, s.height), height = ceil_div(length, count);
-    cost = static_cast<double>(count) * tiles.strip(height, s.vectors, w.rows, lanes);
-    turned = w.first && !w.phases_along;
-    pieces = turned && f.axes[2].phases > 1;
+    const double cost = static_cast<double>(whole) * tiles.strip(s.width, s.vectors, length, lanes, live);
+    return rest > 0 ? cost + tiles.strip(rest, s.vectors, length, lanes, live) : cost;
   }
+  const TileCost tiles = {w.depth, kWeightVector};
+  const int64_t count = ceil_div(length, s.height), height = ceil_div(length, count);
+  return static_cast<double>(count) * tiles.strip(height, s.vectors, w.rows, lanes, live);
+}
+
+double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t lanes) {
+  double cost = 0;
+  for (int32_t i = 0; i < w.pieces[0].count * w.pieces[1].count * w.pieces[2].count; ++i) {
+    const Piece &x = w.pieces[2].at[i % w.pieces[2].count];
+    const Piece &y = w.pieces[1].at[i / w.pieces[2].count % w.pieces[1].count];
+    const Piece &z = w.pieces[0].at[i / w.pieces[2].count / w.pieces[1].count];
+    const double runs = z.times * y.times * x.times * static_cast<double>(z.count * (s.joined ? 1 : y.count));
+    const int64_t length = s.joined ? (y.count - 1) * f.pitch + x.count : x.count;
+    cost += runs * run_cost(w, s, length, lanes, z.live * y.live * x.live);
+  }
+  const bool turned = s.pixels_in_lanes != w.first && !(w.first && w.phases_along);
+  const bool pieces = turned && !s.pixels_in_lanes && f.axes[2].phases > 1;
   const bool in_place = !turned && !s.joined && f.phases == 1;
   const double store = pieces ? kPieces : turned ? kTurned : in_place ? 0 : kCopied;
-  return cost * static_cast<double>(runs) + store * w.elements / w.depth;
+  return cost + store * w.elements / w.depth;
+}
+
+/* What may be left out: nothing, taps along depth and height, and those along the width too. */
+int32_t skip_modes(const DirectForm &f, const Work &all, bool zeros, Work works[3], bool skips[3][3]) {
+  works[0] = all;
+  skips[0][0] = skips[0][1] = skips[0][2] = false;
+  if (!zeros) return 1;
+  int32_t modes = 1;
+  double before = 1;
+  for (int last = 1; last <= 2; ++last) {
+    Work &w = works[modes];
+    w = works[modes - 1];
+    for (int a = 0; a < 3; ++a) skips[modes][a] = skips[modes - 1][a];
+    double live = before;
+    for (int a = last == 1 ? 0 : 2; a <= last; ++a) {
+      if (f.axes[a].taps == 1) continue;
+      Pieces cut = {{}, 0};
+      if (!cut_axis(f, a, &cut)) continue;
+      live *= cut.live();
+      w.pieces[a] = cut;
+      skips[modes][a] = true;
+    }
+    if (live > before - kWorthSkipping) continue;
+    before = live;
+    ++modes;
+  }
+  return modes;
 }
 
 }  // namespace
@@ -101,10 +192,16 @@ double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t la
 template <typename T>
 double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, DirectForm *f) {
   f->product_rows = f->rows * (f->joint ? f->phases : 1);
-  const Work w = describe_work(problem, *f);
+  Work works[3];
+  bool skips[3][3];
+  const bool zeros = problem.given.padding_mode == CK_ZEROS;
+  const int32_t modes = skip_modes(*f, describe_work(problem, *f), zeros, works, skips);
   double best = -1;
-  for (int way = 0; way < 4; ++way) {
-    const bool pixels_in_lanes = way < 2, joined = way % 2 == 0;
+  for (int way = 0; way < 4 * modes; ++way) {
+    const Work &w = works[way / 4];
+    const bool *const skip = skips[way / 4];
+    const bool pixels_in_lanes = way % 4 < 2, joined = way % 2 == 0;
+    if (joined && skip[2]) continue;
     for (int32_t v = 1; v <= kMostVectors; ++v) {
       Shape s = {pixels_in_lanes, joined, v, tiles.heights[v - 1], v * tiles.lanes};
       if (v > 1 && (pixels_in_lanes ? w.positions[1] * f->pitch : w.rows) <= s.width - tiles.lanes) break;
@@ -118,6 +215,7 @@ double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, Direc
       const double cost = shape_cost(w, *f, s, tiles.lanes);
       if (best >= 0 && cost >= best) continue;
       best = cost;
+      for (int a = 0; a < 3; ++a) f->skips[a] = skip[a];
       f->pixels_in_lanes = pixels_in_lanes;
       f->joined = joined;
       f->vectors = v;

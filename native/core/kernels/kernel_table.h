@@ -25,6 +25,7 @@
  * of an image is that of a few channels, whatever their number.
  * - The sides may change places: with a_offsets given, A goes by the table and B by a constant step. Then the broadcast
  *   side is an image read in place (neighbouring rows of C are neighbouring pixels) and the lanes hold channels.
+ * - Both may go by a table, so that terms are left out. Then A moves by a_step and B by b_step after each period.
  * - The epilogue is given with the last block of k only. */
 #ifndef CONVKIT_KERNEL_TABLE_H
 #define CONVKIT_KERNEL_TABLE_H
@@ -47,7 +48,7 @@ template <typename T>
 struct TileCall {
   const T *a, *b;
   const int64_t *b_offsets;
-  const int64_t *a_offsets; /* null: A goes by a_step; else B goes by b_step */
+  const int64_t *a_offsets; /* null: A goes by a_step; else, without b_offsets, B goes by b_step */
   int64_t a_step, b_step, depth;
   int64_t period, period_step; /* 0: the table is as long as the chain */
   T *c;
