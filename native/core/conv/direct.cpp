@@ -92,7 +92,7 @@ struct Direct {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    copy_grid(problem, f, band, source, scratch.grid);
+    copy_grid(problem, f, band, source, scratch.grid, &tiles);
 
     const T *const weights = reinterpret_cast<const T *>(context.weights) + group * f.group_weights;
     Epilogue<T> group_epilogue;
@@ -118,7 +118,7 @@ struct Direct {
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
         multiply(product, panel_weights, rows, finish, scratch.grid, c, out);
       }
-      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result);
+      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
     }
   }
 

@@ -3,20 +3,11 @@
 #include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "../util/numbers.h"
+#include "plan.h"
 #include "taps.h"
 
 namespace convkit {
 namespace {
-
-template <typename T>
-void gather_run(const T *source, int64_t step, int64_t count, T *out) {
-  if (step == 1) return copy_run(source, count, out);
-  if (step == 2) {
-    for (int64_t i = 0; i < count; ++i) out[i] = source[i * 2];
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i) out[i] = source[i * step];
-}
 
 /* Which source elements lie under a row of the grid. */
 struct RowMap {
@@ -28,19 +19,20 @@ struct RowMap {
   int64_t at(int64_t x) const { return map_coordinate((begin + x) * map.step + map.offset, extent, padding_mode); }
 };
 
-/* Channels first: rows stay rows. */
+/* Channels first, where the padding is no zeros. */
 template <typename T>
-void copy_row(const RowMap &row, const T *source, T *out) {
+void copy_padded_row(const RowMap &row, const T *source, T *out, void (*copy_rows)(const RowsCopy<T> *)) {
   const int64_t left = row.real.begin - row.begin, right = row.real.end - row.begin;
-  if (row.padding_mode == CK_ZEROS) {
-    for (int64_t x = 0; x < left; ++x) out[x] = 0;
-    for (int64_t x = right; x < row.width; ++x) out[x] = 0;
-  } else {
-    for (int64_t x = 0; x < left; ++x) out[x] = source[row.at(x)];
-    for (int64_t x = right; x < row.width; ++x) out[x] = source[row.at(x)];
-  }
-  if (right > left)
-    gather_run(source + row.real.begin * row.map.step + row.map.offset, row.map.step, right - left, out + left);
+  for (int64_t x = 0; x < left; ++x) out[x] = source[row.at(x)];
+  for (int64_t x = right; x < row.width; ++x) out[x] = source[row.at(x)];
+  if (right <= left) return;
+  RowsCopy<T> call = {};
+  call.source = source + row.real.begin * row.map.step + row.map.offset;
+  call.step = row.map.step;
+  call.out = out + left;
+  call.count = call.width = right - left;
+  call.rows = call.real_end = 1;
+  copy_rows(&call);
 }
 
 /* Channels last: four pixels of four channels become four rows of four pixels. Up to three elements behind the row are
@@ -73,11 +65,14 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
 }  // namespace
 
 template <typename T>
-void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &band, const T *source, T *grid) {
+void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &band, const T *source, T *grid,
+               const TileSet<T> *tiles) {
+  const auto copy_rows = tiles ? tiles->copy_rows : tiles_of<T>(kernels_portable).copy_rows;
   const bool adjoint = f.axes[0].adjoint, first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = adjoint ? problem.features : problem.image;
   const int32_t mode = problem.given.padding_mode;
   const int64_t rows[2] = {band.count[0] + f.axes[0].span, band.count[1] + f.axes[1].span};
+  const int64_t source_row = f.axes[2].source * steps.pixel;
   int64_t begin[3];
   for (int a = 0; a < 3; ++a) begin[a] = band.first[a] + f.axes[a].span_begin;
   for (int64_t plane = 0; plane < f.planes; ++plane) {
@@ -87,19 +82,47 @@ void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &ba
     for (int a = 0; a < 3; ++a) map[a] = grid_map(f.axes[a], index[a], band.residue[a]);
     const Range real = inside(map[2], f.axes[2].source, begin[2], begin[2] + f.grid[2]);
     const RowMap row = {map[2], begin[2], f.grid[2], f.axes[2].source, mode, real};
+    const auto source_at = [&](int a, int64_t i) {
+      return map_coordinate((begin[a] + i) * map[a].step + map[a].offset, f.axes[a].source, mode);
+    };
+    if (first && mode == CK_ZEROS) {
+      const Range ys = inside(map[1], f.axes[1].source, begin[1], begin[1] + rows[1]);
+      RowsCopy<T> call = {};
+      call.source_step = map[1].step * source_row;
+      call.step = map[2].step;
+      call.left = real.begin - begin[2];
+      call.count = real.end - real.begin;
+      call.out_step = f.pitch;
+      call.width = f.grid[2];
+      call.rows = rows[1];
+      const int64_t corner = real.begin * map[2].step + map[2].offset;
+      for (int64_t c = 0; c < f.channels; ++c) {
+        for (int64_t z = 0; z < rows[0]; ++z) {
+          const int64_t iz = source_at(0, z);
+          const bool zeros = iz == kZeros || ys.empty() || real.empty();
+          call.real_begin = zeros ? 0 : ys.begin - begin[1];
+          call.real_end = zeros ? 0 : ys.end - begin[1];
+          const int64_t iy = ys.begin * map[1].step + map[1].offset;
+          call.source =
+              zeros ? source : source + c * steps.channel + (iz * f.axes[1].source + iy) * source_row + corner;
+          call.out = grid + c * f.channel_size + plane * f.plane_size + z * f.grid[1] * f.pitch;
+          copy_rows(&call);
+        }
+      }
+      continue;
+    }
     for (int64_t z = 0; z < rows[0]; ++z) {
       for (int64_t y = 0; y < rows[1]; ++y) {
         T *const out = grid + plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
-        const int64_t iz = map_coordinate((begin[0] + z) * map[0].step + map[0].offset, f.axes[0].source, mode);
-        const int64_t iy = map_coordinate((begin[1] + y) * map[1].step + map[1].offset, f.axes[1].source, mode);
-        const bool zeros = iz == kZeros || iy == kZeros;
-        const T *const from = zeros ? nullptr : source + (iz * f.axes[1].source + iy) * f.axes[2].source * steps.pixel;
+        const int64_t iz = source_at(0, z), iy = source_at(1, y);
+        const T *const from =
+            iz == kZeros || iy == kZeros ? nullptr : source + (iz * f.axes[1].source + iy) * source_row;
         if (!first) {
           copy_row_last(row, from, f.channels, steps.pixel, f.channel_size, out);
-        } else if (zeros) {
-          for (int64_t c = 0; c < f.channels; ++c) fill_zeros(out + c * f.channel_size, f.grid[2]);
         } else {
-          for (int64_t c = 0; c < f.channels; ++c) copy_row(row, from + c * steps.channel, out + c * f.channel_size);
+          for (int64_t c = 0; c < f.channels; ++c) {
+            copy_padded_row(row, from + c * steps.channel, out + c * f.channel_size, copy_rows);
+          }
         }
       }
     }
@@ -139,6 +162,7 @@ struct Store {
   const T *stage;
   T *result;
   int64_t channel_step;
+  void (*zip_row)(const T *even, const T *odd, int64_t count, T *out);
 
   /* Steps of the stage between positions and between rows of the product. */
   int64_t position_step() const { return f.pixels_in_lanes ? 1 : f.stage_step; }
@@ -187,7 +211,7 @@ struct Store {
         const T *const in = from + position(z, y, 0) * across;
         T *const line = out + z * place.step[0] + y * place.step[1];
         if (count == 2 && step == 2 && across == 1) {
-          interleave(in + whole.begin, in + apart + whole.begin, whole.end - whole.begin, line + 2 * whole.begin);
+          zip_row(in + whole.begin, in + apart + whole.begin, whole.end - whole.begin, line + 2 * whole.begin);
         } else {
           move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart,
                      line + whole.begin * step, step, unit);
@@ -209,10 +233,11 @@ struct Store {
 
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result) {
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles) {
   const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
-  const Store<T> store = {problem, f, band, stage, result, steps.channel};
+  const Store<T> store = {
+      problem, f, band, stage, result, steps.channel, tiles ? tiles->zip_row : tiles_of<T>(kernels_portable).zip_row};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */
@@ -247,9 +272,10 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
 }
 
 #define CONVKIT_INSTANTIATE(T)                                                                                  \
-  template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const T *, T *);             \
+  template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const T *, T *,              \
+                          const TileSet<T> *);                                                                  \
   template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, \
-                            int64_t, const T *, T *);
+                            int64_t, const T *, T *, const TileSet<T> *);
 CONVKIT_INSTANTIATE(float)
 CONVKIT_INSTANTIATE(double)
 #undef CONVKIT_INSTANTIATE

@@ -58,6 +58,18 @@ struct TileCall {
   const Epilogue<T> *epilogue; /* null but in the last block of k; its pointers are those of this tile */
 };
 
+/* Rows y < `rows` of a grid, `width` elements each: zeros but for the rows real_begin .. real_end - 1, which hold
+ * `left` zeros, then source[(y - real_begin) * source_step + x * step] for x < count, then zeros. Where out_step is
+ * less than width, the zeros at the end of a row are the first of the next. Exactly these elements are read and
+ * written. */
+template <typename T>
+struct RowsCopy {
+  const T *source;
+  int64_t source_step, step, left, count;
+  T *out;
+  int64_t out_step, width, rows, real_begin, real_end;
+};
+
 /* Tiles of one row may be this many vectors wide. */
 constexpr int32_t kMostVectors = 8;
 
@@ -73,6 +85,9 @@ struct TileSet {
   int32_t heights[kMostVectors];
   /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
+  /* The ways into a grid and out of a stage. */
+  void (*copy_rows)(const RowsCopy<T> *);
+  void (*zip_row)(const T *even, const T *odd, int64_t count, T *out); /* out[2 * i] = even[i], then odd[i] */
 };
 
 /* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:

@@ -164,5 +164,7 @@ constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
           depth,
           TileTable<V, ROWS, USUAL, REGISTERS, typename MakeIndexes<ROWS * kMostVectors>::Type>::all,
           {height(1), height(2), height(3), height(4), height(5), height(6), height(7), height(8)},
-          finish<V>};
+          finish<V>,
+          copy_rows<V>,
+          zip_row<V>};
 }
