@@ -37,6 +37,7 @@ void copy_rows(const RowsCopy<typename V::Element> *call) {
   }
   /* Where rows overlap, the zeros at the end of one are those at the start of the next. */
   const bool shared = left <= width - call->out_step;
+  const bool narrow = call->step == 1 && width - left <= V::lanes && (left == 0 || shared);
   for (int64_t y = 0; y < rows; ++y) {
     T *const out = call->out + y * call->out_step;
     if (y < real_begin || y >= real_end) {
@@ -46,9 +47,15 @@ void copy_rows(const RowsCopy<typename V::Element> *call) {
     for (int64_t x = 0; x < left && !(shared && y > 0); x += V::lanes) {
       store_some<V>(out + x, V::set(0), int32_t(width - x < V::lanes ? width - x : V::lanes));
     }
-    const T *const source = call->source + (y - real_begin) * call->source_step;
-    T *const to = out + left;
-    if (call->step == 1) {
+    const T *source = call->source + (y - real_begin) * call->source_step;
+    T *to = out + left;
+    if (narrow) { /* one vector a row: nothing is asked again */
+      const int32_t most = int32_t(width - left);
+      for (; y < real_end; ++y, source += call->source_step, to += call->out_step) {
+        V::store_partial(to, V::load_partial(source, int32_t(count)), most);
+      }
+      --y;
+    } else if (call->step == 1) {
       copy_row<V, 1>(source, count, width - left, to);
     } else if (call->step == 2) {
       copy_row<V, 2>(source, count, width - left, to);
