@@ -50,7 +50,7 @@ struct Scratch {
 
   Scratch(const DirectForm &f, Carver *carver) {
     grid = carver->take<T>(f.channels * f.channel_size + kOverread);
-    const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : f.band[0] * f.stage_plane;
+    const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : stage_positions(f, f.stacked);
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
@@ -231,7 +231,8 @@ struct Direct {
     if (f.in_place) {
       steps.x = out.pixel;
       steps.y = f.axes[1].residues * f.axes[2].result * steps.x;
-      steps.z = f.axes[0].residues * f.axes[1].result * f.axes[2].result * steps.x;
+      steps.z = f.axes[0].residues * depth_step(f, out, f.axes[1].result * f.axes[2].result);
+      if (f.axes[1].count * f.axes[2].count == 1) steps.x = steps.z; /* runs may go over images only */
       steps.row = out.channel;
     }
     for (int64_t channel = 0; channel < f.channels; channel += block) {
@@ -266,8 +267,10 @@ struct Direct {
                     const Steps &steps) const {
     const Range &zs = box.positions[0], &ys = box.positions[1], &xs = box.positions[2];
     const int64_t width = xs.end - xs.begin, height = ys.end - ys.begin;
-    const int64_t runs = f.joined ? 1 : height, length = f.joined ? (height - 1) * f.pitch + width : width;
-    for (int64_t z = zs.begin; z < zs.end; ++z) {
+    const int64_t runs = f.joined ? 1 : height, depths = f.stacked ? 1 : zs.end - zs.begin;
+    int64_t length = f.joined ? (height - 1) * f.pitch + width : width;
+    if (f.stacked) length += (zs.end - zs.begin - 1) * f.grid[1] * f.pitch;
+    for (int64_t z = zs.begin; z < zs.begin + depths; ++z) {
       for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
         const T *const from = grid + (z * f.grid[1] + y) * f.pitch + xs.begin;
         T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
@@ -312,7 +315,7 @@ void block_as(ck_plan *plan, int32_t slots) {
   make_direct_form(plan->problem, plan->pass, tiles, slots, &f);
   int64_t bands = 1;
   for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
-  plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * bands * f.parts;
+  plan->blocking.units = (f.images ? 1 : plan->problem.given.batch) * plan->problem.given.groups * bands * f.parts;
   plan->weights_bytes = plan->problem.given.groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   Carver measure(nullptr);
   Scratch<T>(f, &measure);

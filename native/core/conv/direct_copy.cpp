@@ -62,6 +62,11 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
   }
 }
 
+/* The grid holds one pixel of each image, and there is no other. */
+bool is_one_pixel(const DirectForm &f) {
+  return f.images && f.planes == 1 && f.grid[1] * f.pitch == 1 && f.axes[1].source * f.axes[2].source == 1;
+}
+
 }  // namespace
 
 template <typename T>
@@ -73,8 +78,15 @@ void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &ba
   const int32_t mode = problem.given.padding_mode;
   const int64_t rows[2] = {band.count[0] + f.axes[0].span, band.count[1] + f.axes[1].span};
   const int64_t source_row = f.axes[2].source * steps.pixel;
+  const int64_t source_depth = depth_step(f, steps, f.axes[1].source * f.axes[2].source);
   int64_t begin[3];
   for (int a = 0; a < 3; ++a) begin[a] = band.first[a] + f.axes[a].span_begin;
+  if (is_one_pixel(f) && map_coordinate(begin[1] + grid_map(f.axes[1], 0, 0).offset, 1, mode) != kZeros &&
+      map_coordinate(begin[2] + grid_map(f.axes[2], 0, 0).offset, 1, mode) != kZeros) {
+    /* Images of one pixel, in either layout: a matrix that is turned. */
+    return move_block(band.count[0], f.channels, source + band.first[0] * steps.batch, steps.batch, steps.channel, grid,
+                      1, f.channel_size);
+  }
   for (int64_t plane = 0; plane < f.planes; ++plane) {
     const int64_t index[3] = {plane / f.axes[2].planes / f.axes[1].planes, plane / f.axes[2].planes % f.axes[1].planes,
                               plane % f.axes[2].planes};
@@ -103,8 +115,7 @@ void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &ba
           call.real_begin = zeros ? 0 : ys.begin - begin[1];
           call.real_end = zeros ? 0 : ys.end - begin[1];
           const int64_t iy = ys.begin * map[1].step + map[1].offset;
-          call.source =
-              zeros ? source : source + c * steps.channel + (iz * f.axes[1].source + iy) * source_row + corner;
+          call.source = zeros ? source : source + c * steps.channel + iz * source_depth + iy * source_row + corner;
           call.out = grid + c * f.channel_size + plane * f.plane_size + z * f.grid[1] * f.pitch;
           copy_rows(&call);
         }
@@ -115,8 +126,7 @@ void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &ba
       for (int64_t y = 0; y < rows[1]; ++y) {
         T *const out = grid + plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
         const int64_t iz = source_at(0, z), iy = source_at(1, y);
-        const T *const from =
-            iz == kZeros || iy == kZeros ? nullptr : source + (iz * f.axes[1].source + iy) * source_row;
+        const T *const from = iz == kZeros || iy == kZeros ? nullptr : source + iz * source_depth + iy * source_row;
         if (!first) {
           copy_row_last(row, from, f.channels, steps.pixel, f.channel_size, out);
         } else {
@@ -135,6 +145,7 @@ ResultPlace result_place(const Problem &problem, const DirectForm &f, const Dire
   int64_t step = steps.pixel;
   for (int a = 2; a >= 0; --a) {
     const GridMap map = result_map(f.axes[a], phase[a], band.residue[a]);
+    if (a == 0) step = depth_step(f, steps, f.axes[1].result * f.axes[2].result);
     place.origin += (band.first[a] * map.step + map.offset) * step;
     place.step[a] = map.step * step;
     step *= f.axes[a].result;

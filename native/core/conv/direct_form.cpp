@@ -18,6 +18,10 @@ constexpr int64_t kMostSeparatePhases = 256;
 constexpr int64_t kLeastWidth = 32; /* of a band, where that is not the whole row */
 constexpr int64_t kStageWidth = 16; /* channels that the stage holds at least: MR or one vector */
 
+/* Images are taken together up to this many positions: runs as long as tiles want them, and weights that serve more
+ * than the few positions of one image; but a grid that stays small. */
+constexpr int64_t kJoinedPositions = 512;
+
 /* Units that make up for their differences in size; and multiply-adds per copied element that make a copy cheap. */
 constexpr int64_t kUnitsPerSlot = 4;
 constexpr int64_t kLeastWork = 256;
@@ -69,7 +73,7 @@ bool fits(const Problem &problem, const int64_t band[3], DirectForm *f) {
   const int64_t bytes = element_bytes(problem);
   if (elements * static_cast<double>(bytes) > 4.0 * kGridBytes) return false;
   lay_out(problem, band, f);
-  return f->channels * f->channel_size * bytes <= kGridBytes && fits_stage(*f, kStageWidth, bytes);
+  return f->channels * f->channel_size * bytes <= kGridBytes && fits_stage(*f, kStageWidth, bytes, false);
 }
 
 /* The largest extent of one axis that fits, the axes before it being 1 and those behind it whole. 0: none. */
@@ -91,6 +95,11 @@ bool choose_band(const Problem &problem, DirectForm *f) {
   f->line_products = f->joint ? 1 : f->axes[2].phases;
   for (int attempt = 0; attempt < 2; ++attempt) {
     int64_t band[3] = {f->axes[0].most_positions(), f->axes[1].most_positions(), f->axes[2].most_positions()};
+    if (f->images) {
+      const double map = static_cast<double>(band[1]) * static_cast<double>(band[2]);
+      const double images = map < kJoinedPositions ? static_cast<double>(kJoinedPositions) / map : 1;
+      band[0] = smaller(band[0], static_cast<int64_t>(images));
+    }
     const int64_t least_width = smaller(kLeastWidth, band[2]);
     for (int a = 0; a < 3; ++a) {
       const int64_t whole = band[a], most = largest(problem, a, band, f);
@@ -121,6 +130,9 @@ const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   const bool adjoint = pass == CK_ADJOINT;
   f->channels = adjoint ? problem.group_features : problem.group_channels;
   f->rows = adjoint ? problem.group_channels : problem.group_features;
+  const ck_problem &p = problem.given;
+  f->images = p.batch > 1 && p.image[0] == 1 && p.features[0] == 1 && p.kernel[0] == 1 && p.pad_begin[0] == 0;
+  if (f->images) f->axes[0].source = f->axes[0].result = f->axes[0].count = p.batch;
   f->phases = f->axes[0].phases * f->axes[1].phases * f->axes[2].phases;
   f->phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
   return nullptr;
@@ -147,13 +159,20 @@ bool choose_bands(const Problem &problem, DirectForm *joint, DirectForm *separat
 void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   const int64_t lines = f->joint ? 1 : f->phases / f->line_products;
   f->items = lines * f->panels.count;
-  int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
+  int64_t units = (f->images ? 1 : larger(problem.given.batch, 1)) * problem.given.groups;
   int64_t work = f->rows; /* multiply-adds on one element of the grid */
   for (int a = 0; a < 3; ++a) {
     units *= f->bands[a] * f->axes[a].residues;
     work *= f->axes[a].taps;
   }
   const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
+  if (f->images && f->band[0] > 1 && units < wanted) {
+    const int64_t most = larger(f->band[0] * units / wanted, 1);
+    const int64_t band[3] = {balanced(problem.given.batch, most), f->band[1], f->band[2]};
+    units = units / f->bands[0];
+    lay_out(problem, band, f);
+    units *= f->bands[0];
+  }
   f->part_items = ceil_div(f->items, clamp(ceil_div(wanted, units), 1, clamp(work / kLeastWork, 1, f->items)));
   f->parts = ceil_div(f->items, f->part_items);
   if (slots == 1 || units * f->parts >= slots) return;
@@ -166,24 +185,38 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   }
 }
 
-/* The result is one position, all of whose phases exist. */
+/* The result of an image is one position, all of whose phases exist. */
 bool is_one_position(const DirectForm &f) {
-  for (const DirectAxis &a : f.axes) {
-    if (a.count != 1 || a.result != a.phases) return false;
+  for (int a = 0; a < 3; ++a) {
+    if (a == 0 && f.images) continue;
+    if (f.axes[a].count != 1 || f.axes[a].result != f.axes[a].phases) return false;
   }
   return true;
 }
 
+/* May tiles write to the result itself? */
+bool writes_in_place(const Problem &problem, const DirectForm &f) {
+  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
+  /* The rows of a product are the result in its own order. */
+  const bool ordered = f.joint || (first && f.phases == 1), gaps = f.stacked && f.grid[1] * f.pitch > 1;
+  if (ordered && !gaps && !f.pixels_in_lanes && is_one_position(f) && (first || problem.given.groups == 1)) return true;
+  if (f.phases > 1 || f.pixels_in_lanes != first) return false;
+  const bool rows_join = f.pitch == f.axes[2].result && f.bands[2] == 1 && f.axes[1].residues == 1;
+  if (f.stacked) {
+    const MapSteps &out = f.axes[0].adjoint ? problem.image : problem.features;
+    const int64_t plane = f.axes[1].result * f.axes[2].result;
+    return rows_join && f.grid[1] == f.axes[1].result && f.axes[0].residues == 1 &&
+           depth_step(f, out, plane) == plane * out.pixel;
+  }
+  return !f.joined || rows_join;
+}
+
 void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
   share_out(problem, slots, f);
-  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
-  const bool rows_join = f->pitch == f->axes[2].result && f->bands[2] == 1 && f->axes[1].residues == 1;
-  f->in_place = f->phases == 1 && f->pixels_in_lanes == first && (!f->joined || rows_join);
-  if (f->joint && !f->pixels_in_lanes && is_one_position(*f) && (first || problem.given.groups == 1)) {
-    f->in_place = true; /* the rows are the result in its own order */
-  }
+  f->in_place = writes_in_place(problem, *f);
+  if (f->stacked) f->stage_plane = f->grid[1] * f->pitch;
   if (f->pixels_in_lanes) {
-    f->stage_step = row_pitch(f->band[0] * f->stage_plane);
+    f->stage_step = row_pitch(stage_positions(*f, f->stacked));
   } else {
     f->stage_step = f->panels.width * f->line_products;
   }
@@ -228,8 +261,17 @@ void split_phase(const DirectForm &f, int64_t number, int64_t phase[3]) {
   phase[0] = number / f.axes[2].phases / f.axes[1].phases;
 }
 
-bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes) {
-  return f.band[0] * f.stage_plane * width * f.line_products * bytes <= kStageBytes;
+int64_t stage_positions(const DirectForm &f, bool stacked) {
+  const int64_t plane = (f.band[1] - 1) * f.pitch + f.band[2];
+  return stacked ? (f.band[0] - 1) * f.grid[1] * f.pitch + plane : f.band[0] * plane;
+}
+
+bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked) {
+  return stage_positions(f, stacked) * width * f.line_products * bytes <= kStageBytes;
+}
+
+int64_t depth_step(const DirectForm &f, const MapSteps &map, int64_t plane_pixels) {
+  return f.images ? map.batch : plane_pixels * map.pixel;
 }
 
 const char *direct_refuses(const Problem &problem, ck_pass pass) {
@@ -245,20 +287,38 @@ const char *direct_refuses(const Problem &problem, ck_pass pass) {
   return "the source under the smallest band does not fit into the cache";
 }
 
+namespace {
+
+/* The cheaper of the two ways to order phases, `skips` as in choose_direct_tile. */
+template <typename T>
+void choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, const bool *skips, DirectForm *form) {
+  DirectForm forms[2]; /* joint, separate */
+  prepare(problem, pass, &forms[0]);
+  forms[1] = forms[0];
+  bool possible[2];
+  choose_bands(problem, &forms[0], &forms[1], possible);
+  double costs[2] = {0, 0};
+  for (int i = 0; i < 2; ++i) {
+    if (!possible[i]) continue;
+    costs[i] = choose_direct_tile(problem, tiles, skips, &forms[i]);
+    for (int a = 0; a < 3; ++a) costs[i] *= static_cast<double>(forms[i].bands[a] * forms[i].axes[a].residues);
+  }
+  *form = possible[0] && (!possible[1] || costs[0] <= costs[1]) ? forms[0] : forms[1];
+}
+
+}  // namespace
+
 template <typename T>
 void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form) {
-  DirectForm joint, separate;
-  prepare(problem, pass, &joint);
-  separate = joint;
-  bool possible[2];
-  choose_bands(problem, &joint, &separate, possible);
-  const auto cost = [&](DirectForm *f) {
-    double bands = 1;
-    for (int a = 0; a < 3; ++a) bands *= static_cast<double>(f->bands[a] * f->axes[a].residues);
-    return bands * choose_direct_tile(problem, tiles, f);
-  };
-  const double joint_cost = possible[0] ? cost(&joint) : 0, separate_cost = possible[1] ? cost(&separate) : 0;
-  *form = possible[0] && (!possible[1] || joint_cost <= separate_cost) ? joint : separate;
+  /* What is skipped does not depend on the batch: a weight that is not finite shows whether its tap in the padding is
+   * multiplied. */
+  Problem single = problem;
+  single.given.batch = 1;
+  choose_form(single, pass, tiles, nullptr, form);
+  if (problem.given.batch > 1) {
+    const bool skips[3] = {form->skips[0], form->skips[1], form->skips[2]};
+    choose_form(problem, pass, tiles, skips, form);
+  }
   finish_form(problem, slots, form);
 }
 

@@ -24,6 +24,7 @@ namespace convkit {
 struct DirectForm {
   DirectAxis axes[3];
   int64_t channels, rows; /* of one group: channels of the source, channels of the result */
+  bool images;            /* depth is one position: positions of that axis are the images of the batch */
   bool joint;
   bool phase_inner; /* joint rows: channel * phases + phase (channels first), else phase * rows + channel */
   int64_t phases;   /* of the result */
@@ -34,6 +35,7 @@ struct DirectForm {
 
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
+  bool stacked;         /* and over all depths of the band, rows of the halo between them included */
   bool in_place;        /* tiles write to the result itself */
   bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;        /* of a product, at most: runs of z, y and x */
@@ -55,12 +57,19 @@ const char *direct_refuses(const Problem &problem, ck_pass pass);
 template <typename T>
 void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form);
 
-/* Fills the tile, its orientation and what is skipped; returns what the products of one band cost. */
+/* Fills the tile, its orientation and what is skipped; returns what the products of one band cost. `skips` settles
+ * what is skipped; null leaves it to the cost. */
 template <typename T>
-double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, DirectForm *form);
+double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const bool skips[3], DirectForm *form);
+
+/* Positions of the stage of a band from its first to its last. */
+int64_t stage_positions(const DirectForm &form, bool stacked);
 
 /* Does the stage of a band hold panels of this width? */
-bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes);
+bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes, bool stacked);
+
+/* From one depth, or image, to the next, in a map of sources or of results. */
+int64_t depth_step(const DirectForm &form, const MapSteps &map, int64_t plane_pixels);
 
 /* Runs of positions with the same live taps along an axis, at most, in any phase and residue class. 0: too many. */
 int32_t most_live_runs(const DirectForm &form, int axis);

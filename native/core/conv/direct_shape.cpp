@@ -4,6 +4,8 @@
  * the same on all CPUs, so there is one set of constants. Neither batch nor threads are asked. */
 #include "direct_form.h"
 
+#include <math.h>
+
 namespace convkit {
 namespace {
 
@@ -47,7 +49,7 @@ struct TileCost {
 };
 
 struct Shape {
-  bool pixels_in_lanes, joined;
+  bool pixels_in_lanes, joined, stacked;
   int32_t vectors, height;
   int64_t width; /* of a panel */
 };
@@ -149,8 +151,10 @@ double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t la
     const Piece &x = w.pieces[2].at[i % w.pieces[2].count];
     const Piece &y = w.pieces[1].at[i / w.pieces[2].count % w.pieces[1].count];
     const Piece &z = w.pieces[0].at[i / w.pieces[2].count / w.pieces[1].count];
-    const double runs = z.times * y.times * x.times * static_cast<double>(z.count * (s.joined ? 1 : y.count));
-    const int64_t length = s.joined ? (y.count - 1) * f.pitch + x.count : x.count;
+    const double runs =
+        z.times * y.times * x.times * static_cast<double>((s.stacked ? 1 : z.count) * (s.joined ? 1 : y.count));
+    int64_t length = s.joined ? (y.count - 1) * f.pitch + x.count : x.count;
+    if (s.stacked) length += (z.count - 1) * f.grid[1] * f.pitch;
     cost += runs * run_cost(w, s, length, lanes, z.live * y.live * x.live);
   }
   const bool turned = s.pixels_in_lanes != w.first && !(w.first && w.phases_along);
@@ -190,34 +194,37 @@ int32_t skip_modes(const DirectForm &f, const Work &all, bool zeros, Work works[
 }  // namespace
 
 template <typename T>
-double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, DirectForm *f) {
+double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const bool given[3], DirectForm *f) {
   f->product_rows = f->rows * (f->joint ? f->phases : 1);
   Work works[3];
   bool skips[3][3];
   const bool zeros = problem.given.padding_mode == CK_ZEROS;
   const int32_t modes = skip_modes(*f, describe_work(problem, *f), zeros, works, skips);
   double best = -1;
-  for (int way = 0; way < 4 * modes; ++way) {
-    const Work &w = works[way / 4];
-    const bool *const skip = skips[way / 4];
-    const bool pixels_in_lanes = way % 4 < 2, joined = way % 2 == 0;
-    if (joined && skip[2]) continue;
+  for (int way = 0; way < 6 * modes; ++way) {
+    const Work &w = works[way / 6];
+    const bool *const skip = skips[way / 6];
+    if (given && (skip[0] != given[0] || skip[1] != given[1] || skip[2] != given[2])) continue;
+    const bool pixels_in_lanes = way % 6 < 3, joined = way % 3 < 2, stacked = way % 3 == 1;
+    if ((joined && skip[2]) || (stacked && (skip[0] || skip[1] || f->band[0] == 1))) continue;
     for (int32_t v = 1; v <= kMostVectors; ++v) {
-      Shape s = {pixels_in_lanes, joined, v, tiles.heights[v - 1], v * tiles.lanes};
-      if (v > 1 && (pixels_in_lanes ? w.positions[1] * f->pitch : w.rows) <= s.width - tiles.lanes) break;
+      Shape s = {pixels_in_lanes, joined, stacked, v, tiles.heights[v - 1], v * tiles.lanes};
+      const int64_t longest = w.positions[1] * f->pitch * (stacked ? w.positions[0] : 1);
+      if (v > 1 && (pixels_in_lanes ? longest : w.rows) <= s.width - tiles.lanes) break;
       if (pixels_in_lanes) {
         const bool whole = w.together <= s.height;
         s.width = balanced(w.rows, whole ? s.height - s.height % w.together : s.height);
         if (whole) s.width = round_up(s.width, w.together);
         s.height = static_cast<int32_t>(s.width);
       }
-      if (v > 1 && !fits_stage(*f, s.width, sizeof(T))) continue;
+      if ((v > 1 || stacked) && !fits_stage(*f, s.width, sizeof(T), stacked)) continue;
       const double cost = shape_cost(w, *f, s, tiles.lanes);
       if (best >= 0 && cost >= best) continue;
       best = cost;
       for (int a = 0; a < 3; ++a) f->skips[a] = skip[a];
       f->pixels_in_lanes = pixels_in_lanes;
       f->joined = joined;
+      f->stacked = stacked;
       f->vectors = v;
       f->height = s.height;
       f->panels = lane_panels(w.rows, static_cast<int32_t>(s.width), tiles.lanes);
@@ -226,10 +233,11 @@ double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, Direc
       }
     }
   }
+  if (best < 0) return HUGE_VAL; /* what is given to be skipped is no choice here */
   return best * static_cast<double>(f->joint ? 1 : f->phases);
 }
 
-template double choose_direct_tile(const Problem &, const TileSet<float> &, DirectForm *);
-template double choose_direct_tile(const Problem &, const TileSet<double> &, DirectForm *);
+template double choose_direct_tile(const Problem &, const TileSet<float> &, const bool[3], DirectForm *);
+template double choose_direct_tile(const Problem &, const TileSet<double> &, const bool[3], DirectForm *);
 
 }  // namespace convkit
