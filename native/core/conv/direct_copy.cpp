@@ -62,81 +62,120 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
   }
 }
 
-/* The grid holds one pixel of each image, and there is no other. */
-bool is_one_pixel(const DirectForm &f) {
-  return f.images && f.planes == 1 && f.grid[1] * f.pitch == 1 && f.axes[1].source * f.axes[2].source == 1;
-}
+/* Channels taken together where the source falls apart into planes: about the first-level cache, so that a row is still
+ * there when its next plane is made. */
+constexpr int64_t kElementsAtOnce = 4096;
+
+template <typename T>
+struct GridCopy {
+  const Problem &problem;
+  const DirectForm &f;
+  const DirectBand &band;
+  const T *source;
+  T *grid;
+  void (*copy_rows)(const RowsCopy<T> *);
+
+  bool first() const { return problem.given.layout == CK_CHANNELS_FIRST; }
+  const MapSteps &steps() const { return f.axes[0].adjoint ? problem.features : problem.image; }
+  int64_t begin(int a) const { return band.first[a] + f.axes[a].span_begin; }
+  int64_t rows(int a) const { return band.count[a] + f.axes[a].span; }
+  int64_t source_row() const { return f.axes[2].source * steps().pixel; }
+  int64_t source_depth() const { return depth_step(f, steps(), f.axes[1].source * f.axes[2].source); }
+
+  void plane_maps(int64_t plane, GridMap map[3]) const {
+    const int64_t index[3] = {plane / f.axes[2].planes / f.axes[1].planes, plane / f.axes[2].planes % f.axes[1].planes,
+                              plane % f.axes[2].planes};
+    for (int a = 0; a < 3; ++a) map[a] = grid_map(f.axes[a], index[a], band.residue[a]);
+  }
+  /* The source coordinate under row i of the grid. */
+  int64_t source_at(const GridMap map[3], int a, int64_t i) const {
+    const int64_t at = (begin(a) + i) * map[a].step + map[a].offset;
+    return map_coordinate(at, f.axes[a].source, problem.given.padding_mode);
+  }
+
+  /* Images of one pixel, in either layout, are a matrix that is turned. */
+  bool copies_pixels() const {
+    if (!f.images || f.planes > 1 || f.grid[1] * f.pitch > 1 || f.axes[1].source * f.axes[2].source > 1) return false;
+    GridMap map[3];
+    plane_maps(0, map);
+    if (source_at(map, 1, 0) == kZeros || source_at(map, 2, 0) == kZeros) return false;
+    move_block(band.count[0], f.channels, source + band.first[0] * steps().batch, steps().batch, steps().channel, grid,
+               1, f.channel_size);
+    return true;
+  }
+
+  /* Channels first, padding of zeros. */
+  void copy_plane(int64_t plane, int64_t channel, int64_t channels) const {
+    GridMap map[3];
+    plane_maps(plane, map);
+    const Range xs = inside(map[2], f.axes[2].source, begin(2), begin(2) + f.grid[2]);
+    const Range ys = inside(map[1], f.axes[1].source, begin(1), begin(1) + rows(1));
+    RowsCopy<T> call = {};
+    call.source_step = map[1].step * source_row();
+    call.step = map[2].step;
+    call.left = xs.begin - begin(2);
+    call.count = xs.end - xs.begin;
+    call.out_step = f.pitch;
+    call.width = f.grid[2];
+    call.rows = rows(1);
+    const int64_t corner =
+        (ys.begin * map[1].step + map[1].offset) * source_row() + xs.begin * map[2].step + map[2].offset;
+    for (int64_t c = channel; c < channel + channels; ++c) {
+      for (int64_t z = 0; z < rows(0); ++z) {
+        const int64_t iz = source_at(map, 0, z);
+        const bool zeros = iz == kZeros || ys.empty() || xs.empty();
+        call.real_begin = zeros ? 0 : ys.begin - begin(1);
+        call.real_end = zeros ? 0 : ys.end - begin(1);
+        call.source = zeros ? source : source + c * steps().channel + iz * source_depth() + corner;
+        call.out = grid + c * f.channel_size + plane * f.plane_size + z * f.grid[1] * f.pitch;
+        copy_rows(&call);
+      }
+    }
+  }
+
+  /* Any layout and padding: row by row. */
+  void copy_plane(int64_t plane) const {
+    GridMap map[3];
+    plane_maps(plane, map);
+    const Range xs = inside(map[2], f.axes[2].source, begin(2), begin(2) + f.grid[2]);
+    const RowMap row = {map[2], begin(2), f.grid[2], f.axes[2].source, problem.given.padding_mode, xs};
+    for (int64_t z = 0; z < rows(0); ++z) {
+      for (int64_t y = 0; y < rows(1); ++y) {
+        T *const out = grid + plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
+        const int64_t iz = source_at(map, 0, z), iy = source_at(map, 1, y);
+        const T *const from = iz == kZeros || iy == kZeros ? nullptr : source + iz * source_depth() + iy * source_row();
+        if (!first()) {
+          copy_row_last(row, from, f.channels, steps().pixel, f.channel_size, out);
+        } else {
+          for (int64_t c = 0; c < f.channels; ++c) {
+            copy_padded_row(row, from + c * steps().channel, out + c * f.channel_size, copy_rows);
+          }
+        }
+      }
+    }
+  }
+
+  void run() const {
+    if (copies_pixels()) return;
+    if (first() && problem.given.padding_mode == CK_ZEROS) {
+      const int64_t together = f.planes > 1 ? clamp(kElementsAtOnce / f.channel_size, 1, f.channels) : f.channels;
+      for (int64_t c = 0; c < f.channels; c += together) {
+        for (int64_t plane = 0; plane < f.planes; ++plane) copy_plane(plane, c, smaller(together, f.channels - c));
+      }
+    } else {
+      for (int64_t plane = 0; plane < f.planes; ++plane) copy_plane(plane);
+    }
+  }
+};
 
 }  // namespace
 
 template <typename T>
 void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &band, const T *source, T *grid,
                const TileSet<T> *tiles) {
-  const auto copy_rows = tiles ? tiles->copy_rows : tiles_of<T>(kernels_portable).copy_rows;
-  const bool adjoint = f.axes[0].adjoint, first = problem.given.layout == CK_CHANNELS_FIRST;
-  const MapSteps &steps = adjoint ? problem.features : problem.image;
-  const int32_t mode = problem.given.padding_mode;
-  const int64_t rows[2] = {band.count[0] + f.axes[0].span, band.count[1] + f.axes[1].span};
-  const int64_t source_row = f.axes[2].source * steps.pixel;
-  const int64_t source_depth = depth_step(f, steps, f.axes[1].source * f.axes[2].source);
-  int64_t begin[3];
-  for (int a = 0; a < 3; ++a) begin[a] = band.first[a] + f.axes[a].span_begin;
-  if (is_one_pixel(f) && map_coordinate(begin[1] + grid_map(f.axes[1], 0, 0).offset, 1, mode) != kZeros &&
-      map_coordinate(begin[2] + grid_map(f.axes[2], 0, 0).offset, 1, mode) != kZeros) {
-    /* Images of one pixel, in either layout: a matrix that is turned. */
-    return move_block(band.count[0], f.channels, source + band.first[0] * steps.batch, steps.batch, steps.channel, grid,
-                      1, f.channel_size);
-  }
-  for (int64_t plane = 0; plane < f.planes; ++plane) {
-    const int64_t index[3] = {plane / f.axes[2].planes / f.axes[1].planes, plane / f.axes[2].planes % f.axes[1].planes,
-                              plane % f.axes[2].planes};
-    GridMap map[3];
-    for (int a = 0; a < 3; ++a) map[a] = grid_map(f.axes[a], index[a], band.residue[a]);
-    const Range real = inside(map[2], f.axes[2].source, begin[2], begin[2] + f.grid[2]);
-    const RowMap row = {map[2], begin[2], f.grid[2], f.axes[2].source, mode, real};
-    const auto source_at = [&](int a, int64_t i) {
-      return map_coordinate((begin[a] + i) * map[a].step + map[a].offset, f.axes[a].source, mode);
-    };
-    if (first && mode == CK_ZEROS) {
-      const Range ys = inside(map[1], f.axes[1].source, begin[1], begin[1] + rows[1]);
-      RowsCopy<T> call = {};
-      call.source_step = map[1].step * source_row;
-      call.step = map[2].step;
-      call.left = real.begin - begin[2];
-      call.count = real.end - real.begin;
-      call.out_step = f.pitch;
-      call.width = f.grid[2];
-      call.rows = rows[1];
-      const int64_t corner = real.begin * map[2].step + map[2].offset;
-      for (int64_t c = 0; c < f.channels; ++c) {
-        for (int64_t z = 0; z < rows[0]; ++z) {
-          const int64_t iz = source_at(0, z);
-          const bool zeros = iz == kZeros || ys.empty() || real.empty();
-          call.real_begin = zeros ? 0 : ys.begin - begin[1];
-          call.real_end = zeros ? 0 : ys.end - begin[1];
-          const int64_t iy = ys.begin * map[1].step + map[1].offset;
-          call.source = zeros ? source : source + c * steps.channel + iz * source_depth + iy * source_row + corner;
-          call.out = grid + c * f.channel_size + plane * f.plane_size + z * f.grid[1] * f.pitch;
-          copy_rows(&call);
-        }
-      }
-      continue;
-    }
-    for (int64_t z = 0; z < rows[0]; ++z) {
-      for (int64_t y = 0; y < rows[1]; ++y) {
-        T *const out = grid + plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
-        const int64_t iz = source_at(0, z), iy = source_at(1, y);
-        const T *const from = iz == kZeros || iy == kZeros ? nullptr : source + iz * source_depth + iy * source_row;
-        if (!first) {
-          copy_row_last(row, from, f.channels, steps.pixel, f.channel_size, out);
-        } else {
-          for (int64_t c = 0; c < f.channels; ++c) {
-            copy_padded_row(row, from + c * steps.channel, out + c * f.channel_size, copy_rows);
-          }
-        }
-      }
-    }
-  }
+  const GridCopy<T> copy = {problem, f,    band,
+                            source,  grid, tiles ? tiles->copy_rows : tiles_of<T>(kernels_portable).copy_rows};
+  copy.run();
 }
 
 ResultPlace result_place(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t phase[3]) {
