@@ -14,6 +14,7 @@ constexpr int64_t kStageBytes = 192 << 10;
 constexpr int64_t kTableTerms = 128;
 constexpr int64_t kMostTaps = 1 << 12;  /* of one product, so that its table is small against the copy */
 constexpr int64_t kLineTerms = 1 << 14; /* of the tables of a line of products: 128 KiB */
+constexpr int64_t kBoxTerms = 1 << 13;  /* and where taps are left out, each box has two tables: 128 KiB */
 constexpr int64_t kMostSeparatePhases = 256;
 constexpr int64_t kLeastWidth = 32; /* of a band, where that is not the whole row */
 constexpr int64_t kStageWidth = 16; /* channels that the stage holds at least: MR or one vector */
@@ -272,6 +273,10 @@ bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked)
 
 int64_t depth_step(const DirectForm &f, const MapSteps &map, int64_t plane_pixels) {
   return f.images ? map.batch : plane_pixels * map.pixel;
+}
+
+bool fits_boxes(const DirectForm &f, int64_t boxes) {
+  return boxes * f.line_products * larger(kTableTerms, most_taps(f)) <= kBoxTerms;
 }
 
 const char *direct_refuses(const Problem &problem, ck_pass pass) {

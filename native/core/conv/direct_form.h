@@ -74,6 +74,9 @@ int64_t depth_step(const DirectForm &form, const MapSteps &map, int64_t plane_pi
 /* Runs of positions with the same live taps along an axis, at most, in any phase and residue class. 0: too many. */
 int32_t most_live_runs(const DirectForm &form, int axis);
 
+/* Is there room for the tables of a product that is cut into this many boxes? */
+bool fits_boxes(const DirectForm &form, int64_t boxes);
+
 /* Phases are counted with the width innermost. */
 void split_phase(const DirectForm &form, int64_t number, int64_t phase[3]);
 

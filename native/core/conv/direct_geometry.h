@@ -77,7 +77,7 @@ struct LiveTaps {
   int64_t begin, end;
   Range taps;
 };
-constexpr int32_t kMostLiveTaps = 8;
+constexpr int32_t kMostLiveTaps = 16;
 
 /* Cuts begin .. end - 1 into such runs. Returns their number, or 0 where they are more than kMostLiveTaps. */
 int32_t cut_by_live_taps(const DirectAxis &axis, const PhaseTaps &taps, int64_t residue, int64_t begin, int64_t end,

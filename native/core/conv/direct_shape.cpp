@@ -184,7 +184,9 @@ int32_t skip_modes(const DirectForm &f, const Work &all, bool zeros, Work works[
       w.pieces[a] = cut;
       skips[modes][a] = true;
     }
-    if (live > before - kWorthSkipping) continue;
+    int64_t boxes = 1;
+    for (int a = 0; a < 3; ++a) boxes *= skips[modes][a] ? most_live_runs(f, a) : 1;
+    if (live > before - kWorthSkipping || !fits_boxes(f, boxes)) continue;
     before = live;
     ++modes;
   }
