@@ -146,6 +146,13 @@ Range tap_reach(const DirectAxis &axis, const PhaseTaps &taps, int64_t residue, 
 
 int32_t cut_by_live_taps(const DirectAxis &axis, const PhaseTaps &taps, int64_t residue, int64_t begin, int64_t end,
                          LiveTaps runs[kMostLiveTaps]) {
+  /* The first and the last tap are the first to leave the source. */
+  const Range least = tap_reach(axis, taps, residue, 0, begin, end);
+  const Range most = tap_reach(axis, taps, residue, larger(taps.count - 1, 0), begin, end);
+  if (taps.count == 0 || (least.begin == begin && least.end == end && most.begin == begin && most.end == end)) {
+    runs[0] = {begin, end, {0, taps.count}};
+    return 1;
+  }
   /* Where a tap begins or ceases to reach the source, a run ends: the ends in ascending order. */
   int64_t ends[kMostLiveTaps + 1] = {end};
   int32_t count = 1;

@@ -61,7 +61,7 @@ struct Piece {
   double live;
 };
 struct Pieces {
-  Piece at[4 * kMostLiveTaps];
+  Piece at[2 * kMostLiveTaps];
   int32_t count;
 
   void add(const Piece &piece) {
@@ -94,7 +94,7 @@ bool cut_axis(const DirectForm &f, int axis, Pieces *pieces) {
     LiveTaps runs[kMostLiveTaps];
     const int32_t found = cut_by_live_taps(a, taps, 0, first, smaller(first + band, count), runs);
     for (int32_t i = 0; i < found; ++i) {
-      if (pieces->count == 4 * kMostLiveTaps) return false;
+      if (pieces->count == 2 * kMostLiveTaps) return false;
       const double live = static_cast<double>(runs[i].taps.end - runs[i].taps.begin) / static_cast<double>(taps.count);
       pieces->add({1 / static_cast<double>(bands), runs[i].end - runs[i].begin, live});
     }
@@ -107,7 +107,13 @@ struct Work {
   double depth, taps, elements;
   int64_t rows, positions[3], together;
   bool first, phases_along;
-  Pieces pieces[3];
+  Pieces whole[3]; /* the axes uncut */
+};
+
+/* What a way to skip leaves out: nothing, taps along depth and height, or those along the width too. */
+struct Skips {
+  bool axes[3];
+  const Pieces *pieces[3];
 };
 
 Work describe_work(const Problem &problem, const DirectForm &f) {
@@ -119,7 +125,8 @@ Work describe_work(const Problem &problem, const DirectForm &f) {
     /* A phase has no more positions than its share of the result. */
     const int64_t share = ceil_div(axis.result, axis.residues * (f.joint ? 1 : axis.phases));
     w.positions[a] = smaller(f.band[a], share);
-    w.pieces[a] = {{{1, w.positions[a], 1}}, 1};
+    w.whole[a].count = 1;
+    w.whole[a].at[0] = {1, w.positions[a], 1};
   }
   w.rows = f.product_rows;
   w.depth = static_cast<double>(larger(taps * f.channels / f.phases, 1));
@@ -145,12 +152,11 @@ double run_cost(const Work &w, const Shape &s, int64_t length, int64_t lanes, do
   return static_cast<double>(count) * tiles.strip(height, s.vectors, w.rows, lanes, live);
 }
 
-double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t lanes) {
+double shape_cost(const Work &w, const Skips &skips, const DirectForm &f, const Shape &s, int64_t lanes) {
+  const Pieces &zs = *skips.pieces[0], &ys = *skips.pieces[1], &xs = *skips.pieces[2];
   double cost = 0;
-  for (int32_t i = 0; i < w.pieces[0].count * w.pieces[1].count * w.pieces[2].count; ++i) {
-    const Piece &x = w.pieces[2].at[i % w.pieces[2].count];
-    const Piece &y = w.pieces[1].at[i / w.pieces[2].count % w.pieces[1].count];
-    const Piece &z = w.pieces[0].at[i / w.pieces[2].count / w.pieces[1].count];
+  for (int32_t i = 0; i < zs.count * ys.count * xs.count; ++i) {
+    const Piece &z = zs.at[i / xs.count / ys.count], &y = ys.at[i / xs.count % ys.count], &x = xs.at[i % xs.count];
     const double runs =
         z.times * y.times * x.times * static_cast<double>((s.stacked ? 1 : z.count) * (s.joined ? 1 : y.count));
     int64_t length = s.joined ? (y.count - 1) * f.pitch + x.count : x.count;
@@ -164,33 +170,31 @@ double shape_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t la
   return cost + store * w.elements / w.depth;
 }
 
-/* What may be left out: nothing, taps along depth and height, and those along the width too. */
-int32_t skip_modes(const DirectForm &f, const Work &all, bool zeros, Work works[3], bool skips[3][3]) {
-  works[0] = all;
-  skips[0][0] = skips[0][1] = skips[0][2] = false;
-  if (!zeros) return 1;
-  int32_t modes = 1;
+/* The ways to skip that may be worth it, with the pieces of the axes that are cut. Returns their number. */
+int32_t list_skips(const Problem &problem, const DirectForm &f, const Work &w, Pieces cut[3], Skips ways[3]) {
+  ways[0] = {{false, false, false}, {&w.whole[0], &w.whole[1], &w.whole[2]}};
+  if (problem.given.padding_mode != CK_ZEROS) return 1;
+  int32_t count = 1;
   double before = 1;
   for (int last = 1; last <= 2; ++last) {
-    Work &w = works[modes];
-    w = works[modes - 1];
-    for (int a = 0; a < 3; ++a) skips[modes][a] = skips[modes - 1][a];
+    Skips &way = ways[count];
+    way = ways[count - 1];
     double live = before;
-    for (int a = last == 1 ? 0 : 2; a <= last; ++a) {
-      if (f.axes[a].taps == 1) continue;
-      Pieces cut = {{}, 0};
-      if (!cut_axis(f, a, &cut)) continue;
-      live *= cut.live();
-      w.pieces[a] = cut;
-      skips[modes][a] = true;
-    }
     int64_t boxes = 1;
-    for (int a = 0; a < 3; ++a) boxes *= skips[modes][a] ? most_live_runs(f, a) : 1;
+    for (int a = 0; a <= last; ++a) {
+      if (!way.axes[a] && a >= 2 * (last - 1) && f.axes[a].taps > 1) {
+        cut[a].count = 0;
+        way.axes[a] = cut_axis(f, a, cut + a);
+        if (way.axes[a]) way.pieces[a] = cut + a;
+        live *= way.pieces[a]->live();
+      }
+      if (way.axes[a]) boxes *= most_live_runs(f, a);
+    }
     if (live > before - kWorthSkipping || !fits_boxes(f, boxes)) continue;
     before = live;
-    ++modes;
+    ++count;
   }
-  return modes;
+  return count;
 }
 
 }  // namespace
@@ -198,14 +202,14 @@ int32_t skip_modes(const DirectForm &f, const Work &all, bool zeros, Work works[
 template <typename T>
 double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const bool given[3], DirectForm *f) {
   f->product_rows = f->rows * (f->joint ? f->phases : 1);
-  Work works[3];
-  bool skips[3][3];
-  const bool zeros = problem.given.padding_mode == CK_ZEROS;
-  const int32_t modes = skip_modes(*f, describe_work(problem, *f), zeros, works, skips);
+  const Work w = describe_work(problem, *f);
+  Pieces cut[3];
+  Skips ways[3];
+  const int32_t modes = list_skips(problem, *f, w, cut, ways);
   double best = -1;
   for (int way = 0; way < 6 * modes; ++way) {
-    const Work &w = works[way / 6];
-    const bool *const skip = skips[way / 6];
+    const Skips &skips = ways[way / 6];
+    const bool *const skip = skips.axes;
     if (given && (skip[0] != given[0] || skip[1] != given[1] || skip[2] != given[2])) continue;
     const bool pixels_in_lanes = way % 6 < 3, joined = way % 3 < 2, stacked = way % 3 == 1;
     if ((joined && skip[2]) || (stacked && (skip[0] || skip[1] || f->band[0] == 1))) continue;
@@ -220,7 +224,7 @@ double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const
         s.height = static_cast<int32_t>(s.width);
       }
       if ((v > 1 || stacked) && !fits_stage(*f, s.width, sizeof(T), stacked)) continue;
-      const double cost = shape_cost(w, *f, s, tiles.lanes);
+      const double cost = shape_cost(w, skips, *f, s, tiles.lanes);
       if (best >= 0 && cost >= best) continue;
       best = cost;
       for (int a = 0; a < 3; ++a) f->skips[a] = skip[a];
