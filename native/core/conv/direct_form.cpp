@@ -186,21 +186,11 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   }
 }
 
-/* The result of an image is one position, all of whose phases exist. */
-bool is_one_position(const DirectForm &f) {
-  for (int a = 0; a < 3; ++a) {
-    if (a == 0 && f.images) continue;
-    if (f.axes[a].count != 1 || f.axes[a].result != f.axes[a].phases) return false;
-  }
-  return true;
-}
-
 /* May tiles write to the result itself? */
 bool writes_in_place(const Problem &problem, const DirectForm &f) {
   const bool first = problem.given.layout == CK_CHANNELS_FIRST;
-  /* The rows of a product are the result in its own order. */
-  const bool ordered = f.joint || (first && f.phases == 1), gaps = f.stacked && f.grid[1] * f.pitch > 1;
-  if (ordered && !gaps && !f.pixels_in_lanes && is_one_position(f) && (first || problem.given.groups == 1)) return true;
+  const bool gaps = f.stacked && f.grid[1] * f.pitch > 1;
+  if (!f.pixels_in_lanes && !gaps && is_one_position(problem, f)) return true;
   if (f.phases > 1 || f.pixels_in_lanes != first) return false;
   const bool rows_join = f.pitch == f.axes[2].result && f.bands[2] == 1 && f.axes[1].residues == 1;
   if (f.stacked) {
@@ -273,6 +263,15 @@ bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked)
 
 int64_t depth_step(const DirectForm &f, const MapSteps &map, int64_t plane_pixels) {
   return f.images ? map.batch : plane_pixels * map.pixel;
+}
+
+bool is_one_position(const Problem &problem, const DirectForm &f) {
+  for (int a = 0; a < 3; ++a) {
+    if (a == 0 && f.images) continue;
+    if (f.axes[a].count != 1 || f.axes[a].result != f.axes[a].phases) return false;
+  }
+  if (problem.given.layout == CK_CHANNELS_FIRST) return f.joint || f.phases == 1;
+  return f.joint && problem.given.groups == 1;
 }
 
 bool fits_boxes(const DirectForm &f, int64_t boxes) {

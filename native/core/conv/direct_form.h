@@ -77,6 +77,9 @@ int32_t most_live_runs(const DirectForm &form, int axis);
 /* Is there room for the tables of a product that is cut into this many boxes? */
 bool fits_boxes(const DirectForm &form, int64_t boxes);
 
+/* The result of an image is one position, and the rows of a product are its channels and phases in their own order. */
+bool is_one_position(const Problem &problem, const DirectForm &form);
+
 /* Phases are counted with the width innermost. */
 void split_phase(const DirectForm &form, int64_t number, int64_t phase[3]);
 

@@ -21,6 +21,8 @@ constexpr double kTileStart = 20;
 /* Per result: copied from the stage in whole vectors, or with rows turned into columns on the way. A tile that writes
  * to the place itself saves both. */
 constexpr double kCopied = 0.3, kTurned = 1.2;
+/* And per row of positions that is copied, whatever its length. */
+constexpr double kCopiedRow = 5;
 /* Phases that lie between each other, turned: single elements or pairs at large steps. */
 constexpr double kPieces = 3;
 
@@ -106,7 +108,7 @@ bool cut_axis(const DirectForm &f, int axis, Pieces *pieces) {
 struct Work {
   double depth, taps, elements;
   int64_t rows, positions[3], together;
-  bool first, phases_along;
+  bool first, phases_along, one_position;
   Pieces whole[3]; /* the axes uncut */
 };
 
@@ -136,6 +138,7 @@ Work describe_work(const Problem &problem, const DirectForm &f) {
   /* The phases of a result row are best stored together, and in lanes they are neighbours in it. */
   w.together = f.joint && f.phase_inner ? f.axes[2].phases : 1;
   w.phases_along = w.together >= 4;
+  w.one_position = is_one_position(problem, f);
   return w;
 }
 
@@ -163,11 +166,13 @@ double shape_cost(const Work &w, const Skips &skips, const DirectForm &f, const 
     if (s.stacked) length += (z.count - 1) * f.grid[1] * f.pitch;
     cost += runs * run_cost(w, s, length, lanes, z.live * y.live * x.live);
   }
-  const bool turned = s.pixels_in_lanes != w.first && !(w.first && w.phases_along);
+  const bool ordered = w.one_position && !s.pixels_in_lanes;
+  const bool turned = !ordered && s.pixels_in_lanes != w.first && !(w.first && w.phases_along);
   const bool pieces = turned && !s.pixels_in_lanes && f.axes[2].phases > 1;
-  const bool in_place = !turned && !s.joined && f.phases == 1;
+  const bool in_place = ordered || (!turned && !s.joined && f.phases == 1);
   const double store = pieces ? kPieces : turned ? kTurned : in_place ? 0 : kCopied;
-  return cost + store * w.elements / w.depth;
+  const double rows = turned || in_place ? 0 : kCopiedRow * w.elements / static_cast<double>(w.positions[2]);
+  return cost + (store * w.elements + rows) / w.depth;
 }
 
 /* The ways to skip that may be worth it, with the pieces of the axes that are cut. Returns their number. */
