@@ -14,10 +14,12 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/depthwise_last.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_boxes.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_form.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_geometry.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_shape.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/forward.cpp
     ${CONVKIT_CORE_DIR}/conv/im2col.cpp

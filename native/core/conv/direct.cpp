@@ -11,6 +11,7 @@
 
 #include "../util/host.h"
 #include "../util/text.h"
+#include "direct_boxes.h"
 #include "direct_copy.h"
 #include "im2col.h"
 
@@ -22,24 +23,6 @@ constexpr int64_t kWeightBlock = 128 << 10;
 
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
-
-/* A part of the positions, at all of which the same taps reach the source. */
-struct DirectBox {
-  Range positions[3];
-  int64_t taps;   /* terms per channel */
-  int64_t *table; /* offsets of the grid, for the channels of a table */
-  int64_t *gaps;  /* and of the weights, where some taps are left out; else null */
-};
-
-/* A product of the line at hand. */
-struct DirectProduct {
-  int64_t taps;     /* terms per channel */
-  int64_t channels; /* of a table */
-  int64_t weights;  /* elements before it in the packed weights of the group */
-  DirectBox *boxes;
-  int64_t box_count;
-  int64_t place; /* in-place results: where position 0 is */
-};
 
 template <typename T>
 struct Scratch {
@@ -54,7 +37,7 @@ struct Scratch {
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
-    tables = carver->take<int64_t>(f.line_products * f.table_terms * (f.boxes > 1 ? 2 * f.boxes : 1));
+    tables = carver->take<int64_t>(f.line_products * f.tables * f.table_terms);
     products = carver->take<DirectProduct>(f.line_products);
     boxes = carver->take<DirectBox>(f.line_products * f.boxes);
   }
@@ -136,69 +119,8 @@ struct Direct {
       product.taps = product_taps(f, phase, taps);
       product.weights = weights * f.channels * f.panels.count * f.panels.step;
       weights += product.taps;
-      product.channels = clamp(f.table_terms / larger(product.taps, 1), 1, f.channels);
-      Range ranges[3];
-      if (f.joint) {
-        for (int a = 0; a < 3; ++a) ranges[a] = {0, band.count[a]};
-      } else {
-        phase_ranges(f, band, phase, ranges);
-      }
-      product.boxes = scratch.boxes + p * f.boxes;
-      fill_boxes(band, taps, ranges, scratch.tables + p * f.table_terms * (f.boxes > 1 ? 2 * f.boxes : 1), &product);
       product.place = result_place(problem, f, band, phase).origin;
-    }
-  }
-
-  /* Cuts the positions of a product into boxes, each with its tables. */
-  void fill_boxes(const DirectBand &band, const PhaseTaps taps[3], const Range ranges[3], int64_t *table,
-                  DirectProduct *product) const {
-    product->box_count = 0;
-    LiveTaps runs[3][kMostLiveTaps];
-    int32_t counts[3];
-    for (int a = 0; a < 3; ++a) {
-      if (ranges[a].empty()) return;
-      const int64_t first = band.first[a];
-      runs[a][0] = {first + ranges[a].begin, first + ranges[a].end, {0, taps[a].count}};
-      counts[a] = 1;
-      if (f.skips[a]) {
-        counts[a] = cut_by_live_taps(f.axes[a], taps[a], band.residue[a], runs[a][0].begin, runs[a][0].end, runs[a]);
-      }
-    }
-    for (int32_t i = 0; i < counts[0] * counts[1] * counts[2]; ++i) {
-      const LiveTaps *const run[3] = {runs[0] + i / counts[2] / counts[1], runs[1] + i / counts[2] % counts[1],
-                                      runs[2] + i % counts[2]};
-      DirectBox &box = product->boxes[product->box_count++];
-      box.taps = 1;
-      for (int a = 0; a < 3; ++a) {
-        box.positions[a] = {run[a]->begin - band.first[a], run[a]->end - band.first[a]};
-        box.taps *= run[a]->taps.end - run[a]->taps.begin;
-      }
-      box.table = table;
-      box.gaps = box.taps < product->taps ? table + f.table_terms : nullptr;
-      fill_table(taps, run, *product, box);
-      table += 2 * f.table_terms;
-    }
-  }
-
-  void fill_table(const PhaseTaps taps[3], const LiveTaps *const run[3], const DirectProduct &product,
-                  const DirectBox &box) const {
-    int64_t terms = 0, m[3];
-    for (m[0] = run[0]->taps.begin; m[0] < run[0]->taps.end; ++m[0]) {
-      for (m[1] = run[1]->taps.begin; m[1] < run[1]->taps.end; ++m[1]) {
-        for (m[2] = run[2]->taps.begin; m[2] < run[2]->taps.end; ++m[2]) {
-          int64_t plane = 0, shift[3];
-          for (int a = 0; a < 3; ++a) {
-            plane = plane * f.axes[a].planes + tap_plane(f.axes[a], m[a]);
-            shift[a] = tap_shift(f.axes[a], taps[a], m[a]) - f.axes[a].span_begin;
-          }
-          if (box.gaps) box.gaps[terms] = ((m[0] * taps[1].count + m[1]) * taps[2].count + m[2]) * f.panels.step;
-          box.table[terms++] = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
-        }
-      }
-    }
-    for (int64_t k = box.taps; k < box.taps * product.channels; ++k) {
-      box.table[k] = box.table[k - box.taps] + f.channel_size;
-      if (box.gaps) box.gaps[k] = box.gaps[k - box.taps] + product.taps * f.panels.step;
+      fill_boxes(f, band, phase, scratch.boxes + p * f.boxes, scratch.tables + p * f.tables * f.table_terms, &product);
     }
   }
 

@@ -212,10 +212,11 @@ void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
     f->stage_step = f->panels.width * f->line_products;
   }
 
-  f->boxes = 1;
+  f->boxes = f->tables = 1;
   for (int a = 0; a < 3; ++a) {
     if (f->skips[a]) f->boxes *= most_live_runs(*f, a);
   }
+  if (f->skips[0] || f->skips[1] || f->skips[2]) f->tables = 2 * f->boxes;
   f->table_terms = kTableTerms;
   f->group_weights = 0;
   const int64_t terms = f->channels * f->panels.count * f->panels.step;

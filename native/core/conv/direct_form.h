@@ -39,6 +39,7 @@ struct DirectForm {
   bool in_place;        /* tiles write to the result itself */
   bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;        /* of a product, at most: runs of z, y and x */
+  int64_t tables;       /* of a product, at most: one, or two for each box where taps are left out */
   int32_t height, vectors;
   Panels panels; /* of the rows of one product */
   int64_t product_rows;
