@@ -1,10 +1,11 @@
-/* A unit of work: a band of one group of one image, and a share of the items (lines of products x panels of rows).
+/* A unit of work: a band of one group of one image or of a few small ones, and a share of the items (lines of products
+ * x panels of rows).
  *
  *     copy the source under the band                                       direct_copy.cpp
  *     for each line of products and each panel of its rows
  *       for each product of the line
- *         for each block of weights, for each run of positions: tiles      from the grid to the stage
- *       results to their places, phases side by side                       direct_copy.cpp
+ *         for each block of weights, each box and each run of its positions: tiles, from the grid to the stage
+ *       results to their places, phases side by side                       direct_store.cpp
  *
  * One chain of multiply-adds per result, source channels outer and taps inner, whatever the tile. */
 #include "direct.h"

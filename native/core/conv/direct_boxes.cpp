@@ -5,9 +5,11 @@
 namespace convkit {
 namespace {
 
-/* Offsets of the grid, and of the weights if `gaps` is given, for the taps of a box and `channels` channels. */
+/* Offsets of the grid and, behind them, of the weights if there are gaps; for the taps of a box and `channels`
+ * channels. */
 void fill_tables(const DirectForm &f, const PhaseTaps taps[3], const LiveTaps *const run[3], int64_t channels,
-                 int64_t *table, int64_t *gaps) {
+                 bool gaps, int64_t *table) {
+  int64_t *const weights = table + f.table_terms;
   int64_t terms = 0, m[3];
   for (m[0] = run[0]->taps.begin; m[0] < run[0]->taps.end; ++m[0]) {
     for (m[1] = run[1]->taps.begin; m[1] < run[1]->taps.end; ++m[1]) {
@@ -17,7 +19,7 @@ void fill_tables(const DirectForm &f, const PhaseTaps taps[3], const LiveTaps *c
           plane = plane * f.axes[a].planes + tap_plane(f.axes[a], m[a]);
           shift[a] = tap_shift(f.axes[a], taps[a], m[a]) - f.axes[a].span_begin;
         }
-        if (gaps) gaps[terms] = ((m[0] * taps[1].count + m[1]) * taps[2].count + m[2]) * f.panels.step;
+        if (gaps) weights[terms] = ((m[0] * taps[1].count + m[1]) * taps[2].count + m[2]) * f.panels.step;
         table[terms++] = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
       }
     }
@@ -25,7 +27,7 @@ void fill_tables(const DirectForm &f, const PhaseTaps taps[3], const LiveTaps *c
   const int64_t channel_weights = taps[0].count * taps[1].count * taps[2].count * f.panels.step;
   for (int64_t k = terms; k < terms * channels; ++k) {
     table[k] = table[k - terms] + f.channel_size;
-    if (gaps) gaps[k] = gaps[k - terms] + channel_weights;
+    if (gaps) weights[k] = weights[k - terms] + channel_weights;
   }
 }
 
@@ -58,10 +60,10 @@ void fill_boxes(const DirectForm &f, const DirectBand &band, const int64_t phase
       box.positions[a] = {run[a]->begin - band.first[a], run[a]->end - band.first[a]};
       box.taps *= run[a]->taps.end - run[a]->taps.begin;
     }
-    int64_t *const gaps = box.taps < product->taps ? tables + f.table_terms : nullptr;
-    fill_tables(f, taps, run, product->channels, tables, gaps);
+    const bool gaps = box.taps < product->taps;
+    fill_tables(f, taps, run, product->channels, gaps, tables);
     box.table = tables;
-    box.gaps = gaps;
+    box.gaps = gaps ? tables + f.table_terms : nullptr;
     tables += 2 * f.table_terms;
   }
 }

@@ -1,7 +1,7 @@
 /* Which tile, in which orientation, over which runs: a small cost model.
  *
  * The unit is the cycle per term of the chain, summed over the tiles of one band. Only ratios matter, and they are much
- * the same on all CPUs, so there is one set of constants. Neither batch nor threads are asked. */
+ * the same on all CPUs, so there is one set of constants. Threads are not asked. */
 #include "direct_form.h"
 
 #include <math.h>
