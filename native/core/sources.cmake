@@ -14,6 +14,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/depthwise_last.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_boxes.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_form.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_geometry.cpp
@@ -21,6 +22,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_form.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_shape.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/fft.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_dense.cpp

@@ -62,12 +62,15 @@ void check_bits(const ck_problem &p, Random &random) {
 
 /* The second image of a batch, alone. */
 template <typename T>
-void check_batch(ck_problem p, Random &random) {
-  p.batch = 3;
+void check_batch(ck_problem p, Random &random, int64_t batch = 3) {
+  p.batch = batch;
   const Data<T> data(p, Guard::behind);
   fill_real(data.image, random);
   fill_real(data.features, random);
   fill_real(data.weights, random);
+  if (random.chance(30)) { /* whether it meets the padding shows */
+    data.weights[static_cast<size_t>(random.between(0, weight_size(p) - 1))] = static_cast<T>(HUGE_VAL);
+  }
   ck_problem single = p;
   single.batch = 1;
   const Data<T> alone(single, Guard::behind);
@@ -177,6 +180,18 @@ TEST(equal_bits) {
       check_batch<float>(depthwise, random);
       check_same<float>(depthwise, random);
       check_same<double>(with_type(depthwise, CK_FLOAT64), random);
+    }
+  }
+  for (const int64_t size : {1, 2, 4, 7, 14}) { /* small maps: the direct algorithm takes images together */
+    for (const int64_t stride : {1, 2}) {
+      ck_problem p = make_problem(1, 18, 20, 1, size, size, 3, stride, 1, 1);
+      p.layout = stride == 2;
+      check_batch<float>(p, random, 23);
+      check_batch<double>(with_type(p, CK_FLOAT64), random, 23);
+      p = make_problem(19, 18, 20, 2, size, size + 1, 4, stride, 2, 1);
+      check_bits<float>(p, random);
+      p = make_problem(1, 40, 9, 1, size + 3, size + 3, 4, stride, 0, 1);
+      check_batch<float>(p, random, 70);
     }
   }
   for (int i = 0; i < test::options.random_cases / 10; ++i) {

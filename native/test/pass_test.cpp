@@ -136,6 +136,29 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
+  for (const int64_t layout : {0, 1}) {                                       /* images together */
+    const std::vector<int> both = {layout == 0 ? 0 : 1, layout == 0 ? 6 : 7};
+    compare_forms(make_problem(37, 9, 20, 1, 1, 1, 1, 1, 0, 1), random, both);
+    compare_forms(make_problem(20, 18, 17, 1, 1, 1, 3, 1, 1, 1), random, both);  /* all taps but one in the padding */
+    compare_forms(make_problem(21, 16, 10, 2, 4, 4, 4, 1, 0, 1), random, both);  /* one feature each */
+    compare_forms(make_problem(40, 3, 5, 1, 4, 4, 3, 1, 1, 1), random, both);    /* runs over rows and images */
+    compare_forms(make_problem(23, 1, 16, 1, 14, 12, 3, 2, 1, 1), random, both); /* phases */
+    compare_forms(make_problem(9, 4, 6, 2, 7, 7, 4, 2, 1, 1), random, both);     /* joint phases, groups */
+    compare_forms(make_problem(70, 6, 8, 1, 2, 2, 2, 1, 0, 1), random, both);    /* in place */
+    ck_problem row = make_problem(33, 5, 7, 1, 1, 25, 1, 1, 0, 1);
+    row.kernel[2] = 5, row.pad_begin[2] = 2;
+    compare_forms(row, random, both);
+    for (int32_t mode = 1; mode < 4; ++mode) {
+      row.padding_mode = mode;
+      compare_forms(row, random, both);
+    }
+  }
+  /* Taps in the padding, left out along each axis and along all. */
+  for (const int64_t dilation : {1, 3, 5}) {
+    compare_forms(make_problem(1, 20, 33, 1, 11, 11, 5, 1, 2 * dilation, dilation), random, forms);
+    compare_forms(make_problem(2, 20, 33, 1, 8, 11, 5, 2, 2 * dilation, dilation), random, forms);
+    compare_forms(make_problem(1, 40, 17, 1, 1, 50, 3, 1, dilation, dilation), random, forms);
+  }
   ck_problem line = make_problem(1, 2, 3, 1, 1, 3000, 1, 1, 0, 1);
   line.kernel[2] = 1024, line.stride[2] = 256, line.features[2] = 8;
   compare_forms(line, random, forms);

@@ -14,12 +14,22 @@ using convkit::TileSet;
 
 namespace {
 
-/* One tile on guarded operands; B lies by a shuffled table of offsets. */
+/* 0, step, 2 * step, ... in any order. */
+std::vector<int64_t> shuffled_offsets(int64_t count, int64_t step, Random &random) {
+  std::vector<int64_t> offsets;
+  for (int64_t k = 0; k < count; ++k) offsets.push_back(k * step);
+  for (size_t k = offsets.size(); k > 1; --k) {
+    std::swap(offsets[k - 1], offsets[static_cast<size_t>(random.between(0, static_cast<int64_t>(k) - 1))]);
+  }
+  return offsets;
+}
+
+/* One tile on guarded operands; one or both go by a shuffled table of offsets. */
 template <typename T>
 void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t columns, int64_t depth,
                 Random &random) {
   const int32_t vectors = (columns + tiles.lanes - 1) / tiles.lanes, read = vectors * tiles.lanes;
-  const bool by_a = random.chance(50); /* which side goes by the table */
+  const bool both = random.chance(30), by_a = both || random.chance(50), by_b = both || !by_a; /* which by table */
   const int64_t a_step = rows + random.between(0, 3), b_step = read + random.between(0, 2);
   const int64_t c_step = columns + random.between(0, 5);
   const Guard guard = random.chance(50) ? Guard::behind : Guard::before;
@@ -28,17 +38,13 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
   const int64_t reach =
       (depth + period - 1) / period * period; /* a shuffled table may reach the end of its last turn */
   const Buffer<T> a(((by_a ? reach : depth) - 1) * a_step + rows, guard);
-  const Buffer<T> b(((by_a ? depth : reach) - 1) * b_step + read, guard);
+  const Buffer<T> b(((by_b ? reach : depth) - 1) * b_step + read, guard);
   const Buffer<T> c((rows - 1) * c_step + columns, guard), bias(std::max(rows, columns), guard);
   for (T &x : a) x = static_cast<T>(random.between(-3, 3));
   for (T &x : b) x = static_cast<T>(random.between(-3, 3));
   for (T &x : bias) x = static_cast<T>(random.between(-3, 3));
-  const int64_t table_step = by_a ? a_step : b_step;
-  std::vector<int64_t> offsets;
-  for (int64_t k = 0; k < period; ++k) offsets.push_back(k * table_step);
-  for (size_t k = offsets.size(); k > 1; --k) {
-    std::swap(offsets[k - 1], offsets[static_cast<size_t>(random.between(0, static_cast<int64_t>(k) - 1))]);
-  }
+  const std::vector<int64_t> a_offsets = shuffled_offsets(period, a_step, random);
+  const std::vector<int64_t> b_offsets = shuffled_offsets(period, b_step, random);
   const bool continues = random.chance(50), by_lane = random.chance(50);
   const Buffer<T> before(static_cast<int64_t>(c.size()));
   for (size_t i = 0; i < c.size(); ++i) {
@@ -52,9 +58,10 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
   epilogue.activation = activations[random.between(0, 4)];
   TileCall<T> call = {};
   call.a = a.data(), call.b = b.data();
-  (by_a ? call.a_offsets : call.b_offsets) = offsets.data();
-  call.a_step = a_step, call.b_step = b_step, call.depth = depth;
-  if (period < depth) call.period = period, call.period_step = period * table_step;
+  if (by_a) call.a_offsets = a_offsets.data();
+  if (by_b) call.b_offsets = b_offsets.data();
+  call.a_step = both ? period * a_step : a_step, call.b_step = both ? period * b_step : b_step, call.depth = depth;
+  if (period < depth) call.period = period, call.period_step = period * (by_a ? a_step : b_step);
   call.c = c.data(), call.c_step = c_step, call.columns = columns, call.continues = continues;
   call.epilogue = epilogue.activation < 0 ? nullptr : &epilogue;
   tiles.tiles[(rows - 1) * convkit::kMostVectors + vectors - 1](&call);
@@ -68,9 +75,11 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
     }
     T sum = continues ? before[i] : 0;
     for (int64_t k = 0; k < depth; ++k) {
-      const int64_t at = offsets[static_cast<size_t>(k % period)] + k / period * period * table_step;
-      sum += a[static_cast<size_t>((by_a ? at : k * a_step) + row)] *
-             b[static_cast<size_t>((by_a ? k * b_step : at) + column)];
+      const size_t in_period = static_cast<size_t>(k % period);
+      const int64_t turns = k / period * period;
+      const int64_t a_at = by_a ? a_offsets[in_period] + turns * a_step : k * a_step;
+      const int64_t b_at = by_b ? b_offsets[in_period] + turns * b_step : k * b_step;
+      sum += a[static_cast<size_t>(a_at + row)] * b[static_cast<size_t>(b_at + column)];
     }
     if (call.epilogue) {
       const T channel = bias[static_cast<size_t>(by_lane ? column : row)];

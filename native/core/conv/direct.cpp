@@ -1,16 +1,18 @@
-/* A unit of work: a band of one group of one image, and a share of the items (lines of products x panels of rows).
+/* A unit of work: a band of one group of one image or of a few small ones, and a share of the items (lines of products
+ * x panels of rows).
  *
  *     copy the source under the band                                       direct_copy.cpp
  *     for each line of products and each panel of its rows
  *       for each product of the line
- *         for each block of weights, for each run of positions: tiles      from the grid to the stage
- *       results to their places, phases side by side                       direct_copy.cpp
+ *         for each block of weights, each box and each run of its positions: tiles, from the grid to the stage
+ *       results to their places, phases side by side                       direct_store.cpp
  *
  * One chain of multiply-adds per result, source channels outer and taps inner, whatever the tile. */
 #include "direct.h"
 
 #include "../util/host.h"
 #include "../util/text.h"
+#include "direct_boxes.h"
 #include "direct_copy.h"
 #include "im2col.h"
 
@@ -28,30 +30,23 @@ int64_t inside_room(const DirectForm &f, int64_t element_bytes) {
   return smaller(kWeightBlock / element_bytes, f.group_weights / f.panels.count);
 }
 
-/* A product of the line at hand. */
-struct DirectProduct {
-  int64_t taps, period, period_step; /* terms per channel; of the table */
-  int64_t weights;                   /* elements before it in the packed weights of the group */
-  int64_t *table;
-  Range ranges[3]; /* positions of the band that exist */
-  int64_t place;   /* in-place results: where position 0 is */
-};
-
 template <typename T>
 struct Scratch {
   T *grid, *stage, *bias, *slope, *weights;
   int64_t *tables;
   DirectProduct *products;
+  DirectBox *boxes;
 
   Scratch(const DirectForm &f, Carver *carver) {
     grid = carver->take<T>(f.channels * f.channel_size + kOverread);
-    const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : f.band[0] * f.stage_plane;
+    const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : stage_positions(f, f.stacked);
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
     weights = carver->take<T>(f.packs_inside ? inside_room(f, sizeof(T)) : 0);
-    tables = carver->take<int64_t>(f.line_products * f.table_terms);
+    tables = carver->take<int64_t>(f.line_products * f.tables * f.table_terms);
     products = carver->take<DirectProduct>(f.line_products);
+    boxes = carver->take<DirectBox>(f.line_products * f.boxes);
   }
 };
 
@@ -87,7 +82,7 @@ struct Direct {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    copy_grid(problem, f, band, source, scratch.grid);
+    copy_grid(problem, f, band, source, scratch.grid, &tiles);
 
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
@@ -115,7 +110,7 @@ struct Direct {
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
         multiply(product, blocks, rows, finish, scratch.grid, c, out);
       }
-      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result);
+      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
     }
   }
 
@@ -133,37 +128,9 @@ struct Direct {
       product.taps = product_taps(f, phase, taps);
       product.weights = weights * f.channels * f.panels.count * f.panels.step;
       weights += product.taps;
-      product.table = scratch.tables + p * f.table_terms;
-      fill_table(taps, &product);
-      if (f.joint) {
-        for (int a = 0; a < 3; ++a) product.ranges[a] = {0, band.count[a]};
-      } else {
-        phase_ranges(f, band, phase, product.ranges);
-      }
       product.place = result_place(problem, f, band, phase).origin;
+      fill_boxes(f, band, phase, scratch.boxes + p * f.boxes, scratch.tables + p * f.tables * f.table_terms, &product);
     }
-  }
-
-  void fill_table(const PhaseTaps taps[3], DirectProduct *product) const {
-    product->period = product->period_step = 0;
-    if (product->taps == 0) return;
-    const int64_t channels = clamp(f.table_terms / product->taps, 1, f.channels);
-    product->period = channels * product->taps;
-    product->period_step = channels * f.channel_size;
-    int64_t *const table = product->table, *out = table, m[3];
-    for (m[0] = 0; m[0] < taps[0].count; ++m[0]) {
-      for (m[1] = 0; m[1] < taps[1].count; ++m[1]) {
-        for (m[2] = 0; m[2] < taps[2].count; ++m[2]) {
-          int64_t plane = 0, shift[3];
-          for (int a = 0; a < 3; ++a) {
-            plane = plane * f.axes[a].planes + tap_plane(f.axes[a], m[a]);
-            shift[a] = tap_shift(f.axes[a], taps[a], m[a]) - f.axes[a].span_begin;
-          }
-          *out++ = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
-        }
-      }
-    }
-    for (int64_t k = product->taps; k < product->period; ++k) table[k] = table[k - product->taps] + f.channel_size;
   }
 
   /* The epilogue of a panel; joint rows repeat their channel's bias for each phase. */
@@ -190,92 +157,106 @@ struct Direct {
     T *room;
     int64_t group, panel;
   };
-  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t k, TileCall<T> *call) const {
-    if (w.packed) return w.packed + k * f.panels.step;
-    if (call->depth == 0) return w.room;
+  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t channel, int64_t channels,
+                            int64_t *step) const {
+    if (w.packed) return w.packed + channel * p.taps * f.panels.step;
+    if (p.taps == 0) return w.room;
     const T *const given = static_cast<const T *>(context.operands->weights);
-    if (p.taps == 1 && !f.pixels_in_lanes && f.band[0] * f.stage_plane <= f.height) {
-      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, k, &call->b_step)) return place;
-      call->b_step = f.panels.step;
+    if (p.taps == 1 && !f.pixels_in_lanes && stage_positions(f, f.stacked) <= f.height) {
+      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, channel, step)) return place;
+      *step = f.panels.step;
     }
-    pack_direct_block(problem, f, given, w.group, w.panel, k / p.taps, call->depth / p.taps, w.room);
+    pack_direct_block(problem, f, given, w.group, w.panel, channel, channels, w.room);
     return w.room;
   }
 
   /* One product of one panel, for all positions of the band. */
   void multiply(const DirectProduct &p, const BlockOfWeights &blocks, int64_t rows, const Epilogue<T> *epilogue,
                 const T *grid, T *c, const MapSteps &out) const {
-    if (p.ranges[0].empty() || p.ranges[1].empty() || p.ranges[2].empty()) return;
-    const int64_t depth = f.channels * p.taps;
-    const int64_t block_bytes = p.period * f.panels.step * static_cast<int64_t>(sizeof(T));
-    const int64_t block = p.period * larger(kWeightBlock / larger(block_bytes, 1), 1);
-    /* Steps of the result along x, y, z, and from row to row of the product. */
-    int64_t x_step = f.pixels_in_lanes ? 1 : f.stage_step, y_step = f.pitch * x_step, z_step = f.stage_plane * x_step;
-    int64_t row_step = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
+    const int64_t channel_weights = p.taps * f.panels.step;
+    const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
+    const int64_t block = p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
+    Steps steps = {f.pixels_in_lanes ? 1 : f.stage_step, 0, 0, 0};
+    steps.y = f.pitch * steps.x, steps.z = f.stage_plane * steps.x;
+    steps.row = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
     if (f.in_place) {
-      x_step = out.pixel;
-      y_step = f.axes[1].residues * f.axes[2].result * x_step;
-      z_step = f.axes[0].residues * f.axes[1].result * f.axes[2].result * x_step;
-      row_step = out.channel;
+      steps.x = out.pixel;
+      steps.y = f.axes[1].residues * f.axes[2].result * steps.x;
+      steps.z = f.axes[0].residues * depth_step(f, out, f.axes[1].result * f.axes[2].result);
+      if (f.axes[1].count * f.axes[2].count == 1) steps.x = steps.z; /* runs may go over images only */
+      steps.row = out.channel;
     }
-    const int64_t width = p.ranges[2].end - p.ranges[2].begin, height = p.ranges[1].end - p.ranges[1].begin;
-    const int64_t runs = f.joined ? 1 : height, length = f.joined ? (height - 1) * f.pitch + width : width;
+    for (int64_t channel = 0; channel < f.channels; channel += block) {
+      const int64_t channels = smaller(block, f.channels - channel);
+      int64_t step = f.panels.step;
+      const T *const weights = block_of_weights(p, blocks, channel, channels, &step);
+      for (int64_t i = 0; i < p.box_count; ++i) {
+        const DirectBox &box = p.boxes[i];
+        TileCall<T> call = {};
+        call.depth = channels * box.taps;
+        call.continues = channel > 0;
+        call.period = p.channels * box.taps;
+        call.period_step = p.channels * f.channel_size;
+        call.a_step = call.b_step = step;
+        (f.pixels_in_lanes ? call.b_offsets : call.a_offsets) = box.table;
+        if (box.gaps) {
+          (f.pixels_in_lanes ? call.a_offsets : call.b_offsets) = box.gaps;
+          (f.pixels_in_lanes ? call.b_step : call.a_step) = call.period_step;
+          (f.pixels_in_lanes ? call.a_step : call.b_step) = p.channels * channel_weights;
+        }
+        call.epilogue = channel + channels == f.channels ? epilogue : nullptr;
+        call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
+        multiply_box(call, box, weights, rows, grid + channel * f.channel_size, c, steps);
+      }
+    }
+  }
 
-    TileCall<T> call = {};
-    call.a_step = call.b_step = f.panels.step;
-    call.period = p.period;
-    call.period_step = p.period_step;
-    (f.pixels_in_lanes ? call.b_offsets : call.a_offsets) = p.table;
-    call.c_step = f.pixels_in_lanes ? row_step : x_step;
-    int64_t k = 0;
-    do { /* once even without terms: such a phase holds the epilogue of zero */
-      call.depth = smaller(block, depth - k);
-      call.continues = k > 0;
-      call.epilogue = nullptr;
-      const bool last = k + call.depth == depth;
-      const T *const weights = block_of_weights(p, blocks, k, &call);
-      const T *const source = grid + (k > 0 ? k / p.period * p.period_step : 0);
-      for (int64_t z = p.ranges[0].begin; z < p.ranges[0].end; ++z) {
-        for (int64_t run = 0; run < runs; ++run) {
-          const int64_t y = p.ranges[1].begin + run, x = p.ranges[2].begin;
-          const T *const from = source + (z * f.grid[1] + y) * f.pitch + x;
-          T *const to = c + z * z_step + y * y_step + x * x_step;
-          if (f.pixels_in_lanes) {
-            run_pixels(&call, weights, rows, length, from, to, last ? epilogue : nullptr);
-          } else {
-            run_channels(&call, weights, rows, length, from, to, last ? epilogue : nullptr);
-          }
+  /* Steps of the result along x, y, z, and from row to row of the product. */
+  struct Steps {
+    int64_t x, y, z, row;
+  };
+
+  void multiply_box(const TileCall<T> &call, const DirectBox &box, const T *weights, int64_t rows, const T *grid, T *c,
+                    const Steps &steps) const {
+    const Range &zs = box.positions[0], &ys = box.positions[1], &xs = box.positions[2];
+    const int64_t width = xs.end - xs.begin, height = ys.end - ys.begin;
+    const int64_t runs = f.joined ? 1 : height, depths = f.stacked ? 1 : zs.end - zs.begin;
+    int64_t length = f.joined ? (height - 1) * f.pitch + width : width;
+    if (f.stacked) length += (zs.end - zs.begin - 1) * f.grid[1] * f.pitch;
+    for (int64_t z = zs.begin; z < zs.begin + depths; ++z) {
+      for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
+        const T *const from = grid + (z * f.grid[1] + y) * f.pitch + xs.begin;
+        T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
+        if (f.pixels_in_lanes) {
+          run_pixels(call, weights, rows, length, from, to);
+        } else {
+          run_channels(call, weights, rows, length, from, to);
         }
       }
-      k += block;
-    } while (k < depth);
-  }
-
-  void run_pixels(TileCall<T> *call, const T *weights, int64_t rows, int64_t length, const T *from, T *to,
-                  const Epilogue<T> *epilogue) const {
-    const int64_t widest = f.vectors * tiles.lanes;
-    call->a = weights;
-    call->epilogue = epilogue;
-    for (int64_t i = 0; i < length; i += widest) {
-      const int64_t columns = smaller(widest, length - i);
-      call->b = from + i;
-      call->c = to + i;
-      call->columns = static_cast<int32_t>(columns);
-      tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](call);
     }
   }
 
-  void run_channels(TileCall<T> *call, const T *weights, int64_t rows, int64_t length, const T *from, T *to,
-                    const Epilogue<T> *epilogue) const {
+  void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
+    const int64_t widest = f.vectors * tiles.lanes;
+    call.a = weights;
+    for (int64_t i = 0; i < length; i += widest) {
+      const int64_t columns = smaller(widest, length - i);
+      call.b = from + i;
+      call.c = to + i;
+      call.columns = static_cast<int32_t>(columns);
+      tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](&call);
+    }
+  }
+
+  void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
     const int64_t tallest = balanced(length, f.height), vectors = ceil_div(rows, tiles.lanes);
-    call->b = weights;
-    call->epilogue = epilogue;
-    call->columns = static_cast<int32_t>(rows);
+    call.b = weights;
+    call.columns = static_cast<int32_t>(rows);
     for (int64_t i = 0; i < length; i += tallest) {
       const int64_t height = smaller(tallest, length - i);
-      call->a = from + i;
-      call->c = to + i * call->c_step;
-      tiles.tiles[(height - 1) * kMostVectors + vectors - 1](call);
+      call.a = from + i;
+      call.c = to + i * call.c_step;
+      tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
     }
   }
 };
@@ -296,9 +277,9 @@ void block_as(ck_plan *plan, int32_t slots) {
   make_direct_form(plan->problem, plan->pass, tiles, slots, &f);
   int64_t bands = 1;
   for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
-  plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * bands * f.parts;
+  plan->blocking.units = (f.images ? 1 : plan->problem.given.batch) * plan->problem.given.groups * bands * f.parts;
   /* A table's weights must fit a block, and each block serve one unit. */
-  f.packs_inside = (f.joint || f.phases == 1) && plan->problem.given.batch * bands == 1 &&
+  f.packs_inside = (f.joint || f.phases == 1) && (f.images ? 1 : plan->problem.given.batch) * bands == 1 &&
                    f.table_terms * f.panels.step * static_cast<int64_t>(sizeof(T)) <= kWeightBlock;
   plan->packs_inside = f.packs_inside;
   plan->weights_bytes = plan->problem.given.groups * f.group_weights * static_cast<int64_t>(sizeof(T));

@@ -3,20 +3,11 @@
 #include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "../util/numbers.h"
+#include "plan.h"
 #include "taps.h"
 
 namespace convkit {
 namespace {
-
-template <typename T>
-void gather_run(const T *source, int64_t step, int64_t count, T *out) {
-  if (step == 1) return copy_run(source, count, out);
-  if (step == 2) {
-    for (int64_t i = 0; i < count; ++i) out[i] = source[i * 2];
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i) out[i] = source[i * step];
-}
 
 /* Which source elements lie under a row of the grid. */
 struct RowMap {
@@ -28,19 +19,20 @@ struct RowMap {
   int64_t at(int64_t x) const { return map_coordinate((begin + x) * map.step + map.offset, extent, padding_mode); }
 };
 
-/* Channels first: rows stay rows. */
+/* Channels first, where the padding is no zeros. */
 template <typename T>
-void copy_row(const RowMap &row, const T *source, T *out) {
+void copy_padded_row(const RowMap &row, const T *source, T *out, void (*copy_rows)(const RowsCopy<T> *)) {
   const int64_t left = row.real.begin - row.begin, right = row.real.end - row.begin;
-  if (row.padding_mode == CK_ZEROS) {
-    for (int64_t x = 0; x < left; ++x) out[x] = 0;
-    for (int64_t x = right; x < row.width; ++x) out[x] = 0;
-  } else {
-    for (int64_t x = 0; x < left; ++x) out[x] = source[row.at(x)];
-    for (int64_t x = right; x < row.width; ++x) out[x] = source[row.at(x)];
-  }
-  if (right > left)
-    gather_run(source + row.real.begin * row.map.step + row.map.offset, row.map.step, right - left, out + left);
+  for (int64_t x = 0; x < left; ++x) out[x] = source[row.at(x)];
+  for (int64_t x = right; x < row.width; ++x) out[x] = source[row.at(x)];
+  if (right <= left) return;
+  RowsCopy<T> call = {};
+  call.source = source + row.real.begin * row.map.step + row.map.offset;
+  call.step = row.map.step;
+  call.out = out + left;
+  call.count = call.width = right - left;
+  call.rows = call.real_end = 1;
+  copy_rows(&call);
 }
 
 /* Channels last: four pixels of four channels become four rows of four pixels. Up to three elements behind the row are
@@ -70,40 +62,120 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
   }
 }
 
-}  // namespace
+/* Channels taken together where the source falls apart into planes: about the first-level cache, so that a row is still
+ * there when its next plane is made. */
+constexpr int64_t kElementsAtOnce = 4096;
 
 template <typename T>
-void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &band, const T *source, T *grid) {
-  const bool adjoint = f.axes[0].adjoint, first = problem.given.layout == CK_CHANNELS_FIRST;
-  const MapSteps &steps = adjoint ? problem.features : problem.image;
-  const int32_t mode = problem.given.padding_mode;
-  const int64_t rows[2] = {band.count[0] + f.axes[0].span, band.count[1] + f.axes[1].span};
-  int64_t begin[3];
-  for (int a = 0; a < 3; ++a) begin[a] = band.first[a] + f.axes[a].span_begin;
-  for (int64_t plane = 0; plane < f.planes; ++plane) {
+struct GridCopy {
+  const Problem &problem;
+  const DirectForm &f;
+  const DirectBand &band;
+  const T *source;
+  T *grid;
+  void (*copy_rows)(const RowsCopy<T> *);
+
+  bool first() const { return problem.given.layout == CK_CHANNELS_FIRST; }
+  const MapSteps &steps() const { return f.axes[0].adjoint ? problem.features : problem.image; }
+  int64_t begin(int a) const { return band.first[a] + f.axes[a].span_begin; }
+  int64_t rows(int a) const { return band.count[a] + f.axes[a].span; }
+  int64_t source_row() const { return f.axes[2].source * steps().pixel; }
+  int64_t source_depth() const { return depth_step(f, steps(), f.axes[1].source * f.axes[2].source); }
+
+  void plane_maps(int64_t plane, GridMap map[3]) const {
     const int64_t index[3] = {plane / f.axes[2].planes / f.axes[1].planes, plane / f.axes[2].planes % f.axes[1].planes,
                               plane % f.axes[2].planes};
-    GridMap map[3];
     for (int a = 0; a < 3; ++a) map[a] = grid_map(f.axes[a], index[a], band.residue[a]);
-    const Range real = inside(map[2], f.axes[2].source, begin[2], begin[2] + f.grid[2]);
-    const RowMap row = {map[2], begin[2], f.grid[2], f.axes[2].source, mode, real};
-    for (int64_t z = 0; z < rows[0]; ++z) {
-      for (int64_t y = 0; y < rows[1]; ++y) {
+  }
+  /* The source coordinate under row i of the grid. */
+  int64_t source_at(const GridMap map[3], int a, int64_t i) const {
+    const int64_t at = (begin(a) + i) * map[a].step + map[a].offset;
+    return map_coordinate(at, f.axes[a].source, problem.given.padding_mode);
+  }
+
+  /* Images of one pixel, in either layout, are a matrix that is turned. */
+  bool copies_pixels() const {
+    if (!f.images || f.planes > 1 || f.grid[1] * f.pitch > 1 || f.axes[1].source * f.axes[2].source > 1) return false;
+    GridMap map[3];
+    plane_maps(0, map);
+    if (source_at(map, 1, 0) == kZeros || source_at(map, 2, 0) == kZeros) return false;
+    move_block(band.count[0], f.channels, source + band.first[0] * steps().batch, steps().batch, steps().channel, grid,
+               1, f.channel_size);
+    return true;
+  }
+
+  /* Channels first, padding of zeros. */
+  void copy_plane(int64_t plane, int64_t channel, int64_t channels) const {
+    GridMap map[3];
+    plane_maps(plane, map);
+    const Range xs = inside(map[2], f.axes[2].source, begin(2), begin(2) + f.grid[2]);
+    const Range ys = inside(map[1], f.axes[1].source, begin(1), begin(1) + rows(1));
+    RowsCopy<T> call = {};
+    call.source_step = map[1].step * source_row();
+    call.step = map[2].step;
+    call.left = xs.begin - begin(2);
+    call.count = xs.end - xs.begin;
+    call.out_step = f.pitch;
+    call.width = f.grid[2];
+    call.rows = rows(1);
+    const int64_t corner =
+        (ys.begin * map[1].step + map[1].offset) * source_row() + xs.begin * map[2].step + map[2].offset;
+    for (int64_t c = channel; c < channel + channels; ++c) {
+      for (int64_t z = 0; z < rows(0); ++z) {
+        const int64_t iz = source_at(map, 0, z);
+        const bool zeros = iz == kZeros || ys.empty() || xs.empty();
+        call.real_begin = zeros ? 0 : ys.begin - begin(1);
+        call.real_end = zeros ? 0 : ys.end - begin(1);
+        call.source = zeros ? source : source + c * steps().channel + iz * source_depth() + corner;
+        call.out = grid + c * f.channel_size + plane * f.plane_size + z * f.grid[1] * f.pitch;
+        copy_rows(&call);
+      }
+    }
+  }
+
+  /* Any layout and padding: row by row. */
+  void copy_plane(int64_t plane) const {
+    GridMap map[3];
+    plane_maps(plane, map);
+    const Range xs = inside(map[2], f.axes[2].source, begin(2), begin(2) + f.grid[2]);
+    const RowMap row = {map[2], begin(2), f.grid[2], f.axes[2].source, problem.given.padding_mode, xs};
+    for (int64_t z = 0; z < rows(0); ++z) {
+      for (int64_t y = 0; y < rows(1); ++y) {
         T *const out = grid + plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
-        const int64_t iz = map_coordinate((begin[0] + z) * map[0].step + map[0].offset, f.axes[0].source, mode);
-        const int64_t iy = map_coordinate((begin[1] + y) * map[1].step + map[1].offset, f.axes[1].source, mode);
-        const bool zeros = iz == kZeros || iy == kZeros;
-        const T *const from = zeros ? nullptr : source + (iz * f.axes[1].source + iy) * f.axes[2].source * steps.pixel;
-        if (!first) {
-          copy_row_last(row, from, f.channels, steps.pixel, f.channel_size, out);
-        } else if (zeros) {
-          for (int64_t c = 0; c < f.channels; ++c) fill_zeros(out + c * f.channel_size, f.grid[2]);
+        const int64_t iz = source_at(map, 0, z), iy = source_at(map, 1, y);
+        const T *const from = iz == kZeros || iy == kZeros ? nullptr : source + iz * source_depth() + iy * source_row();
+        if (!first()) {
+          copy_row_last(row, from, f.channels, steps().pixel, f.channel_size, out);
         } else {
-          for (int64_t c = 0; c < f.channels; ++c) copy_row(row, from + c * steps.channel, out + c * f.channel_size);
+          for (int64_t c = 0; c < f.channels; ++c) {
+            copy_padded_row(row, from + c * steps().channel, out + c * f.channel_size, copy_rows);
+          }
         }
       }
     }
   }
+
+  void run() const {
+    if (copies_pixels()) return;
+    if (first() && problem.given.padding_mode == CK_ZEROS) {
+      const int64_t together = f.planes > 1 ? clamp(kElementsAtOnce / f.channel_size, 1, f.channels) : f.channels;
+      for (int64_t c = 0; c < f.channels; c += together) {
+        for (int64_t plane = 0; plane < f.planes; ++plane) copy_plane(plane, c, smaller(together, f.channels - c));
+      }
+    } else {
+      for (int64_t plane = 0; plane < f.planes; ++plane) copy_plane(plane);
+    }
+  }
+};
+
+}  // namespace
+
+template <typename T>
+void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &band, const T *source, T *grid,
+               const TileSet<T> *tiles) {
+  const GridCopy<T> copy = {problem, f,    band,
+                            source,  grid, tiles ? tiles->copy_rows : tiles_of<T>(kernels_portable).copy_rows};
+  copy.run();
 }
 
 ResultPlace result_place(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t phase[3]) {
@@ -112,6 +184,7 @@ ResultPlace result_place(const Problem &problem, const DirectForm &f, const Dire
   int64_t step = steps.pixel;
   for (int a = 2; a >= 0; --a) {
     const GridMap map = result_map(f.axes[a], phase[a], band.residue[a]);
+    if (a == 0) step = depth_step(f, steps, f.axes[1].result * f.axes[2].result);
     place.origin += (band.first[a] * map.step + map.offset) * step;
     place.step[a] = map.step * step;
     step *= f.axes[a].result;
@@ -128,130 +201,9 @@ void phase_ranges(const DirectForm &f, const DirectBand &band, const int64_t pha
   }
 }
 
-namespace {
-
-/* What one panel of a line of products needs on its way. */
-template <typename T>
-struct Store {
-  const Problem &problem;
-  const DirectForm &f;
-  const DirectBand &band;
-  const T *stage;
-  T *result;
-  int64_t channel_step;
-
-  /* Steps of the stage between positions and between rows of the product. */
-  int64_t position_step() const { return f.pixels_in_lanes ? 1 : f.stage_step; }
-  int64_t row_step() const { return f.pixels_in_lanes ? f.line_products * f.stage_step : 1; }
-  /* From one product of the line to the next. */
-  int64_t product_step() const { return f.pixels_in_lanes ? f.stage_step : f.panels.width; }
-  int64_t position(int64_t z, int64_t y, int64_t x) const { return z * f.stage_plane + y * f.pitch + x; }
-
-  /* `channels` neighbours of one phase, from the row at `from` on. */
-  void channels(const int64_t phase[3], const T *from, int64_t channel, int64_t channels) const {
-    Range r[3];
-    phase_ranges(f, band, phase, r);
-    if (r[0].empty() || r[1].empty() || r[2].empty()) return;
-    const ResultPlace place = result_place(problem, f, band, phase);
-    /* rows of the product between channels: joint rows may have phases in between */
-    const int64_t apart = row_step() * (f.joint && f.phase_inner ? f.phases : 1);
-    T *const out = result + channel * channel_step + place.origin;
-    for (int64_t z = r[0].begin; z < r[0].end; ++z) {
-      for (int64_t y = r[1].begin; y < r[1].end; ++y) {
-        move_block(channels, r[2].end - r[2].begin, from + position(z, y, r[2].begin) * position_step(), apart,
-                   position_step(), out + z * place.step[0] + y * place.step[1] + r[2].begin * place.step[2],
-                   channel_step, place.step[2]);
-      }
-    }
-  }
-
-  /* Phases first .. first + count - 1 along the width of one channel, `apart` elements apart in the stage. The result
-   * elements of a position are neighbours; at the ends of a row, some of them do not exist. */
-  void phases(int64_t phase[3], const T *from, int64_t apart, int64_t channel, int64_t first, int64_t count) const {
-    Range r[3];
-    phase[2] = first + count - 1;
-    phase_ranges(f, band, phase, r);
-    const Range last = r[2];
-    phase[2] = first;
-    phase_ranges(f, band, phase, r);
-    if (r[0].empty() || r[1].empty()) return;
-    const Range whole = {larger(r[2].begin, last.begin),
-                         larger(smaller(r[2].end, last.end), larger(r[2].begin, last.begin))};
-    const int64_t begin = smaller(r[2].begin, last.begin), end = larger(r[2].end, last.end);
-    const ResultPlace place = result_place(problem, f, band, phase);
-    const GridMap map = result_map(f.axes[2], first, band.residue[2]);
-    const int64_t step = place.step[2], unit = step / f.axes[2].phases, across = position_step();
-    T *const out = result + channel * channel_step + place.origin;
-    for (int64_t z = r[0].begin; z < r[0].end; ++z) {
-      for (int64_t y = r[1].begin; y < r[1].end; ++y) {
-        const T *const in = from + position(z, y, 0) * across;
-        T *const line = out + z * place.step[0] + y * place.step[1];
-        if (count == 2 && step == 2 && across == 1) {
-          interleave(in + whole.begin, in + apart + whole.begin, whole.end - whole.begin, line + 2 * whole.begin);
-        } else {
-          move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart,
-                     line + whole.begin * step, step, unit);
-        }
-        for (int64_t x = begin; x < end; ++x) {
-          if (x == whole.begin) x = whole.end;
-          if (x >= end) break;
-          const int64_t at = (band.first[2] + x) * map.step + map.offset;
-          for (int64_t p = larger(0, -at); p < smaller(count, f.axes[2].result - at); ++p) {
-            line[x * step + p * unit] = in[x * across + p * apart];
-          }
-        }
-      }
-    }
-  }
-};
-
-}  // namespace
-
-template <typename T>
-void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result) {
-  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
-  const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
-  const Store<T> store = {problem, f, band, stage, result, steps.channel};
-  int64_t phase[3] = {line[0], line[1], 0};
-  if (!f.joint) {
-    /* The stage holds (channel, phase along the width) pairs. */
-    if (first && f.pixels_in_lanes && f.line_products == 2) {
-      for (int64_t i = 0; i < rows; ++i) {
-        store.phases(phase, stage + i * store.row_step(), store.product_step(), first_row + i, 0, 2);
-      }
-      return;
-    }
-    for (int64_t p = 0; p < f.line_products; ++p) {
-      phase[2] = p;
-      store.channels(phase, stage + p * store.product_step(), first_row, rows);
-    }
-    return;
-  }
-  const int64_t width = f.axes[2].phases;
-  for (int64_t i = 0; i < rows;) {
-    const int64_t row = first_row + i;
-    const T *const from = stage + i * store.row_step();
-    if (f.phase_inner) {
-      split_phase(f, row % f.phases, phase);
-      const int64_t count = smaller(rows - i, width - phase[2]);
-      store.phases(phase, from, store.row_step(), row / f.phases, phase[2], count);
-      i += count;
-    } else {
-      split_phase(f, row / f.rows, phase);
-      const int64_t count = smaller(rows - i, f.rows - row % f.rows);
-      store.channels(phase, from, row % f.rows, count);
-      i += count;
-    }
-  }
-}
-
-#define CONVKIT_INSTANTIATE(T)                                                                                  \
-  template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const T *, T *);             \
-  template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, \
-                            int64_t, const T *, T *);
-CONVKIT_INSTANTIATE(float)
-CONVKIT_INSTANTIATE(double)
-#undef CONVKIT_INSTANTIATE
+template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const float *, float *,
+                        const TileSet<float> *);
+template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const double *, double *,
+                        const TileSet<double> *);
 
 }  // namespace convkit

@@ -11,9 +11,10 @@ struct DirectBand {
   int64_t residue[3], first[3], count[3];
 };
 
-/* `source` is the first channel of one group of one image. */
+/* `source` is the first channel of one group of one image; `tiles` those of the plan, or null for a plain copy. */
 template <typename T>
-void copy_grid(const Problem &problem, const DirectForm &form, const DirectBand &band, const T *source, T *grid);
+void copy_grid(const Problem &problem, const DirectForm &form, const DirectBand &band, const T *source, T *grid,
+               const TileSet<T> *tiles = nullptr);
 
 /* Where position 0 of a band lies in a map of results, and the steps between positions; in elements. */
 struct ResultPlace {
@@ -29,7 +30,7 @@ void phase_ranges(const DirectForm &form, const DirectBand &band, const int64_t 
  * group of the image. `line` is the phase of the line; its width is ignored. */
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result);
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles = nullptr);
 
 }  // namespace convkit
 #endif

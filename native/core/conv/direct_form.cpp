@@ -15,9 +15,14 @@ constexpr int64_t kStageBytes = 192 << 10;
 constexpr int64_t kTableTerms = 128;
 constexpr int64_t kMostTaps = 1 << 12;  /* of one product, so that its table is small against the copy */
 constexpr int64_t kLineTerms = 1 << 14; /* of the tables of a line of products: 128 KiB */
+constexpr int64_t kBoxTerms = 1 << 13;  /* and where taps are left out, each box has two tables: 128 KiB */
 constexpr int64_t kMostSeparatePhases = 256;
 constexpr int64_t kLeastWidth = 32; /* of a band, where that is not the whole row */
 constexpr int64_t kStageWidth = 16; /* channels that the stage holds at least: MR or one vector */
+
+/* Images are taken together up to this many positions: runs as long as tiles want them, and weights that serve more
+ * than the few positions of one image; but a grid that stays small. */
+constexpr int64_t kJoinedPositions = 512;
 
 /* Units that make up for their differences in size; and multiply-adds per copied element that make a copy cheap. */
 constexpr int64_t kUnitsPerSlot = 4;
@@ -70,7 +75,7 @@ bool fits(const Problem &problem, const int64_t band[3], DirectForm *f) {
   const int64_t bytes = element_bytes(problem);
   if (elements * static_cast<double>(bytes) > 4.0 * kGridBytes) return false;
   lay_out(problem, band, f);
-  return f->channels * f->channel_size * bytes <= kGridBytes && fits_stage(*f, kStageWidth, bytes);
+  return f->channels * f->channel_size * bytes <= kGridBytes && fits_stage(*f, kStageWidth, bytes, false);
 }
 
 /* The largest extent of one axis that fits, the axes before it being 1 and those behind it whole. 0: none. */
@@ -92,6 +97,11 @@ bool choose_band(const Problem &problem, DirectForm *f) {
   f->line_products = f->joint ? 1 : f->axes[2].phases;
   for (int attempt = 0; attempt < 2; ++attempt) {
     int64_t band[3] = {f->axes[0].most_positions(), f->axes[1].most_positions(), f->axes[2].most_positions()};
+    if (f->images) {
+      const double map = static_cast<double>(band[1]) * static_cast<double>(band[2]);
+      const double images = map < kJoinedPositions ? static_cast<double>(kJoinedPositions) / map : 1;
+      band[0] = smaller(band[0], static_cast<int64_t>(images));
+    }
     const int64_t least_width = smaller(kLeastWidth, band[2]);
     for (int a = 0; a < 3; ++a) {
       const int64_t whole = band[a], most = largest(problem, a, band, f);
@@ -122,6 +132,9 @@ const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   const bool adjoint = pass == CK_ADJOINT;
   f->channels = adjoint ? problem.group_features : problem.group_channels;
   f->rows = adjoint ? problem.group_channels : problem.group_features;
+  const ck_problem &p = problem.given;
+  f->images = p.batch > 1 && p.image[0] == 1 && p.features[0] == 1 && p.kernel[0] == 1 && p.pad_begin[0] == 0;
+  if (f->images) f->axes[0].source = f->axes[0].result = f->axes[0].count = p.batch;
   f->phases = f->axes[0].phases * f->axes[1].phases * f->axes[2].phases;
   f->phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
   return nullptr;
@@ -148,13 +161,20 @@ bool choose_bands(const Problem &problem, DirectForm *joint, DirectForm *separat
 void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   const int64_t lines = f->joint ? 1 : f->phases / f->line_products;
   f->items = lines * f->panels.count;
-  int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
+  int64_t units = (f->images ? 1 : larger(problem.given.batch, 1)) * problem.given.groups;
   int64_t work = f->rows; /* multiply-adds on one element of the grid */
   for (int a = 0; a < 3; ++a) {
     units *= f->bands[a] * f->axes[a].residues;
     work *= f->axes[a].taps;
   }
   const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
+  if (f->images && f->band[0] > 1 && units < wanted) {
+    const int64_t most = larger(f->band[0] * units / wanted, 1);
+    const int64_t band[3] = {balanced(problem.given.batch, most), f->band[1], f->band[2]};
+    units = units / f->bands[0];
+    lay_out(problem, band, f);
+    units *= f->bands[0];
+  }
   f->part_items = ceil_div(f->items, clamp(ceil_div(wanted, units), 1, clamp(work / kLeastWork, 1, f->items)));
   f->parts = ceil_div(f->items, f->part_items);
   if (slots == 1 || units * f->parts >= slots) return;
@@ -167,28 +187,37 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   }
 }
 
-/* The result is one position, all of whose phases exist. */
-bool is_one_position(const DirectForm &f) {
-  for (const DirectAxis &a : f.axes) {
-    if (a.count != 1 || a.result != a.phases) return false;
+/* May tiles write to the result itself? */
+bool writes_in_place(const Problem &problem, const DirectForm &f) {
+  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
+  const bool gaps = f.stacked && f.grid[1] * f.pitch > 1;
+  if (!f.pixels_in_lanes && !gaps && is_one_position(problem, f)) return true;
+  if (f.phases > 1 || f.pixels_in_lanes != first) return false;
+  const bool rows_join = f.pitch == f.axes[2].result && f.bands[2] == 1 && f.axes[1].residues == 1;
+  if (f.stacked) {
+    const MapSteps &out = f.axes[0].adjoint ? problem.image : problem.features;
+    const int64_t plane = f.axes[1].result * f.axes[2].result;
+    return rows_join && f.grid[1] == f.axes[1].result && f.axes[0].residues == 1 &&
+           depth_step(f, out, plane) == plane * out.pixel;
   }
-  return true;
+  return !f.joined || rows_join;
 }
 
 void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
   share_out(problem, slots, f);
-  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
-  const bool rows_join = f->pitch == f->axes[2].result && f->bands[2] == 1 && f->axes[1].residues == 1;
-  f->in_place = f->phases == 1 && f->pixels_in_lanes == first && (!f->joined || rows_join);
-  if (f->joint && !f->pixels_in_lanes && is_one_position(*f) && (first || problem.given.groups == 1)) {
-    f->in_place = true; /* the rows are the result in its own order */
-  }
+  f->in_place = writes_in_place(problem, *f);
+  if (f->stacked) f->stage_plane = f->grid[1] * f->pitch;
   if (f->pixels_in_lanes) {
-    f->stage_step = row_pitch(f->band[0] * f->stage_plane);
+    f->stage_step = row_pitch(stage_positions(*f, f->stacked));
   } else {
     f->stage_step = f->panels.width * f->line_products;
   }
 
+  f->boxes = f->tables = 1;
+  for (int a = 0; a < 3; ++a) {
+    if (f->skips[a]) f->boxes *= most_live_runs(*f, a);
+  }
+  if (f->skips[0] || f->skips[1] || f->skips[2]) f->tables = 2 * f->boxes;
   f->table_terms = kTableTerms;
   f->group_weights = 0;
   const int64_t terms = f->channels * f->panels.count * f->panels.step;
@@ -204,14 +233,51 @@ void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
 
 }  // namespace
 
+int32_t most_live_runs(const DirectForm &f, int axis) {
+  const DirectAxis &a = f.axes[axis];
+  int32_t most = 1;
+  for (int64_t phase = 0; phase < (f.joint ? 1 : a.phases); ++phase) {
+    for (int64_t residue = 0; residue < a.residues; ++residue) {
+      LiveTaps runs[kMostLiveTaps];
+      const int64_t count = ceil_div(a.count - residue, a.residues);
+      const int32_t found = cut_by_live_taps(a, phase_taps(a, phase), residue, 0, count, runs);
+      if (found == 0) return 0;
+      if (found > most) most = found;
+    }
+  }
+  return most;
+}
+
 void split_phase(const DirectForm &f, int64_t number, int64_t phase[3]) {
   phase[2] = number % f.axes[2].phases;
   phase[1] = number / f.axes[2].phases % f.axes[1].phases;
   phase[0] = number / f.axes[2].phases / f.axes[1].phases;
 }
 
-bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes) {
-  return f.band[0] * f.stage_plane * width * f.line_products * bytes <= kStageBytes;
+int64_t stage_positions(const DirectForm &f, bool stacked) {
+  const int64_t plane = (f.band[1] - 1) * f.pitch + f.band[2];
+  return stacked ? (f.band[0] - 1) * f.grid[1] * f.pitch + plane : f.band[0] * plane;
+}
+
+bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked) {
+  return stage_positions(f, stacked) * width * f.line_products * bytes <= kStageBytes;
+}
+
+int64_t depth_step(const DirectForm &f, const MapSteps &map, int64_t plane_pixels) {
+  return f.images ? map.batch : plane_pixels * map.pixel;
+}
+
+bool is_one_position(const Problem &problem, const DirectForm &f) {
+  for (int a = 0; a < 3; ++a) {
+    if (a == 0 && f.images) continue;
+    if (f.axes[a].count != 1 || f.axes[a].result != f.axes[a].phases) return false;
+  }
+  if (problem.given.layout == CK_CHANNELS_FIRST) return f.joint || f.phases == 1;
+  return f.joint && problem.given.groups == 1;
+}
+
+bool fits_boxes(const DirectForm &f, int64_t boxes) {
+  return boxes * f.line_products * larger(kTableTerms, most_taps(f)) <= kBoxTerms;
 }
 
 const char *direct_refuses(const Problem &problem, ck_pass pass) {
@@ -229,38 +295,48 @@ const char *direct_refuses(const Problem &problem, ck_pass pass) {
 
 namespace {
 
-/* The better of both ways to order phases, and its cost per term of a chain. */
+/* The cheaper of the two ways to order phases, and its cost per term of a chain; `skips` as in choose_direct_tile. */
 template <typename T>
-double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, DirectForm *form) {
-  DirectForm joint, separate;
-  prepare(problem, pass, &joint);
-  separate = joint;
+double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, const bool *skips, DirectForm *form) {
+  DirectForm forms[2]; /* joint, separate */
+  prepare(problem, pass, &forms[0]);
+  forms[1] = forms[0];
   bool possible[2];
-  choose_bands(problem, &joint, &separate, possible);
-  const auto cost = [&](DirectForm *f) {
-    double bands = 1;
-    for (int a = 0; a < 3; ++a) bands *= static_cast<double>(f->bands[a] * f->axes[a].residues);
-    return bands * choose_direct_tile(problem, tiles, f);
-  };
-  const double joint_cost = possible[0] ? cost(&joint) : 0, separate_cost = possible[1] ? cost(&separate) : 0;
-  const bool join = possible[0] && (!possible[1] || joint_cost <= separate_cost);
-  *form = join ? joint : separate;
-  return join ? joint_cost : separate_cost;
+  choose_bands(problem, &forms[0], &forms[1], possible);
+  double costs[2] = {0, 0};
+  for (int i = 0; i < 2; ++i) {
+    if (!possible[i]) continue;
+    costs[i] = choose_direct_tile(problem, tiles, skips, &forms[i]);
+    for (int a = 0; a < 3; ++a) costs[i] *= static_cast<double>(forms[i].bands[a] * forms[i].axes[a].residues);
+  }
+  const int best = possible[0] && (!possible[1] || costs[0] <= costs[1]) ? 0 : 1;
+  *form = forms[best];
+  return costs[best];
 }
 
 }  // namespace
 
 template <typename T>
 void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form) {
-  choose_form(problem, pass, tiles, form);
+  /* What is skipped does not depend on the batch: a weight that is not finite shows whether its tap in the padding is
+   * multiplied. */
+  Problem single = problem;
+  single.given.batch = 1;
+  choose_form(single, pass, tiles, nullptr, form);
+  if (problem.given.batch > 1) {
+    const bool skips[3] = {form->skips[0], form->skips[1], form->skips[2]};
+    choose_form(problem, pass, tiles, skips, form);
+  }
   finish_form(problem, slots, form);
 }
 
 template <typename T>
 double direct_cost(const Problem &problem, ck_pass pass, const TileSet<T> &tiles) {
   if (direct_refuses(problem, pass)) return -1;
+  Problem single = problem;
+  single.given.batch = 1;
   DirectForm f;
-  const double cost = choose_form(problem, pass, tiles, &f);
+  const double cost = choose_form(single, pass, tiles, nullptr, &f);
   const double terms = static_cast<double>(f.axes[0].taps * f.axes[1].taps * f.axes[2].taps * f.channels);
   return cost * terms / static_cast<double>(f.phases) * static_cast<double>(problem.given.groups);
 }

@@ -24,6 +24,7 @@ namespace convkit {
 struct DirectForm {
   DirectAxis axes[3];
   int64_t channels, rows; /* of one group: channels of the source, channels of the result */
+  bool images;            /* depth is one position: positions of that axis are the images of the batch */
   bool joint;
   bool phase_inner; /* joint rows: channel * phases + phase (channels first), else phase * rows + channel */
   int64_t phases;   /* of the result */
@@ -34,7 +35,11 @@ struct DirectForm {
 
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
+  bool stacked;         /* and over all depths of the band, rows of the halo between them included */
   bool in_place;        /* tiles write to the result itself */
+  bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
+  int64_t boxes;        /* of a product, at most: runs of z, y and x */
+  int64_t tables;       /* of a product, at most: one, or two for each box where taps are left out */
   int32_t height, vectors;
   Panels panels; /* of the rows of one product */
   int64_t product_rows;
@@ -60,12 +65,28 @@ void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &ti
 template <typename T>
 double direct_cost(const Problem &problem, ck_pass pass, const TileSet<T> &tiles);
 
-/* Fills the tile and its orientation; returns what the products of one band cost. */
+/* Fills the tile, its orientation and what is skipped; returns what the products of one band cost. `skips` settles
+ * what is skipped; null leaves it to the cost. */
 template <typename T>
-double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, DirectForm *form);
+double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const bool skips[3], DirectForm *form);
+
+/* Positions of the stage of a band from its first to its last. */
+int64_t stage_positions(const DirectForm &form, bool stacked);
 
 /* Does the stage of a band hold panels of this width? */
-bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes);
+bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes, bool stacked);
+
+/* From one depth, or image, to the next, in a map of sources or of results. */
+int64_t depth_step(const DirectForm &form, const MapSteps &map, int64_t plane_pixels);
+
+/* Runs of positions with the same live taps along an axis, at most, in any phase and residue class. 0: too many. */
+int32_t most_live_runs(const DirectForm &form, int axis);
+
+/* Is there room for the tables of a product that is cut into this many boxes? */
+bool fits_boxes(const DirectForm &form, int64_t boxes);
+
+/* The result of an image is one position, and the rows of a product are its channels and phases in their own order. */
+bool is_one_position(const Problem &problem, const DirectForm &form);
 
 /* Phases are counted with the width innermost. */
 void split_phase(const DirectForm &form, int64_t number, int64_t phase[3]);

@@ -132,4 +132,55 @@ Range inside(const GridMap &map, int64_t extent, int64_t begin, int64_t end) {
   return {first, clamp(ceil_div(extent - map.offset, map.step), first, end)};
 }
 
+namespace {
+
+/* The positions of a residue class from which a tap reads the source. */
+Range tap_reach(const DirectAxis &axis, const PhaseTaps &taps, int64_t residue, int64_t number, int64_t begin,
+                int64_t end) {
+  GridMap map = grid_map(axis, tap_plane(axis, number), residue);
+  map.offset += tap_shift(axis, taps, number) * map.step;
+  return inside(map, axis.source, begin, end);
+}
+
+}  // namespace
+
+int32_t cut_by_live_taps(const DirectAxis &axis, const PhaseTaps &taps, int64_t residue, int64_t begin, int64_t end,
+                         LiveTaps runs[kMostLiveTaps]) {
+  /* The first and the last tap are the first to leave the source. */
+  const Range least = tap_reach(axis, taps, residue, 0, begin, end);
+  const Range most = tap_reach(axis, taps, residue, larger(taps.count - 1, 0), begin, end);
+  if (taps.count == 0 || (least.begin == begin && least.end == end && most.begin == begin && most.end == end)) {
+    runs[0] = {begin, end, {0, taps.count}};
+    return 1;
+  }
+  /* Where a tap begins or ceases to reach the source, a run ends: the ends in ascending order. */
+  int64_t ends[kMostLiveTaps + 1] = {end};
+  int32_t count = 1;
+  const auto cut = [&](int64_t at) {
+    int32_t i = 0;
+    while (i < count && ends[i] < at) ++i;
+    if (at <= begin || i == count || ends[i] == at || count > kMostLiveTaps) return;
+    for (int32_t j = count++; j > i; --j) ends[j] = ends[j - 1];
+    ends[i] = at;
+  };
+  for (int64_t m = 0; m < taps.count && count <= kMostLiveTaps; ++m) {
+    const Range reach = tap_reach(axis, taps, residue, m, begin, end);
+    if (reach.empty()) continue;
+    cut(reach.begin);
+    cut(reach.end);
+  }
+  if (count > kMostLiveTaps) return 0;
+  for (int32_t i = 0; i < count; ++i) {
+    runs[i] = {i > 0 ? ends[i - 1] : begin, ends[i], {taps.count, 0}};
+    for (int64_t m = 0; m < taps.count; ++m) {
+      const Range reach = tap_reach(axis, taps, residue, m, begin, end);
+      if (reach.begin > runs[i].begin || reach.end < runs[i].end) continue;
+      runs[i].taps.begin = smaller(runs[i].taps.begin, m);
+      runs[i].taps.end = m + 1;
+    }
+    if (runs[i].taps.empty()) runs[i].taps = {0, 0};
+  }
+  return count;
+}
+
 }  // namespace convkit

@@ -71,5 +71,17 @@ struct Range {
 };
 Range inside(const GridMap &map, int64_t extent, int64_t begin, int64_t end);
 
+/* Positions begin .. end - 1 of a residue class, at all of which the same taps of a phase reach the source; the others
+ * read padding. The taps are neighbours: numbers taps.begin .. taps.end - 1. */
+struct LiveTaps {
+  int64_t begin, end;
+  Range taps;
+};
+constexpr int32_t kMostLiveTaps = 16;
+
+/* Cuts begin .. end - 1 into such runs. Returns their number, or 0 where they are more than kMostLiveTaps. */
+int32_t cut_by_live_taps(const DirectAxis &axis, const PhaseTaps &taps, int64_t residue, int64_t begin, int64_t end,
+                         LiveTaps runs[kMostLiveTaps]);
+
 }  // namespace convkit
 #endif

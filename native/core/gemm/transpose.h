@@ -1,5 +1,5 @@
 /* A 4 x 4 transpose, the inner step of packing against the grain: four rows of four terms become four
- * terms of four rows. And two rows laid side by side. Each baseline has it in registers (SSE2 on x86-64, NEON on
+ * terms of four rows. Each baseline has it in registers (SSE2 on x86-64, NEON on
  * arm64), and 16 bytes a cycle are more than memory delivers. */
 #ifndef CONVKIT_GEMM_TRANSPOSE_H
 #define CONVKIT_GEMM_TRANSPOSE_H
@@ -42,42 +42,7 @@ inline void fetch_early(const void *place) {
 #endif
 }
 
-/* out[2 * i] = even[i], out[2 * i + 1] = odd[i] */
-template <typename T>
-inline void interleave_rest(const T *even, const T *odd, int64_t first, int64_t count, T *out) {
-  for (int64_t i = first; i < count; ++i) {
-    out[2 * i] = even[i];
-    out[2 * i + 1] = odd[i];
-  }
-}
-template <typename T>
-inline void interleave(const T *even, const T *odd, int64_t count, T *out) {
-  interleave_rest(even, odd, 0, count, out);
-}
-
 #if defined(__x86_64__) || defined(_M_X64)
-
-template <>
-inline void interleave(const float *even, const float *odd, int64_t count, float *out) {
-  int64_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const __m128 a = _mm_loadu_ps(even + i), b = _mm_loadu_ps(odd + i);
-    _mm_storeu_ps(out + 2 * i, _mm_unpacklo_ps(a, b));
-    _mm_storeu_ps(out + 2 * i + 4, _mm_unpackhi_ps(a, b));
-  }
-  interleave_rest(even, odd, i, count, out);
-}
-
-template <>
-inline void interleave(const double *even, const double *odd, int64_t count, double *out) {
-  int64_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    const __m128d a = _mm_loadu_pd(even + i), b = _mm_loadu_pd(odd + i);
-    _mm_storeu_pd(out + 2 * i, _mm_unpacklo_pd(a, b));
-    _mm_storeu_pd(out + 2 * i + 2, _mm_unpackhi_pd(a, b));
-  }
-  interleave_rest(even, odd, i, count, out);
-}
 
 template <>
 inline void transpose4(const float *const rows[4], float *const out[4]) {
@@ -101,26 +66,6 @@ inline void transpose4(const double *const rows[4], double *const out[4]) {
 }
 
 #elif defined(__aarch64__) || defined(_M_ARM64)
-
-template <>
-inline void interleave(const float *even, const float *odd, int64_t count, float *out) {
-  int64_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const float32x4x2_t both = {{vld1q_f32(even + i), vld1q_f32(odd + i)}};
-    vst2q_f32(out + 2 * i, both);
-  }
-  interleave_rest(even, odd, i, count, out);
-}
-
-template <>
-inline void interleave(const double *even, const double *odd, int64_t count, double *out) {
-  int64_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    const float64x2x2_t both = {{vld1q_f64(even + i), vld1q_f64(odd + i)}};
-    vst2q_f64(out + 2 * i, both);
-  }
-  interleave_rest(even, odd, i, count, out);
-}
 
 template <>
 inline void transpose4(const float *const rows[4], float *const out[4]) {

@@ -9,6 +9,7 @@ namespace convkit {
 namespace avx512 {
 namespace {
 #include "activation.inl.h"
+#include "moves.inl.h"
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"

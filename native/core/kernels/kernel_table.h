@@ -25,6 +25,7 @@
  * of an image is that of a few channels, whatever their number.
  * - The sides may change places: with a_offsets given, A goes by the table and B by a constant step. Then the broadcast
  *   side is an image read in place (neighbouring rows of C are neighbouring pixels) and the lanes hold channels.
+ * - Both may go by a table, so that terms are left out. Then A moves by a_step and B by b_step after each period.
  * - The epilogue is given with the last block of k only. */
 #ifndef CONVKIT_KERNEL_TABLE_H
 #define CONVKIT_KERNEL_TABLE_H
@@ -47,7 +48,7 @@ template <typename T>
 struct TileCall {
   const T *a, *b;
   const int64_t *b_offsets;
-  const int64_t *a_offsets; /* null: A goes by a_step; else B goes by b_step */
+  const int64_t *a_offsets; /* null: A goes by a_step; else, without b_offsets, B goes by b_step */
   int64_t a_step, b_step, depth;
   int64_t period, period_step; /* 0: the table is as long as the chain */
   T *c;
@@ -55,6 +56,18 @@ struct TileCall {
   int32_t columns;             /* 1 .. columns of the tile */
   int32_t continues;           /* 1: the chains go on from C */
   const Epilogue<T> *epilogue; /* null but in the last block of k; its pointers are those of this tile */
+};
+
+/* Rows y < `rows` of a grid, `width` elements each: zeros but for the rows real_begin .. real_end - 1, which hold
+ * `left` zeros, then source[(y - real_begin) * source_step + x * step] for x < count, then zeros. Where out_step is
+ * less than width, the zeros at the end of a row are the first of the next. Exactly these elements are read and
+ * written. */
+template <typename T>
+struct RowsCopy {
+  const T *source;
+  int64_t source_step, step, left, count;
+  T *out;
+  int64_t out_step, width, rows, real_begin, real_end;
 };
 
 /* Tiles of one row may be this many vectors wide. */
@@ -72,6 +85,9 @@ struct TileSet {
   int32_t heights[kMostVectors];
   /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
+  /* The ways into a grid and out of a stage. */
+  void (*copy_rows)(const RowsCopy<T> *);
+  void (*zip_row)(const T *even, const T *odd, int64_t count, T *out); /* out[2 * i] = even[i], then odd[i] */
 };
 
 /* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:

@@ -8,6 +8,7 @@ namespace convkit {
 namespace portable {
 namespace {
 #include "activation.inl.h"
+#include "moves.inl.h"
 #include "tile.inl.h"
 // After the tiles, whose tables it shares.
 #include "depthwise.inl.h"

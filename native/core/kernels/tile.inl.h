@@ -4,6 +4,20 @@
  * A tile is a template on its number of rows and vectors, so that a small or ragged problem runs a
  * smaller tile instead of a padded one; only the last vector of a row may be partial. */
 
+/* One term for all sums. */
+template <class V, int ROWS, int VECTORS>
+CONVKIT_INLINE void add_term(const typename V::Element *a, const typename V::Element *b, V (&sum)[ROWS][VECTORS]) {
+  V lane[VECTORS];
+  CONVKIT_UNROLL
+  for (int v = 0; v < VECTORS; ++v) lane[v] = V::load(b + v * V::lanes);
+  CONVKIT_UNROLL
+  for (int r = 0; r < ROWS; ++r) {
+    const V weight = V::set(a[r]);
+    CONVKIT_UNROLL
+    for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
+  }
+}
+
 /* The chain of multiply-adds. One operand goes by the table of offsets, the other by a constant step. */
 template <class V, int ROWS, int VECTORS, bool A_BY_TABLE>
 CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
@@ -16,18 +30,22 @@ CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, V (&sum
   for (int64_t left = call->depth; left > 0; left -= period, table_side += call->period_step) {
     const int64_t *const end = offsets + (left < period ? left : period);
     for (const int64_t *offset = offsets; offset != end; ++offset, step_side += step) {
-      const T *const a = A_BY_TABLE ? table_side + *offset : step_side;
-      const T *const b = A_BY_TABLE ? step_side : table_side + *offset;
-      V lane[VECTORS];
-      CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) lane[v] = V::load(b + v * V::lanes);
-      CONVKIT_UNROLL
-      for (int r = 0; r < ROWS; ++r) {
-        const V weight = V::set(a[r]);
-        CONVKIT_UNROLL
-        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
-      }
+      const T *const table_term = table_side + *offset;
+      add_term<V, ROWS, VECTORS>(A_BY_TABLE ? table_term : step_side, A_BY_TABLE ? step_side : table_term, sum);
     }
+  }
+}
+
+/* The same with a table for each side. */
+template <class V, int ROWS, int VECTORS>
+CONVKIT_INLINE void add_chosen_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
+  using T = typename V::Element;
+  const T *a = call->a, *b = call->b;
+  const int64_t *const a_offsets = call->a_offsets, *const b_offsets = call->b_offsets;
+  const int64_t period = call->period > 0 ? call->period : call->depth;
+  for (int64_t left = call->depth; left > 0; left -= period, a += call->a_step, b += call->b_step) {
+    const int64_t terms = left < period ? left : period;
+    for (int64_t k = 0; k < terms; ++k) add_term<V, ROWS, VECTORS>(a + a_offsets[k], b + b_offsets[k], sum);
   }
 }
 
@@ -53,7 +71,9 @@ void tile(const TileCall<typename V::Element> *call) {
     }
   }
 
-  if (call->a_offsets) {
+  if (call->a_offsets && call->b_offsets) {
+    add_chosen_terms<V, ROWS, VECTORS>(call, sum);
+  } else if (call->a_offsets) {
     add_terms<V, ROWS, VECTORS, true>(call, sum);
   } else {
     add_terms<V, ROWS, VECTORS, false>(call, sum);
@@ -144,5 +164,7 @@ constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
           depth,
           TileTable<V, ROWS, USUAL, REGISTERS, typename MakeIndexes<ROWS * kMostVectors>::Type>::all,
           {height(1), height(2), height(3), height(4), height(5), height(6), height(7), height(8)},
-          finish<V>};
+          finish<V>,
+          copy_rows<V>,
+          zip_row<V>};
 }

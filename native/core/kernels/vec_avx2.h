@@ -30,6 +30,16 @@ struct VecF32 {
   static VecF32 min(VecF32 a, VecF32 b) { return {_mm256_min_ps(a.v, b.v)}; }
   static VecF32 max(VecF32 a, VecF32 b) { return {_mm256_max_ps(a.v, b.v)}; }
   static VecF32 negate(VecF32 a) { return {_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))}; }
+  static VecF32 evens(VecF32 a, VecF32 b) {
+    const __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(a.v, b.v, 0x88)); /* a0 a2 b0 b2 a4 a6 b4 b6 */
+    return {_mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xD8))};
+  }
+  static VecF32 zip_low(VecF32 a, VecF32 b) {
+    return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x20)};
+  }
+  static VecF32 zip_high(VecF32 a, VecF32 b) {
+    return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x31)};
+  }
   static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) {
     return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(x.v, _mm256_setzero_ps(), _CMP_LT_OQ))};
   }
@@ -66,6 +76,13 @@ struct VecF64 {
   static VecF64 min(VecF64 a, VecF64 b) { return {_mm256_min_pd(a.v, b.v)}; }
   static VecF64 max(VecF64 a, VecF64 b) { return {_mm256_max_pd(a.v, b.v)}; }
   static VecF64 negate(VecF64 a) { return {_mm256_xor_pd(a.v, _mm256_set1_pd(-0.0))}; }
+  static VecF64 evens(VecF64 a, VecF64 b) { return {_mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), 0xD8)}; }
+  static VecF64 zip_low(VecF64 a, VecF64 b) {
+    return {_mm256_permute2f128_pd(_mm256_unpacklo_pd(a.v, b.v), _mm256_unpackhi_pd(a.v, b.v), 0x20)};
+  }
+  static VecF64 zip_high(VecF64 a, VecF64 b) {
+    return {_mm256_permute2f128_pd(_mm256_unpacklo_pd(a.v, b.v), _mm256_unpackhi_pd(a.v, b.v), 0x31)};
+  }
   static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) {
     return {_mm256_blendv_pd(no.v, yes.v, _mm256_cmp_pd(x.v, _mm256_setzero_pd(), _CMP_LT_OQ))};
   }

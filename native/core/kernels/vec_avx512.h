@@ -37,6 +37,18 @@ struct VecF32 {
   static VecF32 min(VecF32 a, VecF32 b) { return {_mm512_min_ps(a.v, b.v)}; }
   static VecF32 max(VecF32 a, VecF32 b) { return {_mm512_max_ps(a.v, b.v)}; }
   static VecF32 negate(VecF32 a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
+  static VecF32 evens(VecF32 a, VecF32 b) {
+    const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return {_mm512_permutex2var_ps(a.v, at, b.v)};
+  }
+  static VecF32 zip_low(VecF32 a, VecF32 b) {
+    const __m512i at = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return {_mm512_permutex2var_ps(a.v, at, b.v)};
+  }
+  static VecF32 zip_high(VecF32 a, VecF32 b) {
+    const __m512i at = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return {_mm512_permutex2var_ps(a.v, at, b.v)};
+  }
   static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ), no.v, yes.v)};
   }
@@ -64,6 +76,15 @@ struct VecF64 {
   static VecF64 min(VecF64 a, VecF64 b) { return {_mm512_min_pd(a.v, b.v)}; }
   static VecF64 max(VecF64 a, VecF64 b) { return {_mm512_max_pd(a.v, b.v)}; }
   static VecF64 negate(VecF64 a) { return {_mm512_xor_pd(a.v, _mm512_set1_pd(-0.0))}; }
+  static VecF64 evens(VecF64 a, VecF64 b) {
+    return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b.v)};
+  }
+  static VecF64 zip_low(VecF64 a, VecF64 b) {
+    return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b.v)};
+  }
+  static VecF64 zip_high(VecF64 a, VecF64 b) {
+    return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b.v)};
+  }
   static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) {
     return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(x.v, _mm512_setzero_pd(), _CMP_LT_OQ), no.v, yes.v)};
   }

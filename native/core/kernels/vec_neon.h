@@ -37,6 +37,9 @@ struct VecF32 {
   static VecF32 min(VecF32 a, VecF32 b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
   static VecF32 max(VecF32 a, VecF32 b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
   static VecF32 negate(VecF32 a) { return {vnegq_f32(a.v)}; }
+  static VecF32 evens(VecF32 a, VecF32 b) { return {vuzp1q_f32(a.v, b.v)}; }
+  static VecF32 zip_low(VecF32 a, VecF32 b) { return {vzip1q_f32(a.v, b.v)}; }
+  static VecF32 zip_high(VecF32 a, VecF32 b) { return {vzip2q_f32(a.v, b.v)}; }
   static VecF32 select_negative(VecF32 x, VecF32 yes, VecF32 no) { return {vbslq_f32(vcltzq_f32(x.v), yes.v, no.v)}; }
   static VecF32 round(VecF32 a) { return {vrndnq_f32(a.v)}; }
   /* Two factors, so that each is a normal number; the first product is exact. */
@@ -74,6 +77,9 @@ struct VecF64 {
   static VecF64 min(VecF64 a, VecF64 b) { return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)}; }
   static VecF64 max(VecF64 a, VecF64 b) { return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)}; }
   static VecF64 negate(VecF64 a) { return {vnegq_f64(a.v)}; }
+  static VecF64 evens(VecF64 a, VecF64 b) { return {vuzp1q_f64(a.v, b.v)}; }
+  static VecF64 zip_low(VecF64 a, VecF64 b) { return {vzip1q_f64(a.v, b.v)}; }
+  static VecF64 zip_high(VecF64 a, VecF64 b) { return {vzip2q_f64(a.v, b.v)}; }
   static VecF64 select_negative(VecF64 x, VecF64 yes, VecF64 no) { return {vbslq_f64(vcltzq_f64(x.v), yes.v, no.v)}; }
   static VecF64 round(VecF64 a) { return {vrndnq_f64(a.v)}; }
   static VecF64 scale(VecF64 a, VecF64 n) {

@@ -104,6 +104,20 @@ struct Vec {
     for (int32_t i = 0; i < LANES; ++i) a.v[i] = -a.v[i];
     return a;
   }
+  /* a0 a2 ... b0 b2 ... */
+  static Vec evens(Vec a, Vec b) {
+    Vec x;
+    for (int32_t i = 0; i < LANES; ++i) x.v[i] = 2 * i < LANES ? a.v[2 * i] : b.v[2 * i - LANES];
+    return x;
+  }
+  /* a0 b0 a1 b1 ..., the first half and the second */
+  static Vec zip_low(Vec a, Vec b) { return zip(a, b, 0); }
+  static Vec zip_high(Vec a, Vec b) { return zip(a, b, LANES / 2); }
+  static Vec zip(Vec a, Vec b, int32_t first) {
+    Vec x;
+    for (int32_t i = 0; i < LANES; ++i) x.v[i] = (i % 2 == 0 ? a : b).v[first + i / 2];
+    return x;
+  }
   /* x < 0 ? yes : no */
   static Vec select_negative(Vec x, Vec yes, Vec no) {
     for (int32_t i = 0; i < LANES; ++i) no.v[i] = x.v[i] < T(0) ? yes.v[i] : no.v[i];

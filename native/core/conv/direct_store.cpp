@@ -1,0 +1,134 @@
+/* Results on their way from the stage to their places: rows copied, turned where tile and result have their neighbours
+ * in different directions, phases laid side by side. */
+#include "../gemm/move_block.h"
+#include "../util/numbers.h"
+#include "direct_copy.h"
+#include "plan.h"
+
+namespace convkit {
+namespace {
+
+/* What one panel of a line of products needs on its way. */
+template <typename T>
+struct Store {
+  const Problem &problem;
+  const DirectForm &f;
+  const DirectBand &band;
+  const T *stage;
+  T *result;
+  int64_t channel_step;
+  void (*zip_row)(const T *even, const T *odd, int64_t count, T *out);
+
+  /* Steps of the stage between positions and between rows of the product. */
+  int64_t position_step() const { return f.pixels_in_lanes ? 1 : f.stage_step; }
+  int64_t row_step() const { return f.pixels_in_lanes ? f.line_products * f.stage_step : 1; }
+  /* From one product of the line to the next. */
+  int64_t product_step() const { return f.pixels_in_lanes ? f.stage_step : f.panels.width; }
+  int64_t position(int64_t z, int64_t y, int64_t x) const { return z * f.stage_plane + y * f.pitch + x; }
+
+  /* `channels` neighbours of one phase, from the row at `from` on. */
+  void channels(const int64_t phase[3], const T *from, int64_t channel, int64_t channels) const {
+    Range r[3];
+    phase_ranges(f, band, phase, r);
+    if (r[0].empty() || r[1].empty() || r[2].empty()) return;
+    const ResultPlace place = result_place(problem, f, band, phase);
+    /* rows of the product between channels: joint rows may have phases in between */
+    const int64_t apart = row_step() * (f.joint && f.phase_inner ? f.phases : 1);
+    T *const out = result + channel * channel_step + place.origin;
+    for (int64_t z = r[0].begin; z < r[0].end; ++z) {
+      for (int64_t y = r[1].begin; y < r[1].end; ++y) {
+        move_block(channels, r[2].end - r[2].begin, from + position(z, y, r[2].begin) * position_step(), apart,
+                   position_step(), out + z * place.step[0] + y * place.step[1] + r[2].begin * place.step[2],
+                   channel_step, place.step[2]);
+      }
+    }
+  }
+
+  /* Phases first .. first + count - 1 along the width of one channel, `apart` elements apart in the stage. The result
+   * elements of a position are neighbours; at the ends of a row, some of them do not exist. */
+  void phases(int64_t phase[3], const T *from, int64_t apart, int64_t channel, int64_t first, int64_t count) const {
+    Range r[3];
+    phase[2] = first + count - 1;
+    phase_ranges(f, band, phase, r);
+    const Range last = r[2];
+    phase[2] = first;
+    phase_ranges(f, band, phase, r);
+    if (r[0].empty() || r[1].empty()) return;
+    const Range whole = {larger(r[2].begin, last.begin),
+                         larger(smaller(r[2].end, last.end), larger(r[2].begin, last.begin))};
+    const int64_t begin = smaller(r[2].begin, last.begin), end = larger(r[2].end, last.end);
+    const ResultPlace place = result_place(problem, f, band, phase);
+    const GridMap map = result_map(f.axes[2], first, band.residue[2]);
+    const int64_t step = place.step[2], unit = step / f.axes[2].phases, across = position_step();
+    T *const out = result + channel * channel_step + place.origin;
+    for (int64_t z = r[0].begin; z < r[0].end; ++z) {
+      for (int64_t y = r[1].begin; y < r[1].end; ++y) {
+        const T *const in = from + position(z, y, 0) * across;
+        T *const line = out + z * place.step[0] + y * place.step[1];
+        if (count == 2 && step == 2 && across == 1) {
+          zip_row(in + whole.begin, in + apart + whole.begin, whole.end - whole.begin, line + 2 * whole.begin);
+        } else {
+          move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart,
+                     line + whole.begin * step, step, unit);
+        }
+        for (int64_t x = begin; x < end; ++x) {
+          if (x == whole.begin) x = whole.end;
+          if (x >= end) break;
+          const int64_t at = (band.first[2] + x) * map.step + map.offset;
+          for (int64_t p = larger(0, -at); p < smaller(count, f.axes[2].result - at); ++p) {
+            line[x * step + p * unit] = in[x * across + p * apart];
+          }
+        }
+      }
+    }
+  }
+};
+
+}  // namespace
+
+template <typename T>
+void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles) {
+  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
+  const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
+  const Store<T> store = {
+      problem, f, band, stage, result, steps.channel, tiles ? tiles->zip_row : tiles_of<T>(kernels_portable).zip_row};
+  int64_t phase[3] = {line[0], line[1], 0};
+  if (!f.joint) {
+    /* The stage holds (channel, phase along the width) pairs. */
+    if (first && f.pixels_in_lanes && f.line_products == 2) {
+      for (int64_t i = 0; i < rows; ++i) {
+        store.phases(phase, stage + i * store.row_step(), store.product_step(), first_row + i, 0, 2);
+      }
+      return;
+    }
+    for (int64_t p = 0; p < f.line_products; ++p) {
+      phase[2] = p;
+      store.channels(phase, stage + p * store.product_step(), first_row, rows);
+    }
+    return;
+  }
+  const int64_t width = f.axes[2].phases;
+  for (int64_t i = 0; i < rows;) {
+    const int64_t row = first_row + i;
+    const T *const from = stage + i * store.row_step();
+    if (f.phase_inner) {
+      split_phase(f, row % f.phases, phase);
+      const int64_t count = smaller(rows - i, width - phase[2]);
+      store.phases(phase, from, store.row_step(), row / f.phases, phase[2], count);
+      i += count;
+    } else {
+      split_phase(f, row / f.rows, phase);
+      const int64_t count = smaller(rows - i, f.rows - row % f.rows);
+      store.channels(phase, from, row % f.rows, count);
+      i += count;
+    }
+  }
+}
+
+template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
+                          const float *, float *, const TileSet<float> *);
+template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
+                          const double *, double *, const TileSet<double> *);
+
+}  // namespace convkit

@@ -1,0 +1,82 @@
+/* Rows on their way into the grid of the direct algorithm, and results on their way out of the stage (see
+ * kernel_table.h). Included by kernels/<isa>.cpp before tile.inl.h, inside namespace convkit::CONVKIT_ISA. */
+
+/* The elements 0, STEP, 2 * STEP, ... of which `count` may be read; zeros in the other lanes. */
+template <class V, int STEP>
+CONVKIT_INLINE V load_apart(const typename V::Element *p, int64_t count) {
+  if (STEP == 1) return count >= V::lanes ? V::load(p) : V::load_partial(p, int32_t(count));
+  const int64_t reach = 2 * (count < V::lanes ? count : V::lanes) - 1, behind = reach - V::lanes;
+  if (behind <= 0) return V::evens(load_some<V>(p, int32_t(reach)), V::set(0));
+  return V::evens(V::load(p), V::load_partial(p + V::lanes, int32_t(behind)));
+}
+
+/* The row without the zeros before it. */
+template <class V, int STEP>
+CONVKIT_INLINE void copy_row(const typename V::Element *source, int64_t count, int64_t width,
+                             typename V::Element *out) {
+  int64_t x = 0;
+  for (; x + V::lanes < count; x += V::lanes) {
+    const auto *const p = source + x * STEP;
+    V::store(out + x, STEP == 1 ? V::load(p) : V::evens(V::load(p), V::load(p + V::lanes)));
+  }
+  for (; x < width; x += V::lanes) {
+    const V last = x < count ? load_apart<V, STEP>(source + x * STEP, count - x) : V::set(0);
+    store_some<V>(out + x, last, int32_t(width - x < V::lanes ? width - x : V::lanes));
+  }
+}
+
+template <class V>
+void copy_rows(const RowsCopy<typename V::Element> *call) {
+  using T = typename V::Element;
+  int64_t rows = call->rows, real_begin = call->real_begin, real_end = call->real_end, count = call->count;
+  int64_t width = call->width, left = call->left;
+  const bool whole = left == 0 && count == width && real_begin == 0 && real_end == rows && call->step == 1;
+  if (whole && call->source_step == width && call->out_step == width) {
+    count = width = rows * width; /* one row */
+    rows = real_end = 1;
+  }
+  /* Where rows overlap, the zeros at the end of one are those at the start of the next. */
+  const bool shared = left <= width - call->out_step;
+  const bool narrow = call->step == 1 && width - left <= V::lanes && (left == 0 || shared);
+  for (int64_t y = 0; y < rows; ++y) {
+    T *const out = call->out + y * call->out_step;
+    if (y < real_begin || y >= real_end) {
+      copy_row<V, 1>(out, 0, width, out);
+      continue;
+    }
+    for (int64_t x = 0; x < left && !(shared && y > 0); x += V::lanes) {
+      store_some<V>(out + x, V::set(0), int32_t(width - x < V::lanes ? width - x : V::lanes));
+    }
+    const T *source = call->source + (y - real_begin) * call->source_step;
+    T *to = out + left;
+    if (narrow) { /* one vector a row: nothing is asked again */
+      const int32_t most = int32_t(width - left);
+      for (; y < real_end; ++y, source += call->source_step, to += call->out_step) {
+        V::store_partial(to, V::load_partial(source, int32_t(count)), most);
+      }
+      --y;
+    } else if (call->step == 1) {
+      copy_row<V, 1>(source, count, width - left, to);
+    } else if (call->step == 2) {
+      copy_row<V, 2>(source, count, width - left, to);
+    } else {
+      for (int64_t x = 0; x < width - left; ++x) to[x] = x < count ? source[x * call->step] : T(0);
+    }
+  }
+}
+
+/* out[2 * i] = even[i], out[2 * i + 1] = odd[i] */
+template <class V>
+void zip_row(const typename V::Element *even, const typename V::Element *odd, int64_t count, typename V::Element *out) {
+  int64_t i = 0;
+  for (; i + V::lanes <= count; i += V::lanes) {
+    const V a = V::load(even + i), b = V::load(odd + i);
+    V::store(out + 2 * i, V::zip_low(a, b));
+    V::store(out + 2 * i + V::lanes, V::zip_high(a, b));
+  }
+  if (i == count) return;
+  const int32_t rest = int32_t(count - i), low = 2 * rest < V::lanes ? 2 * rest : V::lanes;
+  const V a = V::load_partial(even + i, rest), b = V::load_partial(odd + i, rest);
+  store_some<V>(out + 2 * i, V::zip_low(a, b), low);
+  if (2 * rest > low) V::store_partial(out + 2 * i + low, V::zip_high(a, b), 2 * rest - low);
+}
