@@ -113,6 +113,41 @@ struct Winograd {
     }
   }
 
+  /* Rows of one plane of the source under a block, channels first with padding of zeros: padded one by one, in the
+   * first-level cache. */
+  struct SourceRows {
+    GridMap map[3];
+    int64_t begin[3], extent[3]; /* of the block; of the source */
+    Range real;
+    int64_t width;
+    void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);
+
+    void pad(int64_t z, int64_t y, const T *channel, T *out) const {
+      const int64_t iz = (begin[0] + z) * map[0].step + map[0].offset;
+      const int64_t iy = (begin[1] + y) * map[1].step + map[1].offset;
+      const bool inside = iz >= 0 && iz < extent[0] && iy >= 0 && iy < extent[1] && !real.empty();
+      const int64_t left = inside ? real.begin - begin[2] : 0, count = inside ? real.end - real.begin : 0;
+      const int64_t first = count > 0 ? real.begin * map[2].step + map[2].offset : 0;
+      const T *const from = count > 0 ? channel + (iz * extent[1] + iy) * extent[2] + first : channel;
+      pad_row(out, left, from, map[2].step, count, width);
+    }
+  };
+
+  void find_rows(const DirectBand &band, int64_t plane, SourceRows *rows) const {
+    int64_t index[3] = {0, 0, 0};
+    for (int a = 2; a >= 0; --a) {
+      const DirectAxis &axis = f.axes[a].geometry;
+      index[a] = plane % axis.planes;
+      plane /= axis.planes;
+      rows->map[a] = grid_map(axis, index[a], 0);
+      rows->begin[a] = band.first[a] + axis.span_begin;
+      rows->extent[a] = axis.source;
+    }
+    rows->width = f.copy.grid[2];
+    rows->real = inside(rows->map[2], rows->extent[2], rows->begin[2], rows->begin[2] + rows->width);
+    rows->pad_row = depthwise_of<T>(*context.plan->kernels).pad_row;
+  }
+
   /* V of all channels. Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at
    * residue i, place b * inner + r: so that elements are neighbours in it whenever tiles are. */
   void transform_source(const Block &block, const T *source, int64_t channel_step, const Scratch<T> &s) const {
@@ -128,6 +163,7 @@ struct Winograd {
     for (int64_t u = 0; u < y.points; ++u) {
       offsets[u] = u % y.outputs * f.line + u / y.outputs * y.inner * x.grid();
     }
+    SourceRows rows = {};
     WinogradCall<T> row = {}, column = {};
     row.count = block.tiles[2] + x.halo;
     row.inner = x.inner;
@@ -141,21 +177,31 @@ struct Winograd {
     column.repeat = x.points;
     column.in_repeat = f.line_step;
     column.out_repeat = f.data_step;
+    const auto transform_line = [&](int64_t v, T *data) {
+      if (y.points > 1) {
+        const int64_t b = v / y.inner;
+        row.out = s.line + b % y.outputs * f.line + (b / y.outputs * y.inner + v % y.inner) * x.grid();
+      } else {
+        row.out = data + v * x.grid();
+      }
+      transforms.data_row[x.scheme](&row);
+    };
     for (int64_t first = 0; first < f.channels; first += f.chunk) {
       copy.channels = smaller(f.chunk, f.channels - first);
-      copy_grid(problem, copy, band, source + first * channel_step, s.grid);
+      if (!f.by_row) copy_grid(problem, copy, band, source + first * channel_step, s.grid);
       for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
         T *data = s.data + (first * f.planes + c) * f.tile_step;
+        const T *const channel = source + (first + c / f.planes) * channel_step;
+        if (f.by_row) find_rows(band, c % f.planes, &rows);
         for (int64_t z = 0; z < extent[0]; ++z, data += y.grid() * x.grid()) {
           for (int64_t v = 0; v < extent[1]; ++v) {
-            row.in = s.grid + c * copy.plane_size + (z * copy.grid[1] + v) * copy.pitch;
-            if (y.points > 1) {
-              const int64_t b = v / y.inner;
-              row.out = s.line + b % y.outputs * f.line + (b / y.outputs * y.inner + v % y.inner) * x.grid();
+            row.in = s.grid;
+            if (f.by_row) {
+              rows.pad(z, v, channel, s.grid);
             } else {
-              row.out = data + v * x.grid();
+              row.in += c * copy.plane_size + (z * copy.grid[1] + v) * copy.pitch;
             }
-            transforms.data_row[x.scheme](&row);
+            transform_line(v, data);
           }
           if (y.points == 1) continue;
           column.out = data;
@@ -336,7 +382,8 @@ struct Winograd {
 template <typename T>
 void block_as(ck_plan *plan, int32_t slots) {
   WinogradForm &f = plan->winograd;
-  make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), slots, &f);
+  if (f.points == 0) make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), &f);
+  share_winograd(plan->problem, slots, &f);
   int64_t blocks = 1;
   for (const WinogradAxis &axis : f.axes) blocks *= axis.blocks;
   plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * blocks * f.parts;
@@ -373,16 +420,21 @@ ck_status run(const RunContext &context) {
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */
 constexpr double kLeastGain = 1.25;
 constexpr double kLeastFlops = 4e6;
+/* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
+constexpr int64_t kLeastDepth = 8;
 
-const char *pays(const Problem &problem, ck_pass pass, const KernelTable &kernels) {
+template <typename T>
+const char *pays_as(ck_plan *plan) {
+  const Problem &problem = plan->problem;
   if (problem.flops < kLeastFlops * static_cast<double>(larger(problem.given.batch, 1))) return "too little work";
-  const bool f32 = problem.given.image_type == CK_FLOAT32;
-  WinogradForm form;
-  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, 1, &form)
-                          : make_winograd_form(problem, pass, kernels.f64, 1, &form);
-  const double direct = f32 ? direct_cost(problem, pass, kernels.f32) : direct_cost(problem, pass, kernels.f64);
+  const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  const double cost = make_winograd_form(problem, plan->pass, tiles, &plan->winograd);
+  if (plan->winograd.depth < kLeastDepth) return "too few channels";
+  const double direct = direct_cost(problem, plan->pass, tiles);
   return direct >= 0 && direct < kLeastGain * cost ? "the transforms would cost what they save" : nullptr;
 }
+
+const char *pays(ck_plan *plan) { return is_f32(*plan) ? pays_as<float>(plan) : pays_as<double>(plan); }
 
 /* Spatial sizes are not in the key, only what they decide: which taps are used, the forms, and the panels. */
 void describe(const ck_plan &plan, Text *id, Text *key) {
