@@ -134,8 +134,11 @@ void check_rows(const WinogradSet<T> &set, const std::string &isa, Random &rando
         const Buffer<T> row(width), v(n * step), room(m * step);
         for (T &x : row) x = static_cast<T>(random.between(-3, 3));
         WinogradCall<T> call = {};
-        call.in = row.data(), call.out = v.data(), call.out_step = step, call.count = tiles, call.inner = inner;
-        call.room = room.data(), call.room_step = step;
+        call.repeat = 1;
+        call.inner = inner;
+        call.in = row.data(), call.out = room.data(), call.out_step = step, call.count = tiles + (n - 1) / m * inner;
+        set.split[scheme](&call);
+        call.in = room.data(), call.in_step = step, call.out = v.data(), call.out_step = step, call.count = tiles;
         set.data_row[scheme](&call);
         const auto matrix = filter_matrix(scheme);
         double g[4];
@@ -147,8 +150,10 @@ void check_rows(const WinogradSet<T> &set, const std::string &isa, Random &rando
         }
         for (int64_t columns = 1 + (tiles - 1) / inner * m * inner; columns <= blocks * m * inner; columns += 3) {
           const Buffer<T> out(columns);
-          call.in = v.data(), call.in_step = step, call.out = out.data(), call.columns = columns;
+          call.in = v.data(), call.in_step = step, call.out = room.data(), call.out_step = step, call.count = tiles;
           set.result_row[scheme](&call);
+          call.in = room.data(), call.in_step = step, call.out = out.data(), call.count = columns;
+          set.merge[scheme](&call);
           bool close = true;
           for (int64_t i = 0; i < columns; ++i) {
             if (i / (m * inner) * inner + i % inner >= tiles) continue; /* of no tile */

@@ -32,7 +32,7 @@ struct Scratch {
     const WinogradAxis &y = f.axes[1], &x = f.axes[2];
     grid = carver->take<T>(f.chunk * f.copy.channel_size + kSlack);
     line = carver->take<T>(y.points > 1 ? x.points * f.line_step + kSlack : 0);
-    room = carver->take<T>(x.outputs * f.room_step + kSlack);
+    room = carver->take<T>(f.copy.grid[1] * x.outputs * f.room_step + kSlack);
     data = carver->take<T>(f.points * f.data_step + kSlack);
     products = carver->take<T>(f.points * f.product_step + kSlack);
     half = carver->take<T>(y.points > 1 ? y.outputs * x.points * f.lanes_step + kSlack : 0);
@@ -164,12 +164,19 @@ struct Winograd {
       offsets[u] = u % y.outputs * f.line + u / y.outputs * y.inner * x.grid();
     }
     SourceRows rows = {};
-    WinogradCall<T> row = {}, column = {};
+    const int64_t room = x.outputs * f.room_step;
+    WinogradCall<T> split = {}, row = {}, column = {};
+    split.count = block.tiles[2] + x.halo + (x.points - 1) / x.outputs * x.inner;
+    split.inner = row.inner = x.inner;
+    split.repeat = extent[1];
+    split.in_repeat = copy.pitch;
+    split.out = s.room;
+    split.out_step = f.room_step;
+    split.out_repeat = room;
     row.count = block.tiles[2] + x.halo;
-    row.inner = x.inner;
-    row.room = s.room;
-    row.room_step = f.room_step;
+    row.in_step = f.room_step;
     row.out_step = y.points > 1 ? f.line_step : f.data_step;
+    row.out_repeat = x.grid();
     column.in = s.line;
     column.offsets = offsets;
     column.count = (block.tiles[1] + y.halo) * x.grid();
@@ -177,15 +184,6 @@ struct Winograd {
     column.repeat = x.points;
     column.in_repeat = f.line_step;
     column.out_repeat = f.data_step;
-    const auto transform_line = [&](int64_t v, T *data) {
-      if (y.points > 1) {
-        const int64_t b = v / y.inner;
-        row.out = s.line + b % y.outputs * f.line + (b / y.outputs * y.inner + v % y.inner) * x.grid();
-      } else {
-        row.out = data + v * x.grid();
-      }
-      transforms.data_row[x.scheme](&row);
-    };
     for (int64_t first = 0; first < f.channels; first += f.chunk) {
       copy.channels = smaller(f.chunk, f.channels - first);
       if (!f.by_row) copy_grid(problem, copy, band, source + first * channel_step, s.grid);
@@ -194,20 +192,48 @@ struct Winograd {
         const T *const channel = source + (first + c / f.planes) * channel_step;
         if (f.by_row) find_rows(band, c % f.planes, &rows);
         for (int64_t z = 0; z < extent[0]; ++z, data += y.grid() * x.grid()) {
-          for (int64_t v = 0; v < extent[1]; ++v) {
-            row.in = s.grid;
-            if (f.by_row) {
-              rows.pad(z, v, channel, s.grid);
-            } else {
-              row.in += c * copy.plane_size + (z * copy.grid[1] + v) * copy.pitch;
-            }
-            transform_line(v, data);
+          const T *lines = s.grid;
+          if (f.by_row) {
+            for (int64_t v = 0; v < extent[1]; ++v) rows.pad(z, v, channel, s.grid + v * copy.pitch);
+          } else {
+            lines += c * copy.plane_size + z * copy.grid[1] * copy.pitch;
           }
+          int64_t line_step = copy.pitch;
+          if (x.outputs > 1) {
+            split.in = lines;
+            transforms.split[x.scheme](&split);
+            lines = s.room;
+            line_step = room;
+          }
+          each_run(y, extent[1], [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
+            row.in = lines + start * line_step;
+            row.in_repeat = apart * line_step;
+            row.repeat = count;
+            row.out = (y.points > 1 ? s.line : data) + residue * f.line + place * x.grid();
+            transforms.data_row[x.scheme](&row);
+          });
           if (y.points == 1) continue;
           column.out = data;
           transforms.data_columns[y.scheme](&column);
         }
       }
+    }
+  }
+
+  /* Rows 0 .. rows - 1 in runs of the same residue, visit(first row, from row to row, rows, residue, place of the first):
+   * row (b * m + i) * inner + r has residue i and place b * inner + r. */
+  template <typename Visit>
+  static void each_run(const WinogradAxis &y, int64_t rows, const Visit &visit) {
+    if (y.outputs == 1) return visit(0, 1, rows, 0, 0);
+    if (y.inner == 1) {
+      for (int64_t i = 0; i < smaller(y.outputs, rows); ++i) {
+        visit(i, y.outputs, ceil_div(rows - i, y.outputs), i, 0);
+      }
+      return;
+    }
+    for (int64_t run = 0; run * y.inner < rows; ++run) {
+      const int64_t start = run * y.inner;
+      visit(start, 1, smaller(y.inner, rows - start), run % y.outputs, run / y.outputs * y.inner);
     }
   }
 
@@ -291,7 +317,8 @@ struct Winograd {
     const int64_t no_phase[3] = {0, 0, 0};
     const ResultPlace at = result_place(problem, f.store, block.band, no_phase);
     const int64_t channel_step = (y.geometry.adjoint ? problem.image : problem.features).channel;
-    WinogradCall<T> column = {}, row = {};
+    WinogradCall<T> column = {}, row = {}, merge = {};
+    const int64_t room = x.outputs * f.room_step;
     column.in_step = x.points * f.product_step;
     column.count = round_up(block.lanes, tiles.lanes);
     column.repeat = x.points;
@@ -301,11 +328,15 @@ struct Winograd {
     column.out_repeat = f.lanes_step;
     column.outputs = static_cast<int32_t>(y.outputs);
     row.in_step = y.points > 1 ? f.lanes_step : f.product_step;
+    row.in_repeat = x.grid();
     row.count = block.tiles[2];
-    row.inner = x.inner;
-    row.columns = block.band.count[2];
-    row.room = s.room;
-    row.room_step = f.room_step;
+    row.out_step = merge.in_step = f.room_step;
+    merge.inner = x.inner;
+    merge.count = block.band.count[2];
+    merge.in = s.room;
+    merge.in_repeat = room;
+    merge.out_repeat = f.in_place ? at.step[1] : f.store.pitch;
+    merge.repeat = block.band.count[1];
     Epilogue<T> of_row;
     for (int64_t i = 0; i < rows; ++i) {
       const T *half = s.products + i * f.lanes_step;
@@ -318,16 +349,20 @@ struct Winograd {
         of_row = *epilogue;
         if (of_row.bias) of_row.bias += i;
         if (of_row.slope) of_row.slope += i;
-        row.epilogue = &of_row;
+        row.epilogue = merge.epilogue = &of_row;
       }
       for (int64_t z = 0; z < block.tiles[0]; ++z) {
-        for (int64_t v = 0; v < block.band.count[1]; ++v) {
-          const int64_t b = v / y.inner, tile = b / y.outputs * y.inner + v % y.inner;
-          row.in = half + b % y.outputs * column.out_step + (z * y.grid() + tile) * x.grid();
-          row.out = f.in_place ? place(at, z, v, result) + (first_row + i) * channel_step
-                               : s.stage + i * f.store.stage_step + z * f.store.stage_plane + v * f.store.pitch;
+        const T *const plane = half + z * y.grid() * x.grid();
+        each_run(y, merge.repeat, [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
+          row.in = plane + residue * column.out_step + place * x.grid();
+          row.repeat = count;
+          row.out = s.room + start * room;
+          row.out_repeat = apart * room;
           transforms.result_row[x.scheme](&row);
-        }
+        });
+        merge.out = f.in_place ? result + at.origin + z * at.step[0] + (first_row + i) * channel_step
+                               : s.stage + i * f.store.stage_step + z * f.store.stage_plane;
+        transforms.merge[x.scheme](&merge);
       }
     }
   }
