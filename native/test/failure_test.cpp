@@ -124,8 +124,7 @@ TEST(plans) {
   CHECK(std::string(chosen.refused) == "depthwise: features read several channels", chosen.refused);
   const PlanOwner small(host, make_problem(1, 4, 4, 1, 9, 9, 3, 1, 1, 1), CK_FORWARD, nullptr);
   CHECK(std::string(small.info().algorithm) == "direct", "too small for transforms");
-  CHECK(std::string(small.info().refused) ==
-            "depthwise: features read several channels; winograd: too little work",
+  CHECK(std::string(small.info().refused) == "depthwise: features read several channels; winograd: too little work",
         small.info().refused);
   CHECK(std::string(named.info().id) == "im2col/4x8/kc180/portable", named.info().id);
   CHECK(std::string(named.info().weights_key) != best.info().weights_key || ck_isa_count() == 1, "keys differ by tile");

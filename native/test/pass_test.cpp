@@ -235,7 +235,8 @@ TEST(non_finite_operands) {
             if (is_exact(algorithm)) {
               same = same && (got == wanted[k] || (std::isnan(got) && std::isnan(wanted[k])));
             } else { /* neighbours in a tile may be hit as well */
-              same = same && (!std::isfinite(got) || (std::isfinite(wanted[k]) && agrees(out[k], wanted[k], algorithm)));
+              same =
+                  same && (!std::isfinite(got) || (std::isfinite(wanted[k]) && agrees(out[k], wanted[k], algorithm)));
             }
           }
           CHECK(same, algorithm + " " + describe(p, isa.c_str()) + " pass " + std::to_string(pass) + " with " +

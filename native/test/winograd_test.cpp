@@ -47,8 +47,8 @@ constexpr int64_t kSamples = 64; /* in lanes */
 
 /* y(x(.)) of `in` [ny][nx][lane] along both axes by a transform of columns. */
 template <typename T, typename Transform>
-void both(const Transform &y, const Transform &x, int64_t in_y, int64_t in_x, int64_t out_y, int64_t out_x,
-          const T *in, T *out) {
+void both(const Transform &y, const Transform &x, int64_t in_y, int64_t in_x, int64_t out_y, int64_t out_x, const T *in,
+          T *out) {
   std::vector<T> half(static_cast<size_t>(in_y * out_x * kSamples));
   int64_t offsets[kMostPoints];
   WinogradCall<T> call = {};

@@ -53,7 +53,8 @@ const char *direct_refuses(const Problem &problem, ck_pass pass);
 template <typename T>
 void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots, DirectForm *form);
 
-/* What a pass costs by the model of direct_shape.cpp, in multiply-adds of whole vectors for one image; -1: it is refused.
+/* What a pass costs by the model of direct_shape.cpp, in multiply-adds of whole vectors for one image; -1: it is
+ * refused.
  */
 template <typename T>
 double direct_cost(const Problem &problem, ck_pass pass, const TileSet<T> &tiles);

@@ -73,8 +73,8 @@ struct Algorithm {
   ck_status (*run)(const RunContext &context);
   void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
   /* Null: always worth it. Asked of what is not refused, unless the algorithm was asked for by name; gives null, or the
-   * reason why the next one is faster. It sees problem, pass and kernels, may leave notes for `block` in its own part of
-   * the plan, and looks neither at batch nor at slots. */
+   * reason why the next one is faster. It sees problem, pass and kernels, may leave notes for `block` in its own part
+   * of the plan, and looks neither at batch nor at slots. */
   const char *(*pays)(ck_plan *plan);
 };
 

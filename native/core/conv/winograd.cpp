@@ -1,7 +1,7 @@
 /* A unit of work: a block of tiles of one group of one image, and a share of the panels (see winograd_form.h).
  *
- * One chain of multiply-adds for each row, tile and point, in the order source channel, plane, piece; blocks, panels and
- * orientation leave no trace in the results. */
+ * One chain of multiply-adds for each row, tile and point, in the order source channel, plane, piece; blocks, panels
+ * and orientation leave no trace in the results. */
 #include "winograd.h"
 
 #include "../util/host.h"
@@ -37,7 +37,7 @@ struct Scratch {
     products = carver->take<T>(f.points * f.product_step + kSlack);
     half = carver->take<T>(y.points > 1 ? y.outputs * x.points * f.lanes_step + kSlack : 0);
     const int64_t positions = f.copy.grid[0] * f.store.stage_plane;
-    stage = carver->take<T>(f.in_place           ? 0
+    stage = carver->take<T>(f.in_place         ? 0
                             : f.tiles_in_lanes ? f.panels.width * f.store.stage_step
                                                : positions * f.store.stage_step);
     bias = carver->take<T>(f.panels.step);
@@ -220,8 +220,8 @@ struct Winograd {
     }
   }
 
-  /* Rows 0 .. rows - 1 in runs of the same residue, visit(first row, from row to row, rows, residue, place of the first):
-   * row (b * m + i) * inner + r has residue i and place b * inner + r. */
+  /* Rows 0 .. rows - 1 in runs of the same residue, visit(first row, from row to row, rows, residue, place of the
+   * first): row (b * m + i) * inner + r has residue i and place b * inner + r. */
   template <typename Visit>
   static void each_run(const WinogradAxis &y, int64_t rows, const Visit &visit) {
     if (y.outputs == 1) return visit(0, 1, rows, 0, 0);

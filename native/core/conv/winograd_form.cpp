@@ -5,8 +5,8 @@
 namespace convkit {
 namespace {
 
-/* Sizes of V that are tried. The least fit into a second-level cache of 1 MiB beside everything else; more is taken where
- * large weights pass by too often otherwise. */
+/* Sizes of V that are tried. The least fit into a second-level cache of 1 MiB beside everything else; more is taken
+ * where large weights pass by too often otherwise. */
 constexpr int64_t kUsualData = 512 << 10, kMostData = 4 << 20;
 constexpr int64_t kDataTried[] = {128 << 10, 256 << 10, kUsualData, 1 << 20, 2 << 20, kMostData};
 constexpr int64_t kChunkBytes = 64 << 10;
@@ -80,7 +80,8 @@ const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
 bool choose_block(int64_t most, WinogradForm *f) {
   const double per_tile = static_cast<double>(f->points * f->channels * f->planes);
   double left = static_cast<double>(most) / per_tile;
-  for (int a = 0; a < 3; ++a) left /= static_cast<double>(smaller(f->axes[a].inner, f->axes[a].tiles) + f->axes[a].halo);
+  for (int a = 0; a < 3; ++a)
+    left /= static_cast<double>(smaller(f->axes[a].inner, f->axes[a].tiles) + f->axes[a].halo);
   if (left < 1) return false;
   for (int a = 2; a >= 0; --a) {
     WinogradAxis &axis = f->axes[a];
@@ -170,7 +171,8 @@ struct Cost {
     const WinogradAxis &y = f.axes[1], &x = f.axes[2];
     const double rows = number(y.positions(y.block) + y.geometry.span);
     double cost = rows * (kCall + vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
-    if (y.points > 1) cost += number(x.points) * (kCall + vectors(y.grid() * x.grid()) * kTransformed * number(y.points));
+    if (y.points > 1)
+      cost += number(x.points) * (kCall + vectors(y.grid() * x.grid()) * kTransformed * number(y.points));
     return cost * number(f.channels * f.planes * f.axes[0].grid());
   }
   double results(int64_t bytes) const {

@@ -112,8 +112,8 @@ struct Packer {
       for (int64_t tap = 0; tap < taps; ++tap) {
         for (int64_t r = rows; r < kFilterRows; ++r) filters[c * taps + tap][r] = 0;
       }
-      const WinogradFilterCall<T> call = {y.entry, x.entry, y.points, x.points, y.taps, x.taps, filters + c * taps,
-                                          out + c * out_step, apart, rows};
+      const WinogradFilterCall<T> call = {
+          y.entry, x.entry, y.points, x.points, y.taps, x.taps, filters + c * taps, out + c * out_step, apart, rows};
       transforms.filter(&call);
     }
   }
@@ -156,8 +156,12 @@ struct Packer {
 template <typename T>
 ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const WinogradForm &f = plan.winograd;
-  const Packer<T> packer = {plan.problem, f, static_cast<const T *>(weights), winograd_of<T>(*plan.kernels),
-                            FilterMatrix(f.axes[1].scheme), FilterMatrix(f.axes[2].scheme)};
+  const Packer<T> packer = {plan.problem,
+                            f,
+                            static_cast<const T *>(weights),
+                            winograd_of<T>(*plan.kernels),
+                            FilterMatrix(f.axes[1].scheme),
+                            FilterMatrix(f.axes[2].scheme)};
   const auto pack = [&](int64_t unit, int32_t) {
     packer.pack_panel(unit / f.panels.count, unit % f.panels.count,
                       reinterpret_cast<T *>(packed) + unit * f.points * f.depth * f.panels.step);

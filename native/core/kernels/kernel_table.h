@@ -155,7 +155,8 @@ struct DepthwiseSet {
 };
 
 /* The transforms of the Winograd algorithm, each along one axis (winograd_points.h), done `repeat` times, in_repeat and
- * out_repeat apart. Lanes are tiles side by side (or, in columns, anything), of which whole vectors are read and written.
+ * out_repeat apart. Lanes are tiles side by side (or, in columns, anything), of which whole vectors are read and
+ * written.
  *
  *     split           stream i of a row, out[i * out_step + t], holds the elements i of tiles t < count: tile
  *                     b * inner + r has elements (b * outputs + i) * inner + r, the tiles behind it lend it the rest

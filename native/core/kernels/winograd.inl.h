@@ -78,16 +78,56 @@ CONVKIT_INLINE void transform_result(const V *v, V *y) {
   }
 }
 
+/* Vectors of elements into vectors of two or four streams, and back. */
+template <class V, int STREAMS>
+CONVKIT_INLINE void split_vectors(V *x) {
+  V y[4];
+  V::split(x[0], x[1], y, y + 1);
+  if constexpr (STREAMS == 2) {
+    x[0] = y[0], x[1] = y[1];
+  } else {
+    V::split(x[2], x[3], y + 2, y + 3);
+    V::split(y[0], y[2], x, x + 2);
+    V::split(y[1], y[3], x + 1, x + 3);
+  }
+}
+template <class V, int STREAMS>
+CONVKIT_INLINE void merge_vectors(V *x) {
+  V y[4];
+  if constexpr (STREAMS == 2) {
+    V::merge(x[0], x[1], y, y + 1);
+    x[0] = y[0], x[1] = y[1];
+  } else {
+    V::merge(x[0], x[2], y, y + 2);
+    V::merge(x[1], x[3], y + 1, y + 3);
+    V::merge(y[0], y[1], x, x + 1);
+    V::merge(y[2], y[3], x + 2, x + 3);
+  }
+}
+
 /* Element (b * STREAMS + i) * inner + r of a row becomes element b * inner + r of stream i. */
-template <typename T, int STREAMS>
-void winograd_split(const WinogradCall<T> *call) {
+template <class V, int STREAMS>
+void winograd_split(const WinogradCall<typename V::Element> *call) {
+  using T = typename V::Element;
   const int64_t tiles = call->count, inner = call->inner, step = call->out_step;
   for (int64_t row = 0; row < call->repeat; ++row) {
     const T *__restrict in = call->in + row * call->in_repeat;
     T *__restrict const out = call->out + row * call->out_repeat;
     if (inner == 1) {
-      for (int64_t t = 0; t < tiles; ++t) {
-        for (int i = 0; i < STREAMS; ++i) out[i * step + t] = in[t * STREAMS + i];
+      for (int64_t t = 0; t < tiles; t += V::lanes) {
+        if constexpr (STREAMS == 2 || STREAMS == 4) {
+          V x[STREAMS];
+          CONVKIT_UNROLL
+          for (int i = 0; i < STREAMS; ++i) x[i] = V::load(in + t * STREAMS + i * V::lanes);
+          split_vectors<V, STREAMS>(x);
+          CONVKIT_UNROLL
+          for (int i = 0; i < STREAMS; ++i) V::store(out + i * step + t, x[i]);
+        } else {
+          for (int i = 0; i < STREAMS; ++i) {
+            CONVKIT_UNROLL
+            for (int l = 0; l < V::lanes; ++l) out[i * step + t + l] = in[(t + l) * STREAMS + i];
+          }
+        }
       }
       continue;
     }
@@ -108,8 +148,21 @@ void winograd_merge(const WinogradCall<typename V::Element> *call) {
   for (int64_t row = 0; row < call->repeat; ++row) {
     const T *__restrict const in = call->in + row * call->in_repeat;
     T *__restrict out = call->out + row * call->out_repeat;
+    const T *__restrict from = in;
     int64_t left = call->count;
-    if (inner == 1) {
+    if (inner == 1 && (STREAMS == 2 || STREAMS == 4)) {
+      for (; left > 0; left -= STREAMS * V::lanes, out += STREAMS * V::lanes, from += V::lanes) {
+        V x[STREAMS];
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) x[i] = V::load(from + i * step);
+        merge_vectors<V, STREAMS == 2 ? 2 : 4>(x);
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) {
+          const int64_t count = left - i * V::lanes;
+          if (count > 0) store_some<V>(out + i * V::lanes, x[i], count < V::lanes ? int32_t(count) : V::lanes);
+        }
+      }
+    } else if (inner == 1) {
       const int64_t whole = left / STREAMS;
       for (int64_t t = 0; t < whole; ++t) {
         for (int i = 0; i < STREAMS; ++i) out[t * STREAMS + i] = in[i * step + t];
@@ -242,7 +295,7 @@ template <class V, typename T>
 void winograd_filter(const WinogradFilterCall<T> *call) {
   constexpr int64_t parts = kFilterRows / V::lanes;
   double half[kMostPoints * kMostTaps][kFilterRows];
-  const auto sum = [](const double *entries, int64_t taps, const double (*from)[kFilterRows], int64_t apart, V *x) {
+  const auto sum = [](const double *entries, int64_t taps, const double(*from)[kFilterRows], int64_t apart, V *x) {
     CONVKIT_UNROLL
     for (int64_t v = 0; v < parts; ++v) x[v] = V::set(0);
     for (int64_t i = 0; i < taps; ++i) {
@@ -283,9 +336,14 @@ template <class V>
 struct WinogradTable {
   using T = typename V::Element;
   using Transform = void (*)(const WinogradCall<T> *);
-  static constexpr Transform split[kWinogradSchemes] = {nullptr,           winograd_split<T, 2>, winograd_split<T, 3>,
-                                                        winograd_split<T, 3>, winograd_split<T, 4>, winograd_split<T, 5>,
-                                                        winograd_split<T, 3>, winograd_split<T, 4>};
+  static constexpr Transform split[kWinogradSchemes] = {nullptr,
+                                                        winograd_split<V, 2>,
+                                                        winograd_split<V, 3>,
+                                                        winograd_split<V, 3>,
+                                                        winograd_split<V, 4>,
+                                                        winograd_split<V, 5>,
+                                                        winograd_split<V, 3>,
+                                                        winograd_split<V, 4>};
   static constexpr Transform merge[kWinogradSchemes] = {
       winograd_merge<V, 1>, winograd_merge<V, 2>, winograd_merge<V, 3>, winograd_merge<V, 3>,
       winograd_merge<V, 4>, winograd_merge<V, 5>, winograd_merge<V, 3>, winograd_merge<V, 4>};
@@ -309,6 +367,11 @@ struct WinogradTable {
 template <class V, class Wide>
 constexpr WinogradSet<typename V::Element> winograd_set() {
   using Table = WinogradTable<V>;
-  return {Table::split, Table::data_row, Table::data_columns, Table::result_row, Table::result_columns, Table::merge,
+  return {Table::split,
+          Table::data_row,
+          Table::data_columns,
+          Table::result_row,
+          Table::result_columns,
+          Table::merge,
           winograd_filter<Wide, typename V::Element>};
 }
