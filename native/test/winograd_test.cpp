@@ -26,8 +26,8 @@ std::vector<std::vector<double>> filter_matrix(int32_t scheme) {
   for (const double p : points) {
     double scale = 1;
     for (const double q : points) scale *= q == p ? 1 : p - q;
-    std::vector<double> row;
-    for (int k = 0; k < s.taps; ++k) row.push_back(std::pow(p, k) / scale);
+    std::vector<double> row(static_cast<size_t>(s.taps));
+    for (size_t k = 0; k < row.size(); ++k) row[k] = std::pow(p, static_cast<double>(k)) / scale;
     matrix.push_back(row);
   }
   std::vector<double> infinity(static_cast<size_t>(s.taps), 0);

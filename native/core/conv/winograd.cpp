@@ -453,7 +453,7 @@ ck_status run(const RunContext &context) {
 }
 
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */
-constexpr double kLeastGain = 1.25;
+constexpr double kLeastGain = 1.3;
 constexpr double kLeastFlops = 1e7;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;

@@ -7,10 +7,10 @@ namespace {
 
 /* Sizes of V that are tried. The least fit into a second-level cache of 1 MiB beside everything else; more is taken
  * where large weights pass by too often otherwise. */
-constexpr int64_t kUsualData = 512 << 10, kMostData = 4 << 20;
-constexpr int64_t kDataTried[] = {128 << 10, 256 << 10, kUsualData, 1 << 20, 2 << 20, kMostData};
+constexpr int64_t kUsualData = 640 << 10, kMostData = 4 << 20;
+constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostData};
 constexpr int64_t kChunkBytes = 64 << 10;
-constexpr int64_t kMostAxisTaps = 64, kMostPhases = 256;
+constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
 constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again */
@@ -66,7 +66,7 @@ const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
     if (const char *const reason = make_axis(f->axes + a)) return reason;
     f->planes *= axes[a].planes;
     f->phases *= axes[a].phases;
-    if (f->planes > kMostPhases || f->phases > kMostPhases) return "the stride is too large";
+    if (f->planes > kMostPlanes || f->phases > kMostPhases) return "the stride is too large";
   }
   if (f->axes[1].taps == 1 && f->axes[2].taps == 1) return "one tap along both axes";
   const bool adjoint = pass == CK_ADJOINT;
@@ -115,8 +115,8 @@ constexpr double kNear = 0.25, kFar = 5, kFarther = 8;
 /* What leaves room in a second-level cache of 1 MiB, and in a third-level cache that others use too. */
 constexpr double kNearBytes = 800 << 10, kFarBytes = 24 << 20;
 /* Transforms: a vector through one of them, with its share of arithmetic; splitting or merging tiles, per element of
- * a row in vectors; a call. */
-constexpr double kTransformed = 3, kSplit = 4, kCall = 12;
+ * a row in vectors; copying a row of the source; a call. */
+constexpr double kTransformed = 3, kSplit = 4, kCopied = 4, kCall = 12;
 /* Staged results on their way, per vector. */
 constexpr double kStaged = 6, kTurned = 20;
 
@@ -170,7 +170,8 @@ struct Cost {
   double data() const {
     const WinogradAxis &y = f.axes[1], &x = f.axes[2];
     const double rows = number(y.positions(y.block) + y.geometry.span);
-    double cost = rows * (kCall + vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
+    double cost = rows * (2 * kCall + kCopied * vectors(f.copy.grid[2]) +
+                          vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
     if (y.points > 1)
       cost += number(x.points) * (kCall + vectors(y.grid() * x.grid()) * kTransformed * number(y.points));
     return cost * number(f.channels * f.planes * f.axes[0].grid());
