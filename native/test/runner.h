@@ -109,7 +109,7 @@ bool agrees(T got, double wanted, const std::string &algorithm) {
   if (is_exact(algorithm)) return static_cast<double>(got) == wanted;
   const double largest = 4096; /* of any sum in the tests, before its epilogue multiplies by a slope */
   return std::fabs(static_cast<double>(got) - wanted) <=
-         8 * largest * static_cast<double>(std::numeric_limits<T>::epsilon());
+         32 * largest * static_cast<double>(std::numeric_limits<T>::epsilon());
 }
 
 constexpr ck_pass kPasses[] = {CK_FORWARD, CK_ADJOINT, CK_WEIGHT_GRADIENT};
