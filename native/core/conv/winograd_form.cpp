@@ -9,6 +9,7 @@ namespace {
  * where large weights pass by too often otherwise. */
 constexpr int64_t kUsualData = 640 << 10, kMostData = 4 << 20;
 constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostData};
+constexpr int64_t kLeastRoom = 32; /* channels that a tile is counted with at least: its results take room as well */
 constexpr int64_t kChunkBytes = 64 << 10;
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
@@ -78,7 +79,7 @@ const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
 
 /* The largest block whose data are at most `most` elements; false if there is none. */
 bool choose_block(int64_t most, WinogradForm *f) {
-  const double per_tile = static_cast<double>(f->points * f->channels * f->planes);
+  const double per_tile = static_cast<double>(f->points * larger(f->channels * f->planes, kLeastRoom));
   double left = static_cast<double>(most) / per_tile;
   for (int a = 0; a < 3; ++a)
     left /= static_cast<double>(smaller(f->axes[a].inner, f->axes[a].tiles) + f->axes[a].halo);
@@ -114,6 +115,8 @@ constexpr double kHidden = 0.25;
 constexpr double kNear = 0.25, kFar = 5, kFarther = 8;
 /* What leaves room in a second-level cache of 1 MiB, and in a third-level cache that others use too. */
 constexpr double kNearBytes = 800 << 10, kFarBytes = 24 << 20;
+/* The factor of a last resort: results that take more than kMostData on their way. */
+constexpr double kTooLarge = 16;
 /* Transforms: a vector through one of them, with its share of arithmetic; splitting or merging tiles, per element of
  * a row in vectors; copying a row of the source; a call. */
 constexpr double kTransformed = 3, kSplit = 4, kCopied = 4, kCall = 12;
@@ -269,7 +272,8 @@ double choose_tile(const Problem &problem, const TileSet<T> &tiles, bool all_til
       }
       lay_out(problem, tiles.lanes, f);
       const Cost cost = {*f, tiles.lanes};
-      const double all = cost.products_or_memory(sizeof(T)) + cost.data() + cost.results(sizeof(T));
+      double all = cost.products_or_memory(sizeof(T)) + cost.data() + cost.results(sizeof(T));
+      if (cost.work(sizeof(T)) > static_cast<double>(kMostData)) all *= kTooLarge;
       if (least >= 0 && all >= least) continue;
       least = all;
       best = *f;
