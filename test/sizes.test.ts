@@ -7,8 +7,9 @@
  */
 
 import { describe, test } from 'vitest'
+import { ALGORITHMS } from '../lib/backend/algorithms.js'
 import { backends, hasNative } from './support/backends.js'
-import { expectExact, expectIntegers } from './support/compare.js'
+import { expectClose, expectExact, expectIntegers } from './support/compare.js'
 import {
   fromLayout,
   fromWeightLayout,
@@ -19,6 +20,7 @@ import {
   toWeightLayout,
   type Dtype,
   type Layout,
+  type Plain,
 } from './support/data.js'
 import { Definition, type Problem } from './support/definition.js'
 import { operatorOf, type Family } from './support/operators.js'
@@ -183,18 +185,33 @@ describe('large layers', () => {
     const input = toLayout(integers(random, definition.inputShape, dtype, 2), layout, problem.rank)
     const gradOutput = toLayout(integers(random, definition.outputShape, dtype, 2), layout, problem.rank)
     const weight = toWeightLayout(integers(random, definition.weightShape, dtype, 2), layout)
-    const [native, typescript] = ['native', 'typescript'].map((backend) => {
-      const all = { ...call.options, backend }
+    const all = (extra: Record<string, unknown>): (() => Plain)[] => {
+      const options = { ...call.options, ...extra }
       return [
-        op(input, weight, all),
-        op.gradInput(input.shape, weight, gradOutput, all),
-        op.gradWeight(input, weight.shape, gradOutput, all),
+        () => op(input, weight, options),
+        () => op.gradInput(input.shape, weight, gradOutput, options),
+        () => op.gradWeight(input, weight.shape, gradOutput, options),
       ]
-    })
-    for (const [i, pass] of (['forward', 'gradInput', 'gradWeight'] as const).entries()) {
-      const shapes = { input: input.shape, weight: weight.shape }
-      const expectEqual = comparison(op, shapes, { ...call.options, dtype, pass, backend: 'native' })
-      expectEqual(native[i], typescript[i], `${pass}, ${call.text}`)
+    }
+    const wanted = all({ backend: 'typescript' }).map((result) => result())
+    for (const algorithm of ['auto', ...ALGORITHMS]) {
+      all({ backend: 'native', algorithm }).forEach((result, pass) => {
+        const what = `${algorithm}, pass ${pass}, ${call.text}`
+        let actual
+        try {
+          actual = result()
+        } catch (error) {
+          if (algorithm === 'auto' || !/convkit: algorithm: /.test(String(error))) throw error
+          return
+        }
+        // Transforms, which 'auto' may choose for layers of this size, round on their way.
+        if (['auto', 'winograd', 'fft'].includes(algorithm)) {
+          const terms = Math.max(...channels) * kernel.reduce((product, extent) => product * extent, 1)
+          expectClose(actual, wanted[pass], what, { terms: pass < 2 ? terms : 1e4, magnitude: 16 })
+        } else {
+          expectExact(actual, wanted[pass], what)
+        }
+      })
     }
   })
 })

@@ -169,6 +169,10 @@ TEST(equal_bits) {
     ck_problem strided = make_problem(1, 64, 48, 2, 25, 25, 4, 2, 1, 1);
     strided.layout = layout;
     check_bits<float>(strided, random);
+    ck_problem rows = make_problem(1, 24, 150, 1, 14, 15, 3, 1, 1, 1);
+    rows.layout = layout;
+    check_bits<float>(rows, random);
+    check_batch<float>(rows, random);
     ck_problem taps = make_problem(1, 3, 20, 1, 40, 40, 17, 1, 8, 1);
     taps.layout = layout;
     check_bits<float>(taps, random);

@@ -196,6 +196,38 @@ TEST(gradient_problems) {
   compare_forms(box, random, forms);
 }
 
+/* What the Winograd algorithm tells apart: forms, blocks along each axis, pieces, runs of a dilation, planes, phases.
+ */
+TEST(winograd_problems) {
+  Random random(test::options.seed + 13);
+  const std::vector<int> forms = {0, 3, 5, 6};
+  compare_forms(make_problem(1, 60, 20, 1, 30, 150, 3, 1, 1, 1), random, forms); /* blocks */
+  compare_forms(make_problem(2, 40, 6, 2, 31, 37, 3, 1, 2, 2), random, forms);   /* runs of two, groups */
+  compare_forms(make_problem(1, 90, 8, 1, 33, 35, 3, 1, 12, 12), random, forms); /* long runs */
+  compare_forms(make_problem(1, 40, 9, 1, 26, 45, 7, 1, 3, 1), random, forms);   /* pieces on both axes */
+  compare_forms(make_problem(1, 30, 10, 1, 40, 41, 5, 1, 0, 3), random, forms);  /* pieces of runs */
+  compare_forms(make_problem(1, 40, 12, 1, 45, 50, 4, 2, 1, 1), random, forms);  /* planes; joint phases */
+  compare_forms(make_problem(1, 30, 9, 1, 34, 35, 5, 2, 2, 1), random, forms);   /* planes of different length */
+  compare_forms(make_problem(1, 7, 10, 1, 60, 61, 9, 3, 4, 1), random, forms);   /* nine phases */
+  compare_forms(make_problem(1, 20, 6, 1, 40, 33, 3, 4, 1, 8), random, forms); /* a stride that divides the dilation */
+  for (const int64_t kernel : {2, 3, 4, 7, 11, 16}) {
+    ck_problem line = make_problem(1, 60, 6, 1, 1, 700, 1, 1, 0, 1);
+    line.kernel[2] = kernel, line.dilation[2] = kernel == 11 ? 5 : 1, line.stride[2] = kernel == 16 ? 8 : 1;
+    line.pad_begin[2] = line.dilation[2] * (kernel - 1) / 2;
+    line.features[2] = 700 / line.stride[2];
+    compare_forms(line, random, forms);
+  }
+  ck_problem box = make_problem(1, 30, 4, 1, 20, 21, 3, 1, 1, 1);
+  box.image[0] = box.features[0] = 9, box.kernel[0] = 3, box.pad_begin[0] = 1;
+  compare_forms(box, random, forms);
+  box.padding_mode = CK_REFLECT;
+  compare_forms(box, random, forms);
+  ck_problem column = make_problem(1, 30, 5, 1, 60, 17, 3, 1, 1, 1);
+  column.kernel[2] = 1, column.features[2] = 19;
+  compare_forms(column, random, forms);
+  compare_forms(make_problem(1, 6, 150, 1, 14, 15, 3, 1, 1, 1), random, forms); /* parts of the rows */
+}
+
 /* Any depthwise problem: channels, kernels, strides and ranks beyond those of random_problem. */
 ck_problem random_depthwise(Random &random) {
   ck_problem p = random_problem(random);

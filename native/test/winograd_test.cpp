@@ -26,8 +26,8 @@ std::vector<std::vector<double>> filter_matrix(int32_t scheme) {
   for (const double p : points) {
     double scale = 1;
     for (const double q : points) scale *= q == p ? 1 : p - q;
-    std::vector<double> row;
-    for (int k = 0; k < s.taps; ++k) row.push_back(std::pow(p, k) / scale);
+    std::vector<double> row(static_cast<size_t>(s.taps));
+    for (size_t k = 0; k < row.size(); ++k) row[k] = std::pow(p, static_cast<double>(k)) / scale;
     matrix.push_back(row);
   }
   std::vector<double> infinity(static_cast<size_t>(s.taps), 0);
@@ -134,8 +134,11 @@ void check_rows(const WinogradSet<T> &set, const std::string &isa, Random &rando
         const Buffer<T> row(width), v(n * step), room(m * step);
         for (T &x : row) x = static_cast<T>(random.between(-3, 3));
         WinogradCall<T> call = {};
-        call.in = row.data(), call.out = v.data(), call.out_step = step, call.count = tiles, call.inner = inner;
-        call.room = room.data(), call.room_step = step;
+        call.repeat = 1;
+        call.inner = inner;
+        call.in = row.data(), call.out = room.data(), call.out_step = step, call.count = tiles + (n - 1) / m * inner;
+        set.split[scheme](&call);
+        call.in = room.data(), call.in_step = step, call.out = v.data(), call.out_step = step, call.count = tiles;
         set.data_row[scheme](&call);
         const auto matrix = filter_matrix(scheme);
         double g[4];
@@ -147,8 +150,10 @@ void check_rows(const WinogradSet<T> &set, const std::string &isa, Random &rando
         }
         for (int64_t columns = 1 + (tiles - 1) / inner * m * inner; columns <= blocks * m * inner; columns += 3) {
           const Buffer<T> out(columns);
-          call.in = v.data(), call.in_step = step, call.out = out.data(), call.columns = columns;
+          call.in = v.data(), call.in_step = step, call.out = room.data(), call.out_step = step, call.count = tiles;
           set.result_row[scheme](&call);
+          call.in = room.data(), call.in_step = step, call.out = out.data(), call.count = columns;
+          set.merge[scheme](&call);
           bool close = true;
           for (int64_t i = 0; i < columns; ++i) {
             if (i / (m * inner) * inner + i % inner >= tiles) continue; /* of no tile */

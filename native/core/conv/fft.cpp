@@ -13,7 +13,9 @@ constexpr int64_t kLeastTaps = 10;
 /* It must win clearly: the model is coarse, others use less memory, and sums of spectra take most of it. */
 constexpr double kMargin = 1.15, kGradientMargin = 1.4;
 
-const char *unprofitable(const Problem &problem, ck_pass pass, const KernelTable &) {
+const char *unprofitable(ck_plan *plan) {
+  const Problem &problem = plan->problem;
+  const ck_pass pass = plan->pass;
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
   if (problem.taps < kLeastTaps || problem.flops / 2 < kLeastWork * images) return "few taps, or little work";
   FftForm form;

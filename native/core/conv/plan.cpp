@@ -26,14 +26,14 @@ void add_refusal(Text *text, bool *any, const char *name, const char *reason) {
   text->add(name).add(": ").add(reason);
 }
 
-const Algorithm *choose(const Problem &problem, ck_pass pass, const char *wanted, const KernelTable &kernels,
-                        ck_plan_info *info, char why[160]) {
+const Algorithm *choose(const char *wanted, ck_plan *plan, char why[160]) {
+  ck_plan_info *const info = &plan->info;
   Text refused(info->refused);
   bool any = false;
   for (const Algorithm *algorithm : algorithms) {
     if (wanted && strcmp(wanted, algorithm->name) != 0) continue;
-    const char *reason = algorithm->refuses(problem, pass);
-    if (!reason && !wanted && algorithm->unprofitable) reason = algorithm->unprofitable(problem, pass, kernels);
+    const char *reason = algorithm->refuses(plan->problem, plan->pass);
+    if (!reason && !wanted && algorithm->unprofitable) reason = algorithm->unprofitable(plan);
     if (!reason) {
       Text(info->reason).add(wanted ? "asked for by name" : "first in the planner's order that takes the problem");
       return algorithm;
@@ -95,7 +95,7 @@ ck_status make_plan(const ck_problem &given, ck_pass pass, const char *algorithm
     Text(why, 160).add(isa).add(": this instruction set does not exist or cannot run here");
     return CK_UNSUPPORTED;
   }
-  plan->algorithm = choose(plan->problem, pass, algorithm, *plan->kernels, &plan->info, why);
+  plan->algorithm = choose(algorithm, plan, why);
   if (!plan->algorithm) return CK_UNSUPPORTED;
   plan->small = plan->problem.flops < kSmallFlops;
   plan->algorithm->block(plan, slots);

@@ -80,9 +80,10 @@ struct Algorithm {
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
   ck_status (*run)(const RunContext &context);
   void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
-  /* Asked of what is not refused, unless the algorithm was asked for by name: why the next one is faster, or null.
-   * Looks neither at batch nor at slots. A null pointer: it always pays. */
-  const char *(*unprofitable)(const Problem &problem, ck_pass pass, const KernelTable &kernels);
+  /* Asked of what is not refused, unless the algorithm was asked for by name: why the next one is faster, or null. It
+   * sees problem, pass and kernels, may leave notes for `block` in its own part of the plan, and looks neither at batch
+   * nor at slots. A null pointer: it always pays. */
+  const char *(*unprofitable)(ck_plan *plan);
 };
 
 int32_t algorithm_count();

@@ -4,47 +4,24 @@
  * and orientation leave no trace in the results. */
 #include "winograd.h"
 
-#include "../util/host.h"
 #include "../util/text.h"
-#include "direct_copy.h"
 #include "im2col.h"
+#include "winograd_unit.h"
 
 namespace convkit {
 namespace {
 
-/* Whole vectors are read and written past the end of each buffer. */
-constexpr int64_t kSlack = int64_t{kMostVectors} * 16;
-
 /* A table of offsets stays in the first-level cache; beyond it, it is repeated. */
 constexpr int64_t kTableTerms = 128;
 
-int64_t table_terms(const WinogradForm &f) {
+}  // namespace
+
+int64_t winograd_table_terms(const WinogradForm &f) {
   const int64_t of_channel = f.depth / f.channels;
   return of_channel * clamp(kTableTerms / of_channel, 1, f.channels);
 }
 
-template <typename T>
-struct Scratch {
-  T *grid, *line, *room, *data, *products, *half, *stage, *bias, *slope;
-  int64_t *table;
-
-  Scratch(const WinogradForm &f, Carver *carver) {
-    const WinogradAxis &y = f.axes[1], &x = f.axes[2];
-    grid = carver->take<T>(f.chunk * f.copy.channel_size + kSlack);
-    line = carver->take<T>(y.points > 1 ? x.points * f.line_step + kSlack : 0);
-    room = carver->take<T>(x.outputs * f.room_step + kSlack);
-    data = carver->take<T>(f.points * f.data_step + kSlack);
-    products = carver->take<T>(f.points * f.product_step + kSlack);
-    half = carver->take<T>(y.points > 1 ? y.outputs * x.points * f.lanes_step + kSlack : 0);
-    const int64_t positions = f.copy.grid[0] * f.store.stage_plane;
-    stage = carver->take<T>(f.in_place         ? 0
-                            : f.tiles_in_lanes ? f.panels.width * f.store.stage_step
-                                               : positions * f.store.stage_step);
-    bias = carver->take<T>(f.panels.step);
-    slope = carver->take<T>(f.panels.step);
-    table = carver->take<int64_t>(table_terms(f));
-  }
-};
+namespace {
 
 template <typename T>
 struct Winograd {
@@ -54,17 +31,10 @@ struct Winograd {
   const TileSet<T> &tiles;
   const WinogradSet<T> &transforms;
 
-  /* The block of a unit. */
-  struct Block {
-    int64_t tiles[3]; /* tiles[a] <= axes[a].block */
-    DirectBand band;  /* its positions, those that exist */
-    int64_t lanes;
-  };
-
   void operator()(int64_t unit, int32_t slot) const {
     const int64_t part = unit % f.parts;
     unit /= f.parts;
-    Block block;
+    WinogradBlock block;
     for (int a = 2; a >= 0; --a) {
       const WinogradAxis &axis = f.axes[a];
       const int64_t first = unit % axis.blocks * axis.block;
@@ -87,8 +57,9 @@ struct Winograd {
         static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch + group * f.rows * out.channel;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    const Scratch<T> scratch(f, &carver);
-    transform_source(block, source, in.channel, scratch);
+    const WinogradScratch<T> scratch(f, &carver);
+    const WinogradUnit<T> steps = {context, problem, f, tiles, transforms, block, scratch};
+    steps.transform_source(source, in.channel);
     fill_table(scratch.table);
 
     Epilogue<T> group_epilogue;
@@ -104,70 +75,18 @@ struct Winograd {
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       if (f.tiles_in_lanes) {
-        finish_rows(block, first_row, rows, finish, scratch, result);
+        steps.finish_rows(first_row, rows, finish, result);
       } else {
-        finish_channels(block, first_row, rows, finish, scratch, result);
+        steps.finish_channels(first_row, rows, finish, result);
       }
       const int64_t line[3] = {0, 0, 0};
       if (!f.in_place) store_stage(problem, f.store, block.band, line, first_row, rows, scratch.stage, result);
     }
   }
 
-  /* V of all channels. Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at
-   * residue i, place b * inner + r: so that elements are neighbours in it whenever tiles are. */
-  void transform_source(const Block &block, const T *source, int64_t channel_step, const Scratch<T> &s) const {
-    const WinogradAxis &y = f.axes[1], &x = f.axes[2];
-    DirectForm copy = f.copy;
-    DirectBand band = block.band;
-    int64_t extent[3];
-    for (int a = 0; a < 3; ++a) {
-      band.count[a] = f.axes[a].positions(block.tiles[a]);
-      extent[a] = band.count[a] + f.axes[a].geometry.span;
-    }
-    int64_t offsets[kMostPoints];
-    for (int64_t u = 0; u < y.points; ++u) {
-      offsets[u] = u % y.outputs * f.line + u / y.outputs * y.inner * x.grid();
-    }
-    WinogradCall<T> row = {}, column = {};
-    row.count = block.tiles[2] + x.halo;
-    row.inner = x.inner;
-    row.room = s.room;
-    row.room_step = f.room_step;
-    row.out_step = y.points > 1 ? f.line_step : f.data_step;
-    column.in = s.line;
-    column.offsets = offsets;
-    column.count = (block.tiles[1] + y.halo) * x.grid();
-    column.out_step = x.points * f.data_step;
-    column.repeat = x.points;
-    column.in_repeat = f.line_step;
-    column.out_repeat = f.data_step;
-    for (int64_t first = 0; first < f.channels; first += f.chunk) {
-      copy.channels = smaller(f.chunk, f.channels - first);
-      copy_grid(problem, copy, band, source + first * channel_step, s.grid);
-      for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
-        T *data = s.data + (first * f.planes + c) * f.tile_step;
-        for (int64_t z = 0; z < extent[0]; ++z, data += y.grid() * x.grid()) {
-          for (int64_t v = 0; v < extent[1]; ++v) {
-            row.in = s.grid + c * copy.plane_size + (z * copy.grid[1] + v) * copy.pitch;
-            if (y.points > 1) {
-              const int64_t b = v / y.inner;
-              row.out = s.line + b % y.outputs * f.line + (b / y.outputs * y.inner + v % y.inner) * x.grid();
-            } else {
-              row.out = data + v * x.grid();
-            }
-            transforms.data_row[x.scheme](&row);
-          }
-          if (y.points == 1) continue;
-          column.out = data;
-          transforms.data_columns[y.scheme](&column);
-        }
-      }
-    }
-  }
-
   /* Where the terms of a chain lie in V, from a tile on. */
   void fill_table(int64_t *table) const {
-    const int64_t y_grid = f.axes[1].grid(), x_grid = f.axes[2].grid(), terms = table_terms(f);
+    const int64_t y_grid = f.axes[1].grid(), x_grid = f.axes[2].grid(), terms = winograd_table_terms(f);
     for (int64_t k = 0; k < terms; ++k) {
       int64_t rest = k;
       const int64_t px = rest % f.axes[2].pieces;
@@ -181,11 +100,11 @@ struct Winograd {
   }
 
   /* M of a panel. */
-  void multiply(const Block &block, const T *weights, int64_t rows, const Scratch<T> &s) const {
+  void multiply(const WinogradBlock &block, const T *weights, int64_t rows, const WinogradScratch<T> &s) const {
     TileCall<T> call = {};
     call.a_step = call.b_step = f.panels.step;
     call.depth = f.depth;
-    call.period = table_terms(f);
+    call.period = winograd_table_terms(f);
     call.period_step = call.period / (f.depth / f.channels) * f.planes * f.tile_step;
     call.c_step = f.lanes_step;
     (f.tiles_in_lanes ? call.b_offsets : call.a_offsets) = s.table;
@@ -217,8 +136,8 @@ struct Winograd {
   }
 
   /* The epilogue of a panel; joint rows repeat their channel's bias for each phase. */
-  const Epilogue<T> *panel_epilogue(const Epilogue<T> &all, int64_t first_row, int64_t rows, const Scratch<T> &scratch,
-                                    Epilogue<T> *out) const {
+  const Epilogue<T> *panel_epilogue(const Epilogue<T> &all, int64_t first_row, int64_t rows,
+                                    const WinogradScratch<T> &scratch, Epilogue<T> *out) const {
     *out = all;
     out->channels_in_lanes = !f.tiles_in_lanes;
     const auto spread = [&](const T *from, T *room) -> const T * {
@@ -232,118 +151,20 @@ struct Winograd {
     out->slope = spread(all.slope, scratch.slope);
     return out;
   }
-
-  /* Position (z, y, 0) of the block in a result that is written in place. */
-  T *place(const ResultPlace &at, int64_t z, int64_t y, T *result) const {
-    return result + at.origin + z * at.step[0] + y * at.step[1];
-  }
-
-  /* Results from M, tiles in lanes: row by row. */
-  void finish_rows(const Block &block, int64_t first_row, int64_t rows, const Epilogue<T> *epilogue,
-                   const Scratch<T> &s, T *result) const {
-    const WinogradAxis &y = f.axes[1], &x = f.axes[2];
-    const int64_t no_phase[3] = {0, 0, 0};
-    const ResultPlace at = result_place(problem, f.store, block.band, no_phase);
-    const int64_t channel_step = (y.geometry.adjoint ? problem.image : problem.features).channel;
-    WinogradCall<T> column = {}, row = {};
-    column.in_step = x.points * f.product_step;
-    column.count = round_up(block.lanes, tiles.lanes);
-    column.repeat = x.points;
-    column.in_repeat = f.product_step;
-    column.out = s.half;
-    column.out_step = x.points * f.lanes_step;
-    column.out_repeat = f.lanes_step;
-    column.outputs = static_cast<int32_t>(y.outputs);
-    row.in_step = y.points > 1 ? f.lanes_step : f.product_step;
-    row.count = block.tiles[2];
-    row.inner = x.inner;
-    row.columns = block.band.count[2];
-    row.room = s.room;
-    row.room_step = f.room_step;
-    Epilogue<T> of_row;
-    for (int64_t i = 0; i < rows; ++i) {
-      const T *half = s.products + i * f.lanes_step;
-      if (y.points > 1) {
-        column.in = half;
-        transforms.result_columns[y.scheme](&column);
-        half = s.half;
-      }
-      if (epilogue) {
-        of_row = *epilogue;
-        if (of_row.bias) of_row.bias += i;
-        if (of_row.slope) of_row.slope += i;
-        row.epilogue = &of_row;
-      }
-      for (int64_t z = 0; z < block.tiles[0]; ++z) {
-        for (int64_t v = 0; v < block.band.count[1]; ++v) {
-          const int64_t b = v / y.inner, tile = b / y.outputs * y.inner + v % y.inner;
-          row.in = half + b % y.outputs * column.out_step + (z * y.grid() + tile) * x.grid();
-          row.out = f.in_place ? place(at, z, v, result) + (first_row + i) * channel_step
-                               : s.stage + i * f.store.stage_step + z * f.store.stage_plane + v * f.store.pitch;
-          transforms.result_row[x.scheme](&row);
-        }
-      }
-    }
-  }
-
-  /* Results from M, channels in lanes: tile by tile. */
-  void finish_channels(const Block &block, int64_t first_row, int64_t rows, const Epilogue<T> *epilogue,
-                       const Scratch<T> &s, T *result) const {
-    const WinogradAxis &y = f.axes[1], &x = f.axes[2];
-    const int64_t no_phase[3] = {0, 0, 0};
-    const ResultPlace at = result_place(problem, f.store, block.band, no_phase);
-    const int64_t position_step = f.in_place ? at.step[2] : f.store.stage_step;
-    WinogradCall<T> column = {}, row = {};
-    column.in_step = x.points * f.product_step;
-    column.count = round_up(rows, tiles.lanes);
-    column.repeat = x.points;
-    column.in_repeat = f.product_step;
-    column.out = s.half;
-    column.out_step = x.points * f.lanes_step;
-    column.out_repeat = f.lanes_step;
-    column.outputs = static_cast<int32_t>(y.outputs);
-    row.in_step = y.points > 1 ? f.lanes_step : f.product_step;
-    row.count = rows;
-    row.repeat = 1;
-    row.out_step = x.inner * position_step;
-    row.epilogue = epilogue;
-    for (int64_t z = 0; z < block.tiles[0]; ++z) {
-      for (int64_t ty = 0; ty < block.tiles[1]; ++ty) {
-        const int64_t top = y.positions(ty / y.inner * y.inner) + ty % y.inner;
-        for (int64_t tx = 0; tx < block.tiles[2]; ++tx) {
-          const int64_t left = x.positions(tx / x.inner * x.inner) + tx % x.inner;
-          row.outputs = static_cast<int32_t>(smaller(x.outputs, ceil_div(block.band.count[2] - left, x.inner)));
-          const T *half = s.products + ((z * y.grid() + ty) * x.grid() + tx) * f.lanes_step;
-          if (y.points > 1) {
-            column.in = half;
-            transforms.result_columns[y.scheme](&column);
-            half = s.half;
-          }
-          for (int64_t i = 0; i < y.outputs; ++i) {
-            const int64_t v = top + i * y.inner;
-            if (v >= block.band.count[1]) break;
-            row.in = half + i * column.out_step;
-            row.out = f.in_place ? place(at, z, v, result) + left * position_step + first_row
-                                 : s.stage + (z * f.store.stage_plane + v * f.store.pitch + left) * position_step;
-            transforms.result_columns[x.scheme](&row);
-          }
-        }
-      }
-    }
-  }
 };
 
 template <typename T>
 void block_as(ck_plan *plan, int32_t slots) {
   WinogradForm &f = plan->winograd;
-  make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), slots, &f);
+  if (f.points == 0) make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), &f);
+  share_winograd(plan->problem, slots, &f);
   int64_t blocks = 1;
   for (const WinogradAxis &axis : f.axes) blocks *= axis.blocks;
   plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * blocks * f.parts;
   plan->weights_bytes = plan->problem.given.groups * f.panels.count * f.points * f.depth * f.panels.step *
                         static_cast<int64_t>(sizeof(T));
   Carver measure(nullptr);
-  Scratch<T>(f, &measure);
+  WinogradScratch<T>(f, &measure);
   plan->blocking.slot_bytes = measure.used();
 }
 
@@ -371,17 +192,24 @@ ck_status run(const RunContext &context) {
 }
 
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */
-constexpr double kLeastGain = 1.25;
-constexpr double kLeastFlops = 4e6;
+constexpr double kLeastGain = 1.3;
+constexpr double kLeastFlops = 1e7;
+/* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
+constexpr int64_t kLeastDepth = 8;
 
-const char *unprofitable(const Problem &problem, ck_pass pass, const KernelTable &kernels) {
+template <typename T>
+const char *unprofitable_as(ck_plan *plan) {
+  const Problem &problem = plan->problem;
   if (problem.flops < kLeastFlops * static_cast<double>(larger(problem.given.batch, 1))) return "too little work";
-  const bool f32 = problem.given.image_type == CK_FLOAT32;
-  WinogradForm form;
-  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, 1, &form)
-                          : make_winograd_form(problem, pass, kernels.f64, 1, &form);
-  const double direct = f32 ? direct_cost(problem, pass, kernels.f32) : direct_cost(problem, pass, kernels.f64);
+  const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  const double cost = make_winograd_form(problem, plan->pass, tiles, &plan->winograd);
+  if (plan->winograd.depth < kLeastDepth) return "too few channels";
+  const double direct = direct_cost(problem, plan->pass, tiles);
   return direct >= 0 && direct < kLeastGain * cost ? "the transforms would cost what they save" : nullptr;
+}
+
+const char *unprofitable(ck_plan *plan) {
+  return is_f32(*plan) ? unprofitable_as<float>(plan) : unprofitable_as<double>(plan);
 }
 
 /* Spatial sizes are not in the key, only what they decide: which taps are used, the forms, and the panels. */

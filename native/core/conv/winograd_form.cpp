@@ -7,10 +7,11 @@ namespace {
 
 /* Sizes of V that are tried. The least fit into a second-level cache of 1 MiB beside everything else; more is taken
  * where large weights pass by too often otherwise. */
-constexpr int64_t kLeastData = 96 << 10, kMostData = 4 << 20;
-constexpr int64_t kNearData = 640 << 10; /* what stays in the second-level cache */
+constexpr int64_t kUsualData = 640 << 10, kMostData = 4 << 20;
+constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostData};
+constexpr int64_t kLeastRoom = 32; /* channels that a tile is counted with at least: its results take room as well */
 constexpr int64_t kChunkBytes = 64 << 10;
-constexpr int64_t kMostAxisTaps = 64, kMostPhases = 256;
+constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
 constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again */
@@ -66,7 +67,7 @@ const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
     if (const char *const reason = make_axis(f->axes + a)) return reason;
     f->planes *= axes[a].planes;
     f->phases *= axes[a].phases;
-    if (f->planes > kMostPhases || f->phases > kMostPhases) return "the stride is too large";
+    if (f->planes > kMostPlanes || f->phases > kMostPhases) return "the stride is too large";
   }
   if (f->axes[1].taps == 1 && f->axes[2].taps == 1) return "one tap along both axes";
   const bool adjoint = pass == CK_ADJOINT;
@@ -78,7 +79,7 @@ const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
 
 /* The largest block whose data are at most `most` elements; false if there is none. */
 bool choose_block(int64_t most, WinogradForm *f) {
-  const double per_tile = static_cast<double>(f->points * f->channels * f->planes);
+  const double per_tile = static_cast<double>(f->points * larger(f->channels * f->planes, kLeastRoom));
   double left = static_cast<double>(most) / per_tile;
   for (int a = 0; a < 3; ++a)
     left /= static_cast<double>(smaller(f->axes[a].inner, f->axes[a].tiles) + f->axes[a].halo);
@@ -108,11 +109,17 @@ int64_t block_lanes(const WinogradForm &f) {
 /* ---- the cost model; the unit is one multiply-add of a whole vector, about a cycle ---- */
 
 constexpr double kLeastTile = 8, kVectorLoad = 2, kBroadcast = 1, kTileStart = 20;
-/* A vector of an operand that comes from the second-level cache; elements that come from beyond it, in vectors. */
-constexpr double kNear = 0.25, kFar = 5;
+/* A vector of an operand that comes from the second-level cache, from the third, from memory. The last two are foreseen
+ * and mostly overlap with the products. */
+constexpr double kHidden = 0.25;
+constexpr double kNear = 0.25, kFar = 5, kFarther = 8;
+/* What leaves room in a second-level cache of 1 MiB, and in a third-level cache that others use too. */
+constexpr double kNearBytes = 800 << 10, kFarBytes = 24 << 20;
+/* The factor of a last resort: results that take more than kMostData on their way. */
+constexpr double kTooLarge = 16;
 /* Transforms: a vector through one of them, with its share of arithmetic; splitting or merging tiles, per element of
- * a row in vectors; a call. */
-constexpr double kTransformed = 3, kSplit = 4, kCall = 12;
+ * a row in vectors; copying a row of the source; a call. */
+constexpr double kTransformed = 3, kSplit = 4, kCopied = 4, kCall = 12;
 /* Staged results on their way, per vector. */
 constexpr double kStaged = 6, kTurned = 20;
 
@@ -147,23 +154,32 @@ struct Cost {
             : cut(width, balanced(width, f.height), [&](int64_t rows) { return strip(rows, f.product_rows); });
     return cost * number(f.depth * f.points);
   }
-  double memory(int64_t bytes) const {
-    const double data = number(f.points * f.data_step),
-                 weights = number(f.points * f.depth) * number(f.panels.count * f.panels.step);
+  /* Products, or the operands on their way to them. */
+  double products_or_memory(int64_t bytes) const {
+    const double width = number(lanes), b = number(bytes), data = number(f.points * f.data_step) * b;
+    const double weights = number(f.points * f.depth * f.panels.count * f.panels.step) * b;
     double far = 0;
-    if (data * number(bytes) > number(kNearData)) far += data * number(f.panels.count);
-    if ((data + weights) * number(bytes) > number(kNearData)) far += weights;
-    return far / number(lanes) * kFar;
+    if (data + work(bytes) > kNearBytes) far += data * number(f.panels.count + 1) * kFar;
+    if (data + work(bytes) + weights > kNearBytes) far += weights * (weights > kFarBytes ? kFarther : kFar);
+    const double memory = far / (width * b), compute = products();
+    return compute > memory ? compute + kHidden * memory : memory + kHidden * compute;
+  }
+  /* Bytes of a panel's results before they are at their place. */
+  double work(int64_t bytes) const {
+    const double positions = number(f.copy.grid[0]) * number(f.store.stage_plane);
+    const double stage = f.in_place ? 0 : positions * number(f.panels.width);
+    return (number(f.points * f.product_step) + stage) * number(bytes);
   }
   double data() const {
     const WinogradAxis &y = f.axes[1], &x = f.axes[2];
     const double rows = number(y.positions(y.block) + y.geometry.span);
-    double cost = rows * (kCall + vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
+    double cost = rows * (2 * kCall + kCopied * vectors(f.copy.grid[2]) +
+                          vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
     if (y.points > 1)
       cost += number(x.points) * (kCall + vectors(y.grid() * x.grid()) * kTransformed * number(y.points));
     return cost * number(f.channels * f.planes * f.axes[0].grid());
   }
-  double results() const {
+  double results(int64_t bytes) const {
     const WinogradAxis &z = f.axes[0], &y = f.axes[1], &x = f.axes[2];
     const int64_t tiles = z.block * y.block * x.block, width = block_lanes(f);
     const double outputs = number(tiles * y.outputs * x.outputs) * number(f.product_rows) / number(lanes);
@@ -179,6 +195,7 @@ struct Cost {
       cost += number(tiles) * number(f.panels.count) * 3 * kCall;
     }
     if (!f.in_place) cost += outputs * (f.tiles_in_lanes == f.store.phase_inner ? kStaged : kTurned);
+    if (work(bytes) > kNearBytes / 2) cost += 2 * kFar * number(f.panels.count) * work(bytes) / number(lanes * bytes);
     return cost;
   }
 };
@@ -214,6 +231,8 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   copy.channel_size = f->planes * copy.plane_size;
   f->chunk = clamp(kChunkBytes / element_bytes(problem) / copy.channel_size, 1, f->channels);
   if (f->chunk > 4 && f->chunk < f->channels) f->chunk -= f->chunk % 4;
+  f->by_row = problem.given.layout == CK_CHANNELS_FIRST && problem.given.padding_mode == CK_ZEROS;
+  if (f->by_row) f->chunk = 1;
 
   store = copy;
   store.rows = f->rows;
@@ -229,18 +248,19 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   f->in_place = f->phases == 1 && f->tiles_in_lanes == store.phase_inner;
 }
 
-/* All tiles for the given block; leaves the best in *f and returns its cost. */
+/* All tiles for the given block, or only the usual ones; leaves the best in *f and returns its cost. */
 template <typename T>
-double choose_tile(const Problem &problem, const TileSet<T> &tiles, WinogradForm *f) {
+double choose_tile(const Problem &problem, const TileSet<T> &tiles, bool all_tiles, WinogradForm *f) {
   WinogradForm best = *f;
   double least = -1;
   const int64_t together = problem.given.layout == CK_CHANNELS_FIRST ? f->axes[2].geometry.phases : 1;
   for (int way = 0; way < 2; ++way) {
-    for (int32_t v = 1; v <= kMostVectors; ++v) {
+    const int32_t usual = tiles.columns / tiles.lanes;
+    for (int32_t v = all_tiles ? 1 : usual; v <= (all_tiles ? kMostVectors : usual); ++v) {
       f->tiles_in_lanes = way == 0;
       f->vectors = v;
       f->height = tiles.heights[v - 1];
-      if (v > 1 && (way == 0 ? block_lanes(*f) : f->product_rows) <= (v - 1) * tiles.lanes) break;
+      if (v > 1 && all_tiles && (way == 0 ? block_lanes(*f) : f->product_rows) <= (v - 1) * tiles.lanes) break;
       if (way == 0) {
         const bool whole = together <= f->height;
         int64_t width = balanced(f->product_rows, whole ? f->height - f->height % together : f->height);
@@ -252,7 +272,8 @@ double choose_tile(const Problem &problem, const TileSet<T> &tiles, WinogradForm
       }
       lay_out(problem, tiles.lanes, f);
       const Cost cost = {*f, tiles.lanes};
-      const double all = cost.products() + cost.memory(sizeof(T)) + cost.data() + cost.results();
+      double all = cost.products_or_memory(sizeof(T)) + cost.data() + cost.results(sizeof(T));
+      if (cost.work(sizeof(T)) > static_cast<double>(kMostData)) all *= kTooLarge;
       if (least >= 0 && all >= least) continue;
       least = all;
       best = *f;
@@ -270,58 +291,69 @@ bool winograd_is_accurate(int32_t y, int32_t x) {
   return points(y) == 1 || points(x) == 1 || (points(y) < kMostPoints && points(x) < kMostPoints);
 }
 
+namespace {
+
+/* Calls visit for each pair of schemes that the axes can use. */
+template <typename Visit>
+void each_form(WinogradForm *f, const Visit &visit) {
+  for (int32_t y = 0; y < kWinogradSchemes; ++y) {
+    for (int32_t x = 0; x < kWinogradSchemes; ++x) {
+      if (y + x == 0 || !can_use(f->axes[1], y) || !can_use(f->axes[2], x) || !winograd_is_accurate(y, x)) continue;
+      use(0, f->axes);
+      use(y, f->axes + 1);
+      use(x, f->axes + 2);
+      f->points = f->axes[1].points * f->axes[2].points;
+      f->depth = f->channels * f->planes;
+      for (const WinogradAxis &axis : f->axes) f->depth *= axis.pieces;
+      visit();
+    }
+  }
+}
+
+/* With about this much data in a block; -1: none fits. */
+template <typename T>
+double cost_with(const Problem &problem, const TileSet<T> &tiles, int64_t bytes, bool all_tiles, WinogradForm *f) {
+  if (!choose_block(bytes / static_cast<int64_t>(sizeof(T)), f)) return -1;
+  double blocks = static_cast<double>(problem.given.groups);
+  for (const WinogradAxis &axis : f->axes) blocks *= static_cast<double>(axis.tiles) / static_cast<double>(axis.block);
+  return blocks * choose_tile(problem, tiles, all_tiles, f);
+}
+
+}  // namespace
+
 const char *winograd_refuses(const Problem &problem, ck_pass pass) {
   if (pass == CK_WEIGHT_GRADIENT) return "the weight gradient has no such form";
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
   WinogradForm f;
   if (const char *const reason = prepare(problem, pass, &f)) return reason;
-  for (int32_t y = 0; y < kWinogradSchemes; ++y) {
-    for (int32_t x = 0; x < kWinogradSchemes; ++x) {
-      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !winograd_is_accurate(y, x)) continue;
-      use(0, f.axes);
-      use(y, f.axes + 1);
-      use(x, f.axes + 2);
-      f.points = f.axes[1].points * f.axes[2].points;
-      if (choose_block(kMostData / element_bytes(problem), &f)) return nullptr;
-    }
-  }
-  return "the transformed data of a few tiles do not fit into the cache";
+  bool fits = false;
+  each_form(&f, [&] { fits = fits || choose_block(kMostData / element_bytes(problem), &f); });
+  return fits ? nullptr : "the transformed data of a few tiles do not fit into the cache";
 }
 
 template <typename T>
-double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots,
-                          WinogradForm *form) {
-  double least = -1;
+double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, WinogradForm *form) {
   WinogradForm f;
   prepare(problem, pass, &f);
-  for (int32_t y = 0; y < kWinogradSchemes; ++y) {
-    for (int32_t x = 0; x < kWinogradSchemes; ++x) {
-      if (y + x == 0 || !can_use(f.axes[1], y) || !can_use(f.axes[2], x) || !winograd_is_accurate(y, x)) continue;
-      use(0, f.axes);
-      use(y, f.axes + 1);
-      use(x, f.axes + 2);
-      f.points = f.axes[1].points * f.axes[2].points;
-      f.depth = f.channels * f.planes;
-      for (const WinogradAxis &axis : f.axes) f.depth *= axis.pieces;
-      int64_t last[3] = {0, 0, 0};
-      for (int64_t bytes = kLeastData; bytes <= kMostData; bytes += bytes / 4) {
-        if (!choose_block(bytes / static_cast<int64_t>(sizeof(T)), &f)) continue;
-        bool same = true;
-        double blocks = 1;
-        for (int a = 0; a < 3; ++a) {
-          same = same && f.axes[a].block == last[a];
-          last[a] = f.axes[a].block;
-          blocks *= static_cast<double>(f.axes[a].tiles) / static_cast<double>(f.axes[a].block);
-        }
-        if (same) continue;
-        const double cost = blocks * static_cast<double>(problem.given.groups) * choose_tile(problem, tiles, &f);
-        if (least >= 0 && cost >= least) continue;
-        least = cost;
-        *form = f;
-      }
-    }
-  }
-  /* Parts of the rows, where blocks are too few for all slots. */
+  double least = -1;
+  const auto consider = [&](int64_t bytes, bool all_tiles) {
+    const double cost = cost_with(problem, tiles, bytes, all_tiles, &f);
+    if (cost < 0 || (least >= 0 && cost >= least)) return;
+    least = cost;
+    *form = f;
+  };
+  /* First the forms with blocks of one size, then blocks for the best of them. */
+  each_form(&f, [&] { consider(kUsualData, false); });
+  if (least < 0) each_form(&f, [&] { consider(kMostData, false); });
+  f = *form;
+  for (const int64_t bytes : kDataTried) consider(bytes, true);
+  return least;
+}
+
+template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, WinogradForm *);
+template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, WinogradForm *);
+
+void share_winograd(const Problem &problem, int32_t slots, WinogradForm *form) {
   int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
   for (const WinogradAxis &axis : form->axes) units *= axis.blocks;
   const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
@@ -329,10 +361,6 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
   const int64_t parts = clamp(ceil_div(wanted, units), 1, smaller(most, form->panels.count));
   form->part_panels = ceil_div(form->panels.count, parts);
   form->parts = ceil_div(form->panels.count, form->part_panels);
-  return least;
 }
-
-template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, int32_t, WinogradForm *);
-template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, int32_t, WinogradForm *);
 
 }  // namespace convkit

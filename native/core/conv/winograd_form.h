@@ -54,7 +54,8 @@ struct WinogradForm {
   int32_t height, vectors;
   Panels panels;
   int64_t lanes_step, product_step; /* M: from row to row (tiles in lanes) or tile to tile; from point to point */
-  int64_t chunk;                    /* channels copied at a time */
+  bool by_row;                      /* the source is read row by row; else copied, with its padding: */
+  int64_t chunk;                    /* channels at a time */
   int64_t line, line_step;          /* rows transformed along x: of one residue of m; of one point */
   int64_t room_step;
   int64_t parts, part_panels;
@@ -68,8 +69,10 @@ const char *winograd_refuses(const Problem &problem, ck_pass pass);
 
 /* Only for passes that are not refused. Returns what it costs, in cycles of one image. */
 template <typename T>
-double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, int32_t slots,
-                          WinogradForm *form);
+double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, WinogradForm *form);
+
+/* Cuts the panels into parts, where there are too few blocks for all slots. */
+void share_winograd(const Problem &problem, int32_t slots, WinogradForm *form);
 
 }  // namespace convkit
 #endif

@@ -125,7 +125,7 @@ struct Packer {
     const int64_t channel_step = f.axes[0].geometry.adjoint ? w.feature : w.channel;
     const T *const origin = weights + w.origin + group * problem.group_features * w.feature;
     const int64_t step = f.panels.step, terms = f.depth / f.channels;
-    int64_t places[kWidestPanel][kFilterTaps];
+    int64_t places[kWidestPanel][kFilterTaps] = {};
     T room[kRoom] = {}; /* what lies between rows and step stays zero */
     const int64_t most = smaller(kRoom / (f.points * step), kFilters / (y.taps * x.taps));
     const int64_t together = clamp(most, 1, f.channels);

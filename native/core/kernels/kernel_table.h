@@ -222,16 +222,19 @@ struct FftSet {
   void (*distribute)(const T *lines, int64_t pitch, int64_t count, int64_t vectors, T *bundles, int64_t step);
 };
 
-/* The transforms of the Winograd algorithm, each along one axis (winograd_points.h). Lanes are tiles side by side, and
- * whole vectors are read and, where it is not the final result, written.
+/* The transforms of the Winograd algorithm, each along one axis (winograd_points.h), done `repeat` times, in_repeat and
+ * out_repeat apart. Lanes are tiles side by side (or, in columns, anything), of which whole vectors are read and
+ * written.
  *
- *     data_row        out[p * out_step + t] = v_p of tile t; elements of tile b * inner + r of the row `in` are
- *                     (b * outputs + i) * inner + r for i = 0 .. points - 1
+ *     split           stream i of a row, out[i * out_step + t], holds the elements i of tiles t < count: tile
+ *                     b * inner + r has elements (b * outputs + i) * inner + r, the tiles behind it lend it the rest
+ *     data_row        out[p * out_step + t] = v_p of tile t, from streams in_step apart
  *     data_columns    out[p * out_step + t] = v_p of the elements in[offsets[i] + t]
- *     result_row      row `out`, by the same rule, from in[p * in_step + t]: `columns` elements are written
  *     result_columns  out[i * out_step + t] = y_i of in[p * in_step + t], for i < outputs and exactly t < count
+ *     result_row      streams out[i * out_step + t] = y_i of in[p * in_step + t]
+ *     merge           `count` elements of a row from streams in_step apart
  *
- * The two of columns are done `repeat` times. The epilogue is that of one channel (rows) or of channels in lanes. */
+ * The epilogue is that of one channel, given to result_row and merge, or of channels in lanes (result_columns). */
 template <typename T>
 struct WinogradCall {
   const T *in;
@@ -239,10 +242,8 @@ struct WinogradCall {
   int64_t in_step, out_step, count;
   int64_t repeat, in_repeat, out_repeat;
   const int64_t *offsets;
-  int64_t inner, columns;
+  int64_t inner;
   int32_t outputs;
-  T *room; /* of rows: one line for each output of a tile, room_step apart */
-  int64_t room_step;
   const Epilogue<T> *epilogue; /* of results, or null */
 };
 
@@ -261,10 +262,12 @@ struct WinogradFilterCall {
 /* Indexed by the number of a scheme. */
 template <typename T>
 struct WinogradSet {
+  void (*const *split)(const WinogradCall<T> *);
   void (*const *data_row)(const WinogradCall<T> *);
   void (*const *data_columns)(const WinogradCall<T> *);
   void (*const *result_row)(const WinogradCall<T> *);
   void (*const *result_columns)(const WinogradCall<T> *);
+  void (*const *merge)(const WinogradCall<T> *);
   void (*filter)(const WinogradFilterCall<T> *);
 };
 

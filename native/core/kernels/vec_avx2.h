@@ -49,6 +49,18 @@ struct VecF32 {
     const __m256i whole = _mm256_cvtps_epi32(n.v), half = _mm256_srai_epi32(whole, 1);
     return multiply(multiply(a, power(half)), power(_mm256_sub_epi32(whole, half)));
   }
+  static void split(VecF32 a, VecF32 b, VecF32 *even, VecF32 *odd) {
+    even->v = swap_middle(_mm256_shuffle_ps(a.v, b.v, _MM_SHUFFLE(2, 0, 2, 0)));
+    odd->v = swap_middle(_mm256_shuffle_ps(a.v, b.v, _MM_SHUFFLE(3, 1, 3, 1)));
+  }
+  static void merge(VecF32 even, VecF32 odd, VecF32 *a, VecF32 *b) {
+    const __m256 low = _mm256_unpacklo_ps(even.v, odd.v), high = _mm256_unpackhi_ps(even.v, odd.v);
+    a->v = _mm256_permute2f128_ps(low, high, 0x20);
+    b->v = _mm256_permute2f128_ps(low, high, 0x31);
+  }
+  static __m256 swap_middle(__m256 x) {
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(x), _MM_SHUFFLE(3, 1, 2, 0)));
+  }
   static VecF32 power(__m256i n) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23))};
   }
@@ -90,6 +102,15 @@ struct VecF64 {
   static VecF64 scale(VecF64 a, VecF64 n) {
     const __m128i whole = _mm256_cvtpd_epi32(n.v), half = _mm_srai_epi32(whole, 1);
     return multiply(multiply(a, power(half)), power(_mm_sub_epi32(whole, half)));
+  }
+  static void split(VecF64 a, VecF64 b, VecF64 *even, VecF64 *odd) {
+    even->v = _mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), _MM_SHUFFLE(3, 1, 2, 0));
+    odd->v = _mm256_permute4x64_pd(_mm256_unpackhi_pd(a.v, b.v), _MM_SHUFFLE(3, 1, 2, 0));
+  }
+  static void merge(VecF64 even, VecF64 odd, VecF64 *a, VecF64 *b) {
+    const __m256d low = _mm256_unpacklo_pd(even.v, odd.v), high = _mm256_unpackhi_pd(even.v, odd.v);
+    a->v = _mm256_permute2f128_pd(low, high, 0x20);
+    b->v = _mm256_permute2f128_pd(low, high, 0x31);
   }
   static VecF64 power(__m128i n) {
     const __m256i wide = _mm256_add_epi64(_mm256_cvtepi32_epi64(n), _mm256_set1_epi64x(1023));

@@ -54,6 +54,18 @@ struct VecF32 {
   }
   static VecF32 round(VecF32 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
   static VecF32 scale(VecF32 a, VecF32 n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+  static void split(VecF32 a, VecF32 b, VecF32 *even, VecF32 *odd) {
+    even->v =
+        _mm512_permutex2var_ps(a.v, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b.v);
+    odd->v =
+        _mm512_permutex2var_ps(a.v, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b.v);
+  }
+  static void merge(VecF32 even, VecF32 odd, VecF32 *a, VecF32 *b) {
+    a->v = _mm512_permutex2var_ps(even.v, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+                                  odd.v);
+    b->v = _mm512_permutex2var_ps(
+        even.v, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), odd.v);
+  }
 };
 
 struct VecF64 {
@@ -90,6 +102,14 @@ struct VecF64 {
   }
   static VecF64 round(VecF64 a) { return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
   static VecF64 scale(VecF64 a, VecF64 n) { return {_mm512_scalef_pd(a.v, n.v)}; }
+  static void split(VecF64 a, VecF64 b, VecF64 *even, VecF64 *odd) {
+    even->v = _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b.v);
+    odd->v = _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b.v);
+  }
+  static void merge(VecF64 even, VecF64 odd, VecF64 *a, VecF64 *b) {
+    a->v = _mm512_permutex2var_pd(even.v, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), odd.v);
+    b->v = _mm512_permutex2var_pd(even.v, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), odd.v);
+  }
 };
 
 }  // namespace avx512

@@ -47,6 +47,14 @@ struct VecF32 {
     const int32x4_t whole = vcvtnq_s32_f32(n.v), half = vshrq_n_s32(whole, 1);
     return multiply(multiply(a, power(half)), power(vsubq_s32(whole, half)));
   }
+  static void split(VecF32 a, VecF32 b, VecF32 *even, VecF32 *odd) {
+    even->v = vuzp1q_f32(a.v, b.v);
+    odd->v = vuzp2q_f32(a.v, b.v);
+  }
+  static void merge(VecF32 even, VecF32 odd, VecF32 *a, VecF32 *b) {
+    a->v = vzip1q_f32(even.v, odd.v);
+    b->v = vzip2q_f32(even.v, odd.v);
+  }
   static VecF32 power(int32x4_t n) { return {vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23))}; }
 };
 
@@ -85,6 +93,14 @@ struct VecF64 {
   static VecF64 scale(VecF64 a, VecF64 n) {
     const int64x2_t whole = vcvtnq_s64_f64(n.v), half = vshrq_n_s64(whole, 1);
     return multiply(multiply(a, power(half)), power(vsubq_s64(whole, half)));
+  }
+  static void split(VecF64 a, VecF64 b, VecF64 *even, VecF64 *odd) {
+    even->v = vuzp1q_f64(a.v, b.v);
+    odd->v = vuzp2q_f64(a.v, b.v);
+  }
+  static void merge(VecF64 even, VecF64 odd, VecF64 *a, VecF64 *b) {
+    a->v = vzip1q_f64(even.v, odd.v);
+    b->v = vzip2q_f64(even.v, odd.v);
   }
   static VecF64 power(int64x2_t n) { return {vreinterpretq_f64_s64(vshlq_n_s64(vaddq_s64(n, vdupq_n_s64(1023)), 52))}; }
 };

@@ -137,6 +137,19 @@ struct Vec {
     }
     return a;
   }
+  /* The even and the odd elements of a and b, one behind the other; and the way back. */
+  static void split(Vec a, Vec b, Vec *even, Vec *odd) {
+    for (int32_t i = 0; i < LANES; ++i) {
+      even->v[i] = 2 * i < LANES ? a.v[2 * i] : b.v[2 * i - LANES];
+      odd->v[i] = 2 * i < LANES ? a.v[2 * i + 1] : b.v[2 * i + 1 - LANES];
+    }
+  }
+  static void merge(Vec even, Vec odd, Vec *a, Vec *b) {
+    for (int32_t i = 0; i < LANES; ++i) {
+      a->v[i] = i % 2 == 0 ? even.v[i / 2] : odd.v[i / 2];
+      b->v[i] = i % 2 == 0 ? even.v[(LANES + i) / 2] : odd.v[(LANES + i) / 2];
+    }
+  }
   static T power(Bits n) {
     const Bits bits = (n + Powers<T>::bias) << Powers<T>::shift;
     T x;

@@ -78,61 +78,127 @@ CONVKIT_INLINE void transform_result(const V *v, V *y) {
   }
 }
 
-/* Element (b * STREAMS + i) * inner + r of a row is element i of tile b * inner + r. */
-template <typename T, int STREAMS>
-void split_row(const T *__restrict in, int64_t inner, int64_t tiles, T *__restrict out, int64_t out_step) {
-  if (inner == 1) {
-    for (int64_t t = 0; t < tiles; ++t) {
-      for (int i = 0; i < STREAMS; ++i) out[i * out_step + t] = in[t * STREAMS + i];
-    }
-    return;
+/* Vectors of elements into vectors of two or four streams, and back. */
+template <class V, int STREAMS>
+CONVKIT_INLINE void split_vectors(V *x) {
+  V y[4];
+  V::split(x[0], x[1], y, y + 1);
+  if constexpr (STREAMS == 2) {
+    x[0] = y[0], x[1] = y[1];
+  } else {
+    V::split(x[2], x[3], y + 2, y + 3);
+    V::split(y[0], y[2], x, x + 2);
+    V::split(y[1], y[3], x + 1, x + 3);
   }
-  for (int64_t first = 0; first < tiles; first += inner, in += STREAMS * inner) {
-    const int64_t count = tiles - first < inner ? tiles - first : inner;
-    for (int i = 0; i < STREAMS; ++i) {
-      for (int64_t r = 0; r < count; ++r) out[i * out_step + first + r] = in[i * inner + r];
+}
+template <class V, int STREAMS>
+CONVKIT_INLINE void merge_vectors(V *x) {
+  V y[4];
+  if constexpr (STREAMS == 2) {
+    V::merge(x[0], x[1], y, y + 1);
+    x[0] = y[0], x[1] = y[1];
+  } else {
+    V::merge(x[0], x[2], y, y + 2);
+    V::merge(x[1], x[3], y + 1, y + 3);
+    V::merge(y[0], y[1], x, x + 1);
+    V::merge(y[2], y[3], x + 2, x + 3);
+  }
+}
+
+/* Element (b * STREAMS + i) * inner + r of a row becomes element b * inner + r of stream i. */
+template <class V, int STREAMS>
+void winograd_split(const WinogradCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  const int64_t tiles = call->count, inner = call->inner, step = call->out_step;
+  for (int64_t row = 0; row < call->repeat; ++row) {
+    const T *__restrict in = call->in + row * call->in_repeat;
+    T *__restrict const out = call->out + row * call->out_repeat;
+    if (inner == 1) {
+      for (int64_t t = 0; t < tiles; t += V::lanes) {
+        if constexpr (STREAMS == 2 || STREAMS == 4) {
+          V x[STREAMS];
+          CONVKIT_UNROLL
+          for (int i = 0; i < STREAMS; ++i) x[i] = V::load(in + t * STREAMS + i * V::lanes);
+          split_vectors<V, STREAMS>(x);
+          CONVKIT_UNROLL
+          for (int i = 0; i < STREAMS; ++i) V::store(out + i * step + t, x[i]);
+        } else {
+          for (int i = 0; i < STREAMS; ++i) {
+            CONVKIT_UNROLL
+            for (int l = 0; l < V::lanes; ++l) out[i * step + t + l] = in[(t + l) * STREAMS + i];
+          }
+        }
+      }
+      continue;
+    }
+    for (int64_t first = 0; first < tiles; first += inner, in += STREAMS * inner) {
+      const int64_t count = tiles - first < inner ? tiles - first : inner;
+      for (int i = 0; i < STREAMS; ++i) {
+        for (int64_t r = 0; r < count; ++r) out[i * step + first + r] = in[i * inner + r];
+      }
     }
   }
 }
 
-/* The way back; exactly `columns` elements of the row are written. */
-template <typename T, int STREAMS>
-void merge_row(const T *__restrict in, int64_t in_step, int64_t inner, int64_t columns, T *__restrict out) {
-  if (inner == 1) {
-    const int64_t whole = columns / STREAMS;
-    for (int64_t t = 0; t < whole; ++t) {
-      for (int i = 0; i < STREAMS; ++i) out[t * STREAMS + i] = in[i * in_step + t];
+/* The way back; exactly `count` elements of each row are written. */
+template <class V, int STREAMS>
+void winograd_merge(const WinogradCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  const int64_t inner = call->inner, step = call->in_step;
+  for (int64_t row = 0; row < call->repeat; ++row) {
+    const T *__restrict const in = call->in + row * call->in_repeat;
+    T *__restrict out = call->out + row * call->out_repeat;
+    const T *__restrict from = in;
+    int64_t left = call->count;
+    if (inner == 1 && (STREAMS == 2 || STREAMS == 4)) {
+      for (; left > 0; left -= STREAMS * V::lanes, out += STREAMS * V::lanes, from += V::lanes) {
+        V x[STREAMS];
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) x[i] = V::load(from + i * step);
+        merge_vectors<V, STREAMS == 2 ? 2 : 4>(x);
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) {
+          const int64_t count = left - i * V::lanes;
+          if (count > 0) store_some<V>(out + i * V::lanes, x[i], count < V::lanes ? int32_t(count) : V::lanes);
+        }
+      }
+    } else if (inner == 1) {
+      const int64_t whole = left / STREAMS;
+      for (int64_t t = 0; t < whole; ++t) {
+        for (int i = 0; i < STREAMS; ++i) out[t * STREAMS + i] = in[i * step + t];
+      }
+      for (int64_t x = whole * STREAMS; x < left; ++x) out[x] = in[(x - whole * STREAMS) * step + whole];
+    } else {
+      for (int64_t first = 0; left > 0; first += inner) {
+        for (int i = 0; i < STREAMS && left > 0; ++i, out += inner, left -= inner) {
+          const int64_t count = left < inner ? left : inner;
+          for (int64_t r = 0; r < count; ++r) out[r] = in[i * step + first + r];
+        }
+      }
     }
-    for (int64_t x = whole * STREAMS; x < columns; ++x) out[x] = in[(x - whole * STREAMS) * in_step + whole];
-    return;
   }
-  for (int64_t first = 0; columns > 0; first += inner) {
-    for (int i = 0; i < STREAMS && columns > 0; ++i, out += inner, columns -= inner) {
-      const int64_t count = columns < inner ? columns : inner;
-      for (int64_t r = 0; r < count; ++r) out[r] = in[i * in_step + first + r];
-    }
-  }
+  const Epilogue<T> *const e = call->epilogue;
+  if (!e || e->activation <= CLIP) return;
+  for (int64_t row = 0; row < call->repeat; ++row) finish<V>(call->out + row * call->out_repeat, 0, 1, call->count, e);
 }
 
-/* A row of the source: tiles side by side become lanes. */
+/* A row of the source, split into streams: tiles side by side are lanes. */
 template <class V, int POINTS, int OUTPUTS>
 void winograd_data_row(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
-  constexpr int reach = (POINTS - 1) / OUTPUTS;
-  const T *planes = call->in;
-  if constexpr (OUTPUTS > 1) {
-    split_row<T, OUTPUTS>(call->in, call->inner, call->count + reach * call->inner, call->room, call->room_step);
-    planes = call->room;
-  }
-  for (int64_t t = 0; t < call->count; t += V::lanes) {
-    V d[POINTS], v[POINTS];
-    CONVKIT_UNROLL
-    for (int u = 0; u < POINTS; ++u) {
-      d[u] = V::load(planes + u % OUTPUTS * call->room_step + u / OUTPUTS * call->inner + t);
+  for (int64_t row = 0; row < call->repeat; ++row) {
+    const T *const in = call->in + row * call->in_repeat;
+    T *const out = call->out + row * call->out_repeat;
+    for (int64_t t = 0; t < call->count; t += V::lanes) {
+      V d[POINTS], v[POINTS];
+      CONVKIT_UNROLL
+      for (int u = 0; u < POINTS; ++u) {
+        d[u] = V::load(in + u % OUTPUTS * call->in_step + u / OUTPUTS * call->inner + t);
+      }
+      transform_data<V, POINTS>(d, v);
+      CONVKIT_UNROLL
+      for (int p = 0; p < POINTS; ++p) V::store(out + p * call->out_step + t, v[p]);
     }
-    transform_data<V, POINTS>(d, v);
-    CONVKIT_UNROLL
-    for (int p = 0; p < POINTS; ++p) V::store(call->out + p * call->out_step + t, v[p]);
   }
 }
 
@@ -179,21 +245,23 @@ struct WinogradFinish {
   }
 };
 
-/* Results of a row of tiles, all of one channel: lanes become neighbours in the row. */
+/* Results of a row of tiles, all of one channel, as streams; other activations follow when they are merged. */
 template <class V, int POINTS, int OUTPUTS>
 void winograd_result_row(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   const WinogradFinish<V> finish_vector(call->epilogue);
-  for (int64_t t = 0; t < call->count; t += V::lanes) {
-    V v[POINTS], y[OUTPUTS];
-    CONVKIT_UNROLL
-    for (int p = 0; p < POINTS; ++p) v[p] = V::load(call->in + p * call->in_step + t);
-    transform_result<V, POINTS, OUTPUTS>(v, y);
-    CONVKIT_UNROLL
-    for (int i = 0; i < OUTPUTS; ++i) V::store(call->room + i * call->room_step + t, finish_vector(y[i]));
+  for (int64_t row = 0; row < call->repeat; ++row) {
+    const T *const in = call->in + row * call->in_repeat;
+    T *const out = call->out + row * call->out_repeat;
+    for (int64_t t = 0; t < call->count; t += V::lanes) {
+      V v[POINTS], y[OUTPUTS];
+      CONVKIT_UNROLL
+      for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
+      transform_result<V, POINTS, OUTPUTS>(v, y);
+      CONVKIT_UNROLL
+      for (int i = 0; i < OUTPUTS; ++i) V::store(out + i * call->out_step + t, finish_vector(y[i]));
+    }
   }
-  merge_row<T, OUTPUTS>(call->room, call->room_step, call->inner, call->columns, call->out);
-  if (call->epilogue && !finish_vector.in_registers) finish<V>(call->out, 0, 1, call->columns, call->epilogue);
 }
 
 /* Lanes stay where they are: one output `out_step` after the other, exactly `count` lanes of the first `outputs`. */
@@ -266,7 +334,19 @@ void winograd_filter(const WinogradFilterCall<T> *call) {
 
 template <class V>
 struct WinogradTable {
-  using Transform = void (*)(const WinogradCall<typename V::Element> *);
+  using T = typename V::Element;
+  using Transform = void (*)(const WinogradCall<T> *);
+  static constexpr Transform split[kWinogradSchemes] = {nullptr,
+                                                        winograd_split<V, 2>,
+                                                        winograd_split<V, 3>,
+                                                        winograd_split<V, 3>,
+                                                        winograd_split<V, 4>,
+                                                        winograd_split<V, 5>,
+                                                        winograd_split<V, 3>,
+                                                        winograd_split<V, 4>};
+  static constexpr Transform merge[kWinogradSchemes] = {
+      winograd_merge<V, 1>, winograd_merge<V, 2>, winograd_merge<V, 3>, winograd_merge<V, 3>,
+      winograd_merge<V, 4>, winograd_merge<V, 5>, winograd_merge<V, 3>, winograd_merge<V, 4>};
   static constexpr Transform data_row[kWinogradSchemes] = {
       winograd_data_row<V, 1, 1>, winograd_data_row<V, 4, 2>, winograd_data_row<V, 4, 3>, winograd_data_row<V, 5, 3>,
       winograd_data_row<V, 6, 4>, winograd_data_row<V, 6, 5>, winograd_data_row<V, 6, 3>, winograd_data_row<V, 7, 4>};
@@ -287,6 +367,11 @@ struct WinogradTable {
 template <class V, class Wide>
 constexpr WinogradSet<typename V::Element> winograd_set() {
   using Table = WinogradTable<V>;
-  return {Table::data_row, Table::data_columns, Table::result_row, Table::result_columns,
+  return {Table::split,
+          Table::data_row,
+          Table::data_columns,
+          Table::result_row,
+          Table::result_columns,
+          Table::merge,
           winograd_filter<Wide, typename V::Element>};
 }

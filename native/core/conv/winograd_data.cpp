@@ -1,0 +1,126 @@
+/* The first half of a unit: the source under a block, transformed. */
+#include "winograd_unit.h"
+
+namespace convkit {
+namespace {
+
+/* Rows of one plane of the source under a block, channels first with padding of zeros: padded one by one, in the
+ * first-level cache. */
+template <typename T>
+struct SourceRows {
+  GridMap map[3];
+  int64_t begin[3], extent[3]; /* of the block; of the source */
+  Range real;
+  int64_t width;
+  void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);
+
+  void pad(int64_t z, int64_t y, const T *channel, T *out) const {
+    const int64_t iz = (begin[0] + z) * map[0].step + map[0].offset;
+    const int64_t iy = (begin[1] + y) * map[1].step + map[1].offset;
+    const bool inside = iz >= 0 && iz < extent[0] && iy >= 0 && iy < extent[1] && !real.empty();
+    const int64_t left = inside ? real.begin - begin[2] : 0, count = inside ? real.end - real.begin : 0;
+    const int64_t first = count > 0 ? real.begin * map[2].step + map[2].offset : 0;
+    const T *const from = count > 0 ? channel + (iz * extent[1] + iy) * extent[2] + first : channel;
+    pad_row(out, left, from, map[2].step, count, width);
+  }
+};
+
+template <typename T>
+void find_rows(const WinogradUnit<T> &unit, const DirectBand &band, int64_t plane, SourceRows<T> *rows) {
+  const WinogradForm &f = unit.f;
+  int64_t index[3] = {0, 0, 0};
+  for (int a = 2; a >= 0; --a) {
+    const DirectAxis &axis = f.axes[a].geometry;
+    index[a] = plane % axis.planes;
+    plane /= axis.planes;
+    rows->map[a] = grid_map(axis, index[a], 0);
+    rows->begin[a] = band.first[a] + axis.span_begin;
+    rows->extent[a] = axis.source;
+  }
+  rows->width = f.copy.grid[2];
+  rows->real = inside(rows->map[2], rows->extent[2], rows->begin[2], rows->begin[2] + rows->width);
+  rows->pad_row = depthwise_of<T>(*unit.context.plan->kernels).pad_row;
+}
+
+}  // namespace
+
+/* V of all channels. Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at
+ * residue i, place b * inner + r: so that elements are neighbours in it whenever tiles are. */
+template <typename T>
+void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) const {
+  const WinogradScratch<T> &s = scratch;
+  const WinogradAxis &y = f.axes[1], &x = f.axes[2];
+  DirectForm copy = f.copy;
+  DirectBand band = block.band;
+  int64_t extent[3];
+  for (int a = 0; a < 3; ++a) {
+    band.count[a] = f.axes[a].positions(block.tiles[a]);
+    extent[a] = band.count[a] + f.axes[a].geometry.span;
+  }
+  int64_t offsets[kMostPoints];
+  for (int64_t u = 0; u < y.points; ++u) {
+    offsets[u] = u % y.outputs * f.line + u / y.outputs * y.inner * x.grid();
+  }
+  SourceRows<T> rows = {};
+  const int64_t room = x.outputs * f.room_step;
+  WinogradCall<T> split = {}, row = {}, column = {};
+  split.count = block.tiles[2] + x.halo + (x.points - 1) / x.outputs * x.inner;
+  split.inner = row.inner = x.inner;
+  split.repeat = extent[1];
+  split.in_repeat = copy.pitch;
+  split.out = s.room;
+  split.out_step = f.room_step;
+  split.out_repeat = room;
+  row.count = block.tiles[2] + x.halo;
+  row.in_step = f.room_step;
+  row.out_step = y.points > 1 ? f.line_step : f.data_step;
+  row.out_repeat = x.grid();
+  column.in = s.line;
+  column.offsets = offsets;
+  column.count = (block.tiles[1] + y.halo) * x.grid();
+  column.out_step = x.points * f.data_step;
+  column.repeat = x.points;
+  column.in_repeat = f.line_step;
+  column.out_repeat = f.data_step;
+  for (int64_t first = 0; first < f.channels; first += f.chunk) {
+    copy.channels = smaller(f.chunk, f.channels - first);
+    if (!f.by_row) copy_grid(problem, copy, band, source + first * channel_step, s.grid);
+    for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
+      T *data = s.data + (first * f.planes + c) * f.tile_step;
+      const T *const channel = source + (first + c / f.planes) * channel_step;
+      if (f.by_row) find_rows(*this, band, c % f.planes, &rows);
+      for (int64_t z = 0; z < extent[0]; ++z, data += y.grid() * x.grid()) {
+        const T *lines = s.grid;
+        if (f.by_row) {
+          for (int64_t v = 0; v < extent[1]; ++v) rows.pad(z, v, channel, s.grid + v * copy.pitch);
+        } else {
+          lines += c * copy.plane_size + z * copy.grid[1] * copy.pitch;
+        }
+        int64_t line_step = copy.pitch;
+        if (x.outputs > 1) {
+          split.in = lines;
+          transforms.split[x.scheme](&split);
+          lines = s.room;
+          line_step = room;
+        }
+        each_run(y, extent[1], [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
+          row.in = lines + start * line_step;
+          row.in_repeat = apart * line_step;
+          row.repeat = count;
+          row.out = (y.points > 1 ? s.line : data) + residue * f.line + place * x.grid();
+          transforms.data_row[x.scheme](&row);
+        });
+        if (y.points == 1) continue;
+        column.out = data;
+        transforms.data_columns[y.scheme](&column);
+      }
+    }
+  }
+}
+
+#define CONVKIT_INSTANTIATE(T) template void WinogradUnit<T>::transform_source(const T *, int64_t) const;
+CONVKIT_INSTANTIATE(float)
+CONVKIT_INSTANTIATE(double)
+#undef CONVKIT_INSTANTIATE
+
+}  // namespace convkit
