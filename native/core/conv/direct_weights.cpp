@@ -44,7 +44,8 @@ struct Packer {
     int64_t product_step, skipped;
   };
 
-  /* Calls visit(tap of the kernel, place of its row for the first channel, step from channel to channel). */
+  /* Calls visit(tap of the kernel, place of its row for the first channel, as elements behind job.out, step from
+   * channel to channel). */
   template <typename Visit>
   void each_term(const Job &job, const Visit &visit) const {
     int64_t before = 0;
@@ -53,11 +54,11 @@ struct Packer {
       split_phase(f, r, phase);
       PhaseTaps t[3];
       const int64_t count = product_taps(f, phase, t), step = count * f.panels.step;
-      T *out = job.out + before * job.product_step + job.skipped * step;
+      int64_t place = before * job.product_step + job.skipped * step;
       for (int64_t z = 0; z < t[0].count; ++z) {
         for (int64_t y = 0; y < t[1].count; ++y) {
-          for (int64_t x = 0; x < t[2].count; ++x, out += f.panels.step) {
-            visit(tap_number(t[0].first + z * t[0].step, t[1].first + y * t[1].step, t[2].first + x * t[2].step), out,
+          for (int64_t x = 0; x < t[2].count; ++x, place += f.panels.step) {
+            visit(tap_number(t[0].first + z * t[0].step, t[1].first + y * t[1].step, t[2].first + x * t[2].step), place,
                   step);
           }
         }
@@ -80,7 +81,8 @@ struct Packer {
     }
     /* The lane side is read by whole vectors; of the broadcast side, only what is there. */
     if (f.pixels_in_lanes || job.rows == f.panels.step) return;
-    each_term(job, [&](int64_t, T *out, int64_t step) {
+    each_term(job, [&](int64_t, int64_t place, int64_t step) {
+      T *const out = job.out + place;
       for (int64_t c = 0; c < job.channels; ++c) fill_zeros(out + c * step + job.rows, f.panels.step - job.rows);
     });
   }
@@ -106,7 +108,8 @@ struct Packer {
 
   void copy_rows(const Job &job, int64_t at) const {
     const T *const from = job.origin + job.first * channel_step() + at;
-    each_term(job, [&](int64_t tap, T *out, int64_t step) {
+    each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
+      T *const out = job.out + at_out;
       const T *row = from + tap * problem.weights.tap;
       for (int64_t c = 0; c < job.channels; ++c, row += channel_step()) {
         copy_run(row, job.rows, out + c * step);
@@ -130,7 +133,8 @@ struct Packer {
       }
       terms = 0;
     };
-    each_term(job, [&](int64_t tap, T *out, int64_t step) {
+    each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
+      T *const out = job.out + at_out;
       source[terms] = from + tap * problem.weights.tap, places[terms] = out, steps[terms] = step;
       if (++terms == kRun) gather();
     });
@@ -139,7 +143,8 @@ struct Packer {
 
   void turn_channels(const Job &job, const int64_t at[kWidestPanel]) const {
     const T *const from = job.origin + job.first;
-    each_term(job, [&](int64_t tap, T *out, int64_t step) {
+    each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
+      T *const out = job.out + at_out;
       const T *const first = from + tap * problem.weights.tap;
       turn_rows<T>(
           job.rows, job.channels, [&](int64_t i) { return first + at[i]; }, 0,
@@ -158,7 +163,8 @@ struct Packer {
     for (int64_t window = 0; window < problem.taps; window += kRun) {
       const int64_t taps = smaller(kRun, problem.taps - window);
       for (int64_t t = 0; t < taps; ++t) first[t] = spare, steps[t] = 0;
-      each_term(job, [&](int64_t tap, T *out, int64_t step) {
+      each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
+        T *const out = job.out + at_out;
         const int64_t t = (backwards ? problem.taps - 1 - tap : tap) - window;
         if (t >= 0 && t < taps) first[t] = out, steps[t] = step;
       });
@@ -201,8 +207,9 @@ const T *find_direct_block(const Problem &problem, const DirectForm &f, const T 
   if (job.rows < f.panels.width || !packer.find_rows(job, at)) return nullptr;
   *step = packer.channel_step();
   const T *place = nullptr;
-  packer.each_term(
-      job, [&](int64_t tap, T *, int64_t) { place = job.origin + first * *step + at[0] + tap * problem.weights.tap; });
+  packer.each_term(job, [&](int64_t tap, int64_t, int64_t) {
+    place = job.origin + first * *step + at[0] + tap * problem.weights.tap;
+  });
   return place;
 }
 
