@@ -46,7 +46,7 @@ void read_run(Args* args, size_t from, RunCall* call) {
   call->second = second.data;
   call->out = out.data;
   if (!args->good()) return;
-  args->settle(Environment::of(args->env())->plans().find(fields, record, &call->plan));
+  args->settle(Environment::of(args->env())->plans().find(fields, record, false, &call->plan));
 }
 
 // Null after a complaint.
@@ -139,7 +139,7 @@ Napi::Value plan(const Napi::CallbackInfo& info) {
   RunCall call;
   const double* fields = nullptr;
   if (read_record(&args, 0, &call, &fields)) {
-    args.settle(Environment::of(args.env())->plans().find(fields, call.record, &call.plan));
+    args.settle(Environment::of(args.env())->plans().find(fields, call.record, false, &call.plan));
   }
   if (!args.good()) return finish(args.env(), args.outcome());
   const ck_plan_info& details = call.plan->info();

@@ -42,14 +42,14 @@ void PlanCache::set_isa(std::string isa) {
   entries_.clear();
 }
 
-Outcome PlanCache::find(const double* fields, const CallRecord& record, PlanPtr* plan) {
+Outcome PlanCache::find(const double* fields, const CallRecord& record, bool prepared, PlanPtr* plan) {
   const int32_t slots = slots_for(record.operations);
   const uint64_t hash = hash_key(fields, slots);
   for (Entry& entry : entries_) {
     // Equal bytes are what is meant: -0 and NaN only make an entry of their own.
     // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
     const bool same = std::memcmp(entry.key.data(), fields, sizeof entry.key) == 0;
-    if (entry.hash == hash && entry.plan->slots() == slots && same) {
+    if (entry.hash == hash && entry.plan->slots() == slots && entry.prepared == prepared && same) {
       entry.used = ++clock_;
       *plan = entry.plan;
       return Outcome();
@@ -61,11 +61,11 @@ Outcome PlanCache::find(const double* fields, const CallRecord& record, PlanPtr*
   const NodeRuntime runtime(slots);
   outcome.status = ck_plan_create(runtime.get(), &record.problem, record.pass,
                                   record.algorithm < 0 ? nullptr : ck_algorithm_name(record.algorithm),
-                                  isa_.empty() ? nullptr : isa_.c_str(), &created, outcome.why);
+                                  isa_.empty() ? nullptr : isa_.c_str(), prepared ? 1 : 0, &created, outcome.why);
   if (!outcome.ok()) return outcome;
   *plan = std::make_shared<const Plan>(created, slots);
 
-  Entry entry{hash, ++clock_, {}, *plan};
+  Entry entry{hash, ++clock_, {}, prepared, *plan};
   std::copy_n(fields, kKeyFields, entry.key.begin());
   if (entries_.size() < kCachedPlans) {
     entries_.push_back(std::move(entry));

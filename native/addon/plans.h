@@ -39,20 +39,21 @@ struct Outcome {
   bool ok() const { return status == CK_OK; }
 };
 
-// Plans by their key (the first kKeyFields numbers of the call record, and the number of threads), least recently used
-// out first. One per environment, used on its JavaScript thread only.
+// Plans by their key (the first kKeyFields numbers of the call record, the number of threads, and whether weights are
+// prepared), least recently used out first. One per environment, used on its JavaScript thread only.
 class PlanCache {
  public:
   // isa: empty for the best one.
   void set_isa(std::string isa);
   const std::string& isa() const { return isa_; }
 
-  Outcome find(const double* fields, const CallRecord& record, PlanPtr* plan);
+  Outcome find(const double* fields, const CallRecord& record, bool prepared, PlanPtr* plan);
 
  private:
   struct Entry {
     uint64_t hash, used;
     std::array<double, kKeyFields> key;
+    bool prepared;
     PlanPtr plan;
   };
   std::string isa_;

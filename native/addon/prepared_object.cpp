@@ -43,7 +43,7 @@ Outcome PreparedObject::set_size(Napi::Env env, const double* fields, const Call
   call_.packed.reset();
   call_.record = record;
   std::copy_n(fields, kKeyFields, key_.begin());
-  return Environment::of(env)->plans().find(key_.data(), record, &call_.plan);
+  return Environment::of(env)->plans().find(key_.data(), record, true, &call_.plan);
 }
 
 Outcome PreparedObject::sized_call(Napi::Env env, const RunCall** call) {

@@ -63,7 +63,7 @@ const char *ck_algorithm_name(int32_t index) {
 }
 
 ck_status ck_plan_create(const ck_runtime *runtime, const ck_problem *problem, ck_pass pass, const char *algorithm,
-                         const char *isa, ck_plan **plan, char why[160]) {
+                         const char *isa, int32_t prepared, ck_plan **plan, char why[160]) {
   char unread[160];
   if (!why) why = unread;
   why[0] = 0;
@@ -77,6 +77,7 @@ ck_status ck_plan_create(const ck_runtime *runtime, const ck_problem *problem, c
   if (!made) return CK_OUT_OF_MEMORY;
   memset(static_cast<void *>(made), 0, sizeof *made);
   made->host = *runtime;
+  made->prepared = prepared != 0;
   const ck_status status = make_plan(*problem, pass, algorithm, isa, runtime->slots, made, why);
   if (status == CK_OK) {
     *plan = made;

@@ -112,10 +112,12 @@ typedef struct ck_plan_info {
   int64_t weights_bytes;   /* of the packed weights alone */
 } ck_plan_info;
 
-/* algorithm: a name, or null for the planner's choice. isa: a name from the list, or null for the best.
- * On CK_UNSUPPORTED and CK_INVALID, `why` (may be null) receives one line. */
+/* algorithm: a name, or null for the planner's choice. isa: a name from the list, or null for the best. prepared: 1 if
+ * weights will be packed ahead of many runs; 0 if each run packs its own, which counts against forms whose packing
+ * takes long. Either way a run takes both kinds of weights. On CK_UNSUPPORTED and CK_INVALID, `why` (may be null)
+ * receives one line. */
 ck_status ck_plan_create(const ck_runtime *runtime, const ck_problem *problem, ck_pass pass, const char *algorithm,
-                         const char *isa, ck_plan **plan, char why[160]);
+                         const char *isa, int32_t prepared, ck_plan **plan, char why[160]);
 void ck_plan_describe(const ck_plan *plan, ck_plan_info *info);
 void ck_plan_destroy(ck_plan *plan); /* null is fine */
 

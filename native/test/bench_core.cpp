@@ -73,7 +73,7 @@ double run(const ck_problem &p, ck_pass pass, const char *isa, const char *algor
   std::vector<float> features(static_cast<size_t>(test::feature_size(p)), 0.5f);
   std::vector<float> weights(static_cast<size_t>(test::weight_size(p)), 0.5f);
   ck_plan *plan = nullptr;
-  if (ck_plan_create(&runtime, &p, pass, algorithm, isa, &plan, nullptr) != CK_OK) return 0;
+  if (ck_plan_create(&runtime, &p, pass, algorithm, isa, 1, &plan, nullptr) != CK_OK) return 0;
   ck_weights *packed = nullptr;
   if (pass != CK_WEIGHT_GRADIENT) ck_weights_pack(plan, &runtime, weights.data(), &packed);
   ck_operands o = {};

@@ -55,8 +55,9 @@ struct PlanOwner {
   char why[160] = "";
   ck_status status;
 
-  PlanOwner(const Host &host, const ck_problem &p, ck_pass pass, const char *isa, const char *algorithm = nullptr) {
-    status = ck_plan_create(&host.runtime, &p, pass, algorithm, isa, &plan, why);
+  PlanOwner(const Host &host, const ck_problem &p, ck_pass pass, const char *isa, const char *algorithm = nullptr,
+            int32_t prepared = 0) {
+    status = ck_plan_create(&host.runtime, &p, pass, algorithm, isa, prepared, &plan, why);
   }
   ~PlanOwner() { ck_plan_destroy(plan); }
   PlanOwner(const PlanOwner &) = delete;

@@ -20,8 +20,7 @@ const char *unprofitable(ck_plan *plan) {
   if (problem.taps < kLeastTaps || problem.flops / 2 < kLeastWork * images) return "few taps, or little work";
   FftForm form;
   fft_axes(problem, pass, &form);
-  /* Nothing is known of how often packed weights are used: once must do. */
-  const double cost = fft_cost(problem, form) + fft_pack_cost(form);
+  const double cost = fft_cost(problem, form) + (plan->prepared ? 0 : fft_pack_cost(form));
   const double margin = pass == CK_WEIGHT_GRADIENT ? kGradientMargin : kMargin;
   const bool pays = cost * margin < fft_direct_cost(problem, pass);
   return pays ? nullptr : "transforms would take longer than they save";

@@ -19,11 +19,12 @@ constexpr double kRow = 25;
  */
 constexpr double kPanel = 3;
 /* Cycles of a product of vectors in the GEMM, or in the other algorithms. */
-constexpr double kGemm = 1.15, kDepthwise = 1.35, kGradient = 1.5, kDepthwiseGradient = 3;
+constexpr double kGemm = 1.15, kDepthwise = 1.35, kGradient = 1.25, kDepthwiseGradient = 3;
 /* A complex weight is read from memory once a round; so many tiles share a round. */
 constexpr double kWeight = 2, kSharing = 32;
-/* Per complex weight: to transform and pack it; or to write and read a sum of the gradient. */
-constexpr double kPack = 6, kSum = 12;
+/* Per complex weight: to transform and pack it, into memory that is fresh as a rule; or to write and read a sum of the
+ * gradient. */
+constexpr double kPack = 12, kSum = 12;
 /* Elements (of 64 bytes) that the second-level cache and a slot's scratch hold. */
 constexpr int64_t kNear = 6 << 10, kMostPoints = 16 << 10;
 /* Spectra of the weights: so many times the weights, or so many bytes. */

@@ -55,6 +55,7 @@ struct ck_plan {
   convkit::FftForm fft;                        /* of the algorithm 'fft' */
   convkit::WinogradForm winograd;              /* of the algorithm 'winograd' */
   bool small;                                  /* stays on the calling thread */
+  bool prepared;     /* weights will be packed ahead of many runs, so that packing is not counted */
   bool packs_inside; /* weights that come with a call are packed by its units, not before them */
   int64_t weights_bytes;
   ck_plan_info info;
@@ -89,7 +90,7 @@ struct Algorithm {
 int32_t algorithm_count();
 const Algorithm *algorithm_at(int32_t index); /* null outside 0 .. count - 1 */
 
-/* Fills all of *plan but its host. `why` as in ck_plan_create. */
+/* Fills all of *plan but its host and `prepared`. `why` as in ck_plan_create. */
 ck_status make_plan(const ck_problem &given, ck_pass pass, const char *algorithm, const char *isa, int32_t slots,
                     ck_plan *plan, char why[160]);
 

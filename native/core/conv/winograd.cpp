@@ -193,6 +193,8 @@ ck_status run(const RunContext &context) {
 
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */
 constexpr double kLeastGain = 1.3;
+/* Cycles to transform and pack one element of U, where each run does. */
+constexpr double kPackedWeight = 4;
 constexpr double kLeastFlops = 1e7;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;
@@ -204,8 +206,11 @@ const char *unprofitable_as(ck_plan *plan) {
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
   const double cost = make_winograd_form(problem, plan->pass, tiles, &plan->winograd);
   if (plan->winograd.depth < kLeastDepth) return "too few channels";
+  const WinogradForm &f = plan->winograd;
+  const double weights = static_cast<double>(problem.given.groups * f.points * f.depth * f.product_rows);
+  const double packing = plan->prepared ? 0 : kPackedWeight * weights;
   const double direct = direct_cost(problem, plan->pass, tiles);
-  return direct >= 0 && direct < kLeastGain * cost ? "the transforms would cost what they save" : nullptr;
+  return direct >= 0 && direct < kLeastGain * (cost + packing) ? "the transforms would cost what they save" : nullptr;
 }
 
 const char *unprofitable(ck_plan *plan) {
