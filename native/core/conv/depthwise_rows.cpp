@@ -7,22 +7,42 @@ namespace {
 
 constexpr int64_t kMostRowTile = kDepthwiseRows;
 
+/* How the rows of a tile lie; see depthwise.h. */
+struct Tiling {
+  int64_t stride, spacing, rows;
+};
+
+/* The rows (or planes) of one phase along y (or z) in a band; all steps are in elements. */
+struct RowPhase {
+  int64_t count; /* of positions whose result exists */
+  int64_t taps, tap_step;
+  int64_t source, source_step; /* under tap 0 of the first position; from one to the next */
+  int64_t result, result_step;
+  Tiling tiling; /* along y */
+};
+
 template <typename T>
 struct Scratch {
   T *grid, *stage;
-  PhaseTaps *taps[3];
-  int64_t *columns, *planes;
+  RowPhase *rows[2];
+  int64_t *x_taps, *columns, *planes;
   int64_t stage_step;
 
   Scratch(const DepthwiseForm &f, Carver *carver) {
-    grid = carver->take<T>(f.grid[0] * f.grid[1] * f.pitch + kDepthwiseSlack);
+    grid = carver->take<T>(f.sources * depthwise_grid(f) + kDepthwiseSlack);
     const int64_t phases = f.axes[2].phases;
     stage_step = int64_t{kMostVectors} * 16;
     stage = carver->take<T>(phases > 1 ? phases * kMostRowTile * stage_step : 0);
-    for (int a = 0; a < 3; ++a) taps[a] = carver->take<PhaseTaps>(f.axes[a].phases);
+    for (int a = 0; a < 2; ++a) rows[a] = carver->take<RowPhase>(f.axes[a].phases);
+    x_taps = carver->take<int64_t>(phases);
     columns = carver->take<int64_t>(f.axes[2].taps);
-    planes = carver->take<int64_t>(f.axes[0].taps);
+    planes = carver->take<int64_t>(f.sources * f.axes[0].taps);
   }
+};
+
+/* Tiles of one height along a row: all as wide as the first, but the last. */
+struct RowTiles {
+  int64_t width, vectors, last_vectors;
 };
 
 template <typename T>
@@ -33,18 +53,12 @@ struct Rows {
   const DepthwiseSet<T> &kernels;
   int64_t lanes;
 
-  /* What the tiles of one channel have in common. */
-  struct Channel {
+  /* What the channels of a unit have in common: all that would take a division is found once. */
+  struct Unit {
     const Scratch<T> &scratch;
     const DepthwiseBand &band;
-    const DepthwiseView<T> &view;
-    const Epilogue<T> *epilogue;
-    T *result;
-  };
-
-  /* How the rows of a tile lie; see depthwise.h. */
-  struct Tiling {
-    int64_t stride, spacing, rows;
+    RowTiles tiles[kMostRowTile];
+    int64_t source_channel; /* from one source of a result to the next */
   };
 
   void operator()(int64_t unit, int32_t slot) const {
@@ -60,61 +74,64 @@ struct Rows {
     const bool adjoint = f.axes[0].adjoint;
     const ck_operands &o = *context.operands;
     const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
-    const T *const source = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch;
+    const T *const from = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch;
     T *const result = static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    list_taps(scratch);
+    const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, f.sources);
+    Unit common = {scratch, band, {}, source.in_place() ? in.channel : depthwise_grid(f)};
+    for (int64_t rows = 1; rows <= kMostRowTile; ++rows) {
+      const int64_t whole = ceil_div(band.count[2], lanes), vectors = balanced(whole, kernels.vectors[rows - 1]);
+      common.tiles[rows - 1] = {vectors * lanes, vectors, (whole - 1) % vectors + 1};
+    }
+    list_columns(scratch);
+    list_rows(0, source.plane, f.axes[1].result * f.axes[2].result, common);
+    list_rows(1, source.pitch, f.axes[2].result, common);
     for (int64_t c = first; c < last; ++c) {
       if (c > first && cancelled(*context.host)) return;
-      const DepthwiseView<T> view =
-          view_depthwise(problem.given.padding_mode, f, band, kernels, source + c * in.channel, scratch.grid);
+      const T *const view = source.view(from + c * f.sources * in.channel, 0);
+      for (int64_t s = 1; s < f.sources; ++s) source.view(from + (c * f.sources + s) * in.channel, s);
       const T *weights = reinterpret_cast<const T *>(context.weights) + c * f.group_weights;
       for (int64_t m = c * f.multiplier; m < (c + 1) * f.multiplier; ++m) {
         Epilogue<T> epilogue;
-        const Channel channel = {scratch, band, view, make_epilogue(context, m, &epilogue), result + m * out.channel};
-        weights = run_channel(channel, weights);
+        weights = run_channel(common, view, make_epilogue(context, m, &epilogue), weights, result + m * out.channel);
       }
     }
   }
 
-  /* Taps of all phases; columns of x phase after x phase. */
-  void list_taps(const Scratch<T> &scratch) const {
-    for (int a = 0; a < 3; ++a) {
-      for (int64_t r = 0; r < f.axes[a].phases; ++r) scratch.taps[a][r] = phase_taps(f.axes[a], r);
-    }
+  /* The columns that taps read at, x phase after x phase. */
+  void list_columns(const Scratch<T> &scratch) const {
     const DirectAxis &x = f.axes[2];
     int64_t *column = scratch.columns;
     for (int64_t r = 0; r < x.phases; ++r) {
-      const PhaseTaps &taps = scratch.taps[2][r];
+      const PhaseTaps taps = phase_taps(x, r);
+      scratch.x_taps[r] = taps.count;
       for (int64_t m = 0; m < taps.count; ++m) {
         *column++ = tap_plane(x, m) * f.plane_pitch + tap_shift(x, taps, m) - x.span_begin;
       }
     }
   }
 
-  /* Returns the weights behind those of the channel. */
-  const T *run_channel(const Channel &channel, const T *weights) const {
-    const Scratch<T> &scratch = channel.scratch;
-    for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
-      const PhaseTaps &taps = scratch.taps[0][rz];
-      const DepthwiseRows rows = depthwise_rows(f.axes[0], taps);
-      const GridMap map = result_map(f.axes[0], rz, 0);
-      const Range range =
-          inside(map, f.axes[0].result, channel.band.first[0], channel.band.first[0] + channel.band.count[0]);
-      for (int64_t m = 0; m < taps.count; ++m) scratch.planes[m] = rows.at(0, m) * channel.view.plane;
-      for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
-        for (int64_t z = range.begin; z < range.end; ++z) {
-          const T *const plane =
-              channel.view.origin + (z - channel.band.first[0]) * rows.position_step * channel.view.plane;
-          run_plane(channel, ry, taps.count, weights, plane,
-                    channel.result + (z * map.step + map.offset) * f.axes[1].result * f.axes[2].result);
-        }
-        weights += taps.count * scratch.taps[1][ry].count * f.axes[2].taps;
-      }
+  void list_rows(int a, int64_t pitch, int64_t result_pitch, const Unit &unit) const {
+    const DirectAxis &axis = f.axes[a];
+    const int64_t first = unit.band.first[a];
+    for (int64_t r = 0; r < axis.phases; ++r) {
+      const PhaseTaps taps = phase_taps(axis, r);
+      const DepthwiseRows rows = depthwise_rows(axis, taps);
+      const GridMap map = result_map(axis, r, 0);
+      const Range range = inside(map, axis.result, first, first + unit.band.count[a]);
+      RowPhase &phase = unit.scratch.rows[a][r];
+      phase = {};
+      phase.count = range.end - range.begin;
+      phase.taps = taps.count;
+      phase.tap_step = rows.tap_step * pitch;
+      phase.source = rows.at(range.begin - first, 0) * pitch;
+      phase.source_step = rows.position_step * pitch;
+      phase.result = (range.begin * map.step + map.offset) * result_pitch;
+      phase.result_step = map.step * result_pitch;
+      phase.tiling = tiling(taps);
     }
-    return weights;
   }
 
   Tiling tiling(const PhaseTaps &taps) const {
@@ -132,52 +149,66 @@ struct Rows {
     return {stride, spacing, smaller((taps.count - 1) / stride + 1, kMostRowTile)};
   }
 
-  /* The rows of phase ry of one plane of the result. */
-  void run_plane(const Channel &channel, int64_t ry, int64_t depth, const T *weights, const T *plane, T *result) const {
-    const DirectAxis &y = f.axes[1];
-    const PhaseTaps &taps = channel.scratch.taps[1][ry];
-    const DepthwiseRows rows = depthwise_rows(y, taps);
-    const GridMap map = result_map(y, ry, 0);
-    const int64_t begin = channel.band.first[1];
-    const Range range = inside(map, y.result, begin, begin + channel.band.count[1]);
-    const Tiling t = tiling(taps);
-    const bool backwards = rows.tap_step < 0;
-    const int64_t pitch = f.axes[2].result, row_step = map.step * pitch;
-
+  /* Returns the weights behind those of the channel. In the adjoint, its sources add up like kernel planes. */
+  const T *run_channel(const Unit &unit, const T *view, const Epilogue<T> *epilogue, const T *weights,
+                       T *result) const {
+    const Scratch<T> &scratch = unit.scratch;
     DepthwiseCall<T> call = {};
-    call.planes = channel.scratch.planes;
-    call.kernel[0] = depth;
-    call.kernel[1] = taps.count;
-    call.source_step = rows.tap_step * channel.view.pitch;
-    call.result_step = (backwards ? -t.spacing : t.spacing) * row_step;
-    call.epilogue = channel.epilogue;
-    for (int64_t residue = 0; residue < t.spacing; ++residue) {
-      for (int64_t i = range.begin + residue; i < range.end; i += t.spacing * t.rows) {
-        const int64_t count = smaller(t.rows, ceil_div(range.end - i, t.spacing));
-        const int64_t at = backwards ? i + (count - 1) * t.spacing : i;
+    call.planes = scratch.planes;
+    call.epilogue = epilogue;
+    for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
+      const RowPhase &z = scratch.rows[0][rz];
+      int64_t depth = 0;
+      for (int64_t s = 0; s < f.sources; ++s) {
+        for (int64_t m = 0; m < z.taps; ++m) scratch.planes[depth++] = s * unit.source_channel + m * z.tap_step;
+      }
+      call.kernel[0] = depth;
+      for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
+        const RowPhase &y = scratch.rows[1][ry];
+        call.kernel[1] = y.taps;
         call.weights = weights;
-        call.source = plane + rows.at(at - begin, 0) * channel.view.pitch;
-        call.result = result + at * row_step + map.offset * pitch;
-        run_rows(channel, &call, t.stride, count);
+        for (int64_t i = 0; i < z.count; ++i) {
+          run_plane(unit, &call, y, view + z.source + i * z.source_step, result + z.result + i * z.result_step);
+        }
+        weights += depth * y.taps * f.axes[2].taps;
+      }
+    }
+    return weights;
+  }
+
+  /* The rows of one phase of one plane of the result. */
+  void run_plane(const Unit &unit, DepthwiseCall<T> *call, const RowPhase &y, const T *plane, T *result) const {
+    const Tiling &t = y.tiling;
+    const bool backwards = y.tap_step < 0;
+    call->source_step = y.tap_step;
+    call->result_step = (backwards ? -t.spacing : t.spacing) * y.result_step;
+    for (int64_t residue = 0; residue < smaller(t.spacing, y.count); ++residue) {
+      const int64_t rows = t.spacing == 1 ? y.count : ceil_div(y.count - residue, t.spacing);
+      for (int64_t i = 0; i < rows; i += t.rows) {
+        const int64_t height = smaller(t.rows, rows - i);
+        const int64_t at = residue + (backwards ? i + height - 1 : i) * t.spacing;
+        call->source = plane + y.source + at * y.source_step;
+        call->result = result + y.result + at * y.result_step;
+        run_rows(unit, call, t.stride, height);
       }
     }
   }
 
   /* Some rows of the result, over the width of the band. */
-  void run_rows(const Channel &channel, DepthwiseCall<T> *call, int64_t stride, int64_t rows) const {
+  void run_rows(const Unit &unit, DepthwiseCall<T> *call, int64_t stride, int64_t rows) const {
     const DirectAxis &x = f.axes[2];
-    const Scratch<T> &scratch = channel.scratch;
-    const int64_t first = channel.band.first[2], count = channel.band.count[2];
+    const Scratch<T> &scratch = unit.scratch;
+    const int64_t first = unit.band.first[2], count = unit.band.count[2];
     const auto *const tiles = kernels.tiles + ((stride - 1) * kDepthwiseRows + rows - 1) * kMostVectors;
-    const int64_t whole = ceil_div(count, lanes), widest = balanced(whole, kernels.vectors[rows - 1]) * lanes;
+    const RowTiles &wide = unit.tiles[rows - 1];
     const T *const source = call->source, *const weights = call->weights;
     T *const result = call->result;
     const int64_t result_step = call->result_step, depth = call->kernel[0];
-    const int64_t row_taps = depth * call->kernel[1], offset = result_map(x, 0, 0).offset;
+    const int64_t row_taps = depth * call->kernel[1], offset = x.phases == 1 ? 0 : result_map(x, 0, 0).offset;
 
-    for (int64_t i = 0; i < count; i += widest) {
-      const int64_t width = smaller(widest, count - i);
-      const auto tile = tiles[ceil_div(width, lanes) - 1];
+    for (int64_t i = 0; i < count; i += wide.width) {
+      const int64_t width = smaller(wide.width, count - i);
+      const auto tile = tiles[(i + wide.width < count ? wide.vectors : wide.last_vectors) - 1];
       call->width = static_cast<int32_t>(width);
       call->source = source + i;
       call->columns = scratch.columns;
@@ -188,9 +219,8 @@ struct Rows {
         continue;
       }
       call->result_step = scratch.stage_step;
-      call->weights = weights;
       for (int64_t r = 0; r < x.phases; ++r) {
-        call->kernel[2] = scratch.taps[2][r].count;
+        call->kernel[2] = scratch.x_taps[r];
         call->kernel[0] = call->kernel[1] * call->kernel[2] > 0 ? depth : 0;
         call->result = scratch.stage + r * kMostRowTile * scratch.stage_step;
         tile(call);
@@ -198,6 +228,7 @@ struct Rows {
         call->weights += row_taps * call->kernel[2];
       }
       call->kernel[0] = depth;
+      call->weights = weights;
       store_phases(scratch, rows, width, (first + i) * x.stride + offset, result, result_step);
     }
     call->result_step = result_step;

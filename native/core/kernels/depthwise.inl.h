@@ -107,23 +107,32 @@ void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
   depthwise_store<V, ROWS, VECTORS>(call, sum);
 }
 
-/* out = `left` zeros, `count` elements `step` apart, zeros up to `width`. Up to a vector behind it is spoilt. */
+template <typename T, int STEP>
+void copy_apart(T *__restrict out, const T *__restrict source, int64_t count) {
+  for (int64_t x = 0; x < count; ++x) out[x] = source[x * STEP];
+}
+
+/* Rows of elements `step` apart; the contract is in kernel_table.h. */
 template <class V>
-void pad_row(typename V::Element *out, int64_t left, const typename V::Element *source, int64_t step, int64_t count,
-             int64_t width) {
-  const V zero = V::set(0);
-  for (int64_t x = 0; x < left; x += V::lanes) V::store(out + x, zero);
-  typename V::Element *const to = out + left;
-  if (step == 1) {
-    int64_t x = 0;
-    for (; x + V::lanes <= count; x += V::lanes) V::store(to + x, V::load(source + x));
-    if (x < count) V::store(to + x, V::load_partial(source + x, int32_t(count - x)));
-  } else if (step == 2) {
-    for (int64_t x = 0; x < count; ++x) to[x] = source[x * 2];
-  } else {
-    for (int64_t x = 0; x < count; ++x) to[x] = source[x * step];
+void copy_rows(typename V::Element *out, int64_t pitch, const typename V::Element *source, int64_t source_pitch,
+               int64_t step, int64_t count, int64_t rows) {
+  using T = typename V::Element;
+  const int64_t whole = count / V::lanes * V::lanes;
+  const int32_t rest = int32_t(count - whole);
+  for (int64_t y = 0; y < rows; ++y, out += pitch, source += source_pitch) {
+    if (step == 1) {
+      for (int64_t x = 0; x < whole; x += V::lanes) V::store(out + x, V::load(source + x));
+      if (rest) V::store(out + whole, V::load_partial(source + whole, rest));
+    } else if (step == 2) {
+      copy_apart<T, 2>(out, source, count);
+    } else if (step == 3) {
+      copy_apart<T, 3>(out, source, count);
+    } else if (step == 4) {
+      copy_apart<T, 4>(out, source, count);
+    } else {
+      for (int64_t x = 0; x < count; ++x) out[x] = source[x * step];
+    }
   }
-  for (int64_t x = left + count; x < width; x += V::lanes) V::store(out + x, zero);
 }
 
 template <typename T, int PHASES>
@@ -337,7 +346,7 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
   return {
       DepthwiseTable<V, SUMS, typename MakeIndexes<kDepthwiseStrides * kDepthwiseRows * kMostVectors>::Type>::all,
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
-      pad_row<V>,
+      copy_rows<V>,
       interleave<typename V::Element>,
       GradientTable<V, TAPS_Y>::all,
       TAPS_Y,

@@ -142,8 +142,10 @@ template <typename T>
 struct DepthwiseSet {
   void (*const *tiles)(const DepthwiseCall<T> *); /* [STRIDE - 1][ROWS - 1][vectors - 1], kMostVectors a row */
   int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
-  /* A row of the padded source: zeros, elements `step` apart, zeros. May spoil up to a vector behind the row. */
-  void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);
+  /* Rows of `count` elements that are `step` apart in the source. With a step of 1, may write zeros behind each row of
+   * the result, up to a whole vector. */
+  void (*copy_rows)(T *out, int64_t pitch, const T *source, int64_t source_pitch, int64_t step, int64_t count,
+                    int64_t rows);
   /* out[i * phases + p] = in[p * in_step + i] */
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
   void (*const (*gradients)[kGradientTaps])(const DepthwiseGradientCall<T> *); /* [taps along y - 1][along x - 1] */
