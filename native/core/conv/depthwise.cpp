@@ -18,6 +18,7 @@ constexpr int64_t kMostRowPhases = 4;
 constexpr int64_t kMostGradientTaps = 2048;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
+constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
 /* More of them do better in lanes of their own. */
 constexpr int64_t kMostSources = 16;
 /* Tables of taps, and kernels that are gone through for each row. */
@@ -162,19 +163,26 @@ ck_status pack_as(const ck_plan &plan, const ck_runtime &host, const void *given
     }
     return out;
   };
-  const auto pack = [&](int64_t group, int32_t) {
-    T *out = reinterpret_cast<T *>(packed) + group * f.group_weights;
-    const T *const from = static_cast<const T *>(given) + w.origin + group * problem.group_features * w.feature;
+  const int64_t group_features = problem.group_features, groups = problem.given.groups;
+  const auto pack = [&](int64_t unit, int32_t) {
+    const int64_t first = unit * kPackedChannels, last = smaller(first + kPackedChannels, groups);
+    T *out = reinterpret_cast<T *>(packed);
     for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
       for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
         for (int64_t rx = 0; rx < f.axes[2].phases; ++rx) {
           const PhaseTaps t[3] = {phase_taps(f.axes[0], rz), phase_taps(f.axes[1], ry), phase_taps(f.axes[2], rx)};
-          for (int64_t m = 0; m < problem.group_features; ++m) out = pack_phase(t, from + m * w.feature, out);
+          for (int64_t c = first; c < last; ++c) {
+            const T *const from = static_cast<const T *>(given) + w.origin + c * group_features * w.feature;
+            T *to = out + c * f.group_weights;
+            for (int64_t m = 0; m < group_features; ++m) to = pack_phase(t, from + m * w.feature, to);
+          }
+          out += group_features * t[0].count * t[1].count * t[2].count;
         }
       }
     }
   };
-  return for_each_unit(host, problem.given.groups, plan.small || plan.weights_bytes < (1 << 16), pack);
+  const bool serial = plan.small || plan.weights_bytes < (1 << 16);
+  return for_each_unit(host, ceil_div(groups, kPackedChannels), serial, pack);
 }
 
 ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {

@@ -204,7 +204,15 @@ struct Rows {
     const T *const source = call->source, *const weights = call->weights;
     T *const result = call->result;
     const int64_t result_step = call->result_step, depth = call->kernel[0];
-    const int64_t row_taps = depth * call->kernel[1], offset = x.phases == 1 ? 0 : result_map(x, 0, 0).offset;
+    const int64_t row_taps = depth * call->kernel[1];
+    if (x.phases == 1 && row_taps == 1 && x.taps <= kLineTaps) {
+      call->width = static_cast<int32_t>(count);
+      call->columns = scratch.columns;
+      call->result = result + first;
+      kernels.lines[x.taps - 1](call);
+      return;
+    }
+    const int64_t offset = x.phases == 1 ? 0 : result_map(x, 0, 0).offset;
 
     for (int64_t i = 0; i < count; i += wide.width) {
       const int64_t width = smaller(wide.width, count - i);
@@ -223,7 +231,8 @@ struct Rows {
         call->kernel[2] = scratch.x_taps[r];
         call->kernel[0] = call->kernel[1] * call->kernel[2] > 0 ? depth : 0;
         call->result = scratch.stage + r * kMostRowTile * scratch.stage_step;
-        tile(call);
+        const bool line = row_taps == 1 && call->kernel[2] > 0 && call->kernel[2] <= kLineTaps;
+        (line ? kernels.lines[call->kernel[2] - 1] : tile)(call);
         call->columns += call->kernel[2];
         call->weights += row_taps * call->kernel[2];
       }
