@@ -9,8 +9,9 @@ namespace {
 /* The band of a unit should leave room in the first-level cache for what is written; several kernel planes (3-D) are
  * shared in the second-level cache. No band is larger than the scratch promised for a slot allows. */
 constexpr int64_t kBandBytes = 24 << 10, kDeepBandBytes = 192 << 10, kMostBandBytes = 640 << 10;
-constexpr int64_t kWidestBand = 512;   /* positions along x, unless a band of one row may be wider */
-constexpr int64_t kLineBand = 2048;    /* most of a long line is then read in place */
+constexpr int64_t kWidestBand = 512, kWidestLine = 2048; /* positions along x; of a band of few rows */
+/* A line of more than kLongLine positions is read in place but for its ends, if these are short. */
+constexpr int64_t kLongLine = 1024, kLineBand = 16384, kLongestEdge = 256;
 constexpr int64_t kLeastWork = 200000; /* multiply-adds of a unit, below which several channels share one */
 /* The phases of a row are interleaved by shuffles up to here; the direct algorithm can have them in lanes. */
 constexpr int64_t kMostRowPhases = 4;
@@ -28,6 +29,20 @@ constexpr int64_t kMostRows = INT64_C(1) << 31;
 
 int64_t pitch_of(const DirectAxis &axis, int64_t count) { return round_up(count + axis.span, 16); }
 
+/* The positions at either end of a long line (in 1-D) that need a copy: taps in the padding, or whole vectors that would
+ * read beyond the source. 0: not a long line. */
+int64_t edge_of(const DepthwiseForm &f) {
+  const DirectAxis &x = f.axes[2];
+  const GridMap map = grid_map(x, 0, 0);
+  const bool one_row = depthwise_rows_under(f.axes[0], 1) == 1 && depthwise_rows_under(f.axes[1], 1) == 1;
+  const bool line = one_row && f.axes[0].count == 1 && f.axes[1].count == 1 && x.planes == 1 && map.step == 1;
+  if (!line || x.count <= kLongLine) return 0;
+  const int64_t begin = x.span_begin + map.offset;
+  const int64_t left = -begin, right = begin + x.count + x.span + kDepthwiseLanes - x.source;
+  const int64_t edge = larger(larger(left, right), 1);
+  return edge <= kLongestEdge ? edge : 0;
+}
+
 /* Fills band and grid, or says why no band fits. */
 const char *choose_band(int64_t element, DepthwiseForm *f) {
   const DirectAxis &x = f->axes[2];
@@ -35,14 +50,13 @@ const char *choose_band(int64_t element, DepthwiseForm *f) {
   if (heights[0] >= kMostRows || heights[1] >= kMostRows) return "the rows of taps reach too far apart";
   if (f->sources > kMostSources) return "too many features add up in a channel";
   const int64_t line = kBandBytes / element / x.planes / heights[0] / heights[1] / f->sources;
-  const int64_t widest = clamp(line, kWidestBand, kLineBand);
+  const int64_t widest = f->edge > 0 ? kLineBand : clamp(line, kWidestBand, kWidestLine);
   f->band[2] = balanced(x.count, widest);
   f->bands[2] = ceil_div(x.count, f->band[2]);
   const bool too_wide = x.span > (kMostBandBytes >> 2) || x.planes > kDepthwisePhases;
   if (too_wide) return "the taps of a row reach too far apart";
-  f->plane_pitch = pitch_of(x, f->band[2]);
+  f->plane_pitch = pitch_of(x, f->edge > 0 ? f->edge : f->band[2]);
   f->pitch = f->plane_pitch * x.planes;
-  f->grid[2] = f->band[2] + x.span;
   const int64_t row = f->pitch * element;
 
   f->band[0] = f->band[1] = 1;
@@ -73,6 +87,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
   }
   f->multiplier = pass == CK_ADJOINT ? 1 : problem.group_features;
   f->sources = pass == CK_ADJOINT ? problem.group_features : 1;
+  f->edge = pass == CK_WEIGHT_GRADIENT ? 0 : edge_of(*f);
   return choose_band(problem.given.image_type == CK_FLOAT32 ? 4 : 8, f);
 }
 

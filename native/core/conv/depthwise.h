@@ -35,7 +35,8 @@ struct DepthwiseForm {
   int64_t multiplier;         /* results of one source channel: forward, weight gradient */
   int64_t sources;            /* source channels that add up in one result: adjoint */
   int64_t band[3], bands[3];  /* positions of a unit along each axis; their number */
-  int64_t grid[3];            /* of the source under a band; along x of one plane */
+  int64_t grid[2];            /* rows of the source under a band, along z and y */
+  int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
   int64_t channel_block, channel_blocks;
   int64_t group_weights; /* elements of the packed weights of an image channel */
@@ -88,6 +89,9 @@ class DepthwiseSource {
 
 /* Elements of the grid of one channel. */
 inline int64_t depthwise_grid(const DepthwiseForm &f) { return f.grid[0] * f.grid[1] * f.pitch; }
+
+/* Of a float32 vector: whole vectors of the source are read. */
+constexpr int64_t kDepthwiseLanes = 16;
 
 /* Behind the grid, for whole vectors. */
 constexpr int64_t kDepthwiseSlack = 64;

@@ -4,12 +4,6 @@
 
 namespace convkit {
 
-namespace {
-
-constexpr int64_t kMostLanes = 16;
-
-}  // namespace
-
 template <typename T>
 DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f, const DepthwiseBand &band,
                                     const DepthwiseSet<T> &kernels, T *grid, int64_t grids)
@@ -21,6 +15,9 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
     from_[a] = axis.adjoint ? band.first[a] + axis.first + axis.span_begin : band.first[a] * axis.stride - axis.pad;
     real_[a] = inside({1, from_[a]}, axis.source, 0, rows_[a]);
   }
+  in_place_ = band.count[2] == 0;
+  pitch = plane = begin_ = 0;
+  if (in_place_) return;
   begin_ = band.first[2] + x.span_begin;
   width_ = band.count[2] + x.span;
   step_ = grid_map(x, 0, 0).step;
@@ -29,7 +26,7 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
       real_[0].end - real_[0].begin == rows_[0] && real_[1].end - real_[1].begin == rows_[1] && x.planes == 1;
   const int64_t first = begin_ + grid_map(x, 0, 0).offset;
   in_place_ =
-      inside_rows && step_ == 1 && first >= 0 && first + round_up(band.count[2], kMostLanes) + x.span <= x.source;
+      inside_rows && step_ == 1 && first >= 0 && first + round_up(band.count[2], kDepthwiseLanes) + x.span <= x.source;
   if (in_place_) {
     pitch = x.source;
     plane = f.axes[1].source * x.source;

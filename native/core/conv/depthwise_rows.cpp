@@ -6,6 +6,7 @@ namespace convkit {
 namespace {
 
 constexpr int64_t kMostRowTile = kDepthwiseRows;
+constexpr int kMostParts = 3; /* of a band: the ends of a long line, and what lies between */
 
 /* How the rows of a tile lie; see depthwise.h. */
 struct Tiling {
@@ -24,16 +25,19 @@ struct RowPhase {
 template <typename T>
 struct Scratch {
   T *grid, *stage;
-  RowPhase *rows[2];
+  RowPhase *rows[kMostParts][2];
   int64_t *x_taps, *columns, *planes;
-  int64_t stage_step;
+  int64_t grid_size, stage_step;
 
   Scratch(const DepthwiseForm &f, Carver *carver) {
-    grid = carver->take<T>(f.sources * depthwise_grid(f) + kDepthwiseSlack);
+    grid_size = f.sources * depthwise_grid(f) + kDepthwiseSlack;
+    grid = carver->take<T>((f.edge > 0 ? 2 : 1) * grid_size);
     const int64_t phases = f.axes[2].phases;
     stage_step = int64_t{kMostVectors} * 16;
     stage = carver->take<T>(phases > 1 ? phases * kMostRowTile * stage_step : 0);
-    for (int a = 0; a < 2; ++a) rows[a] = carver->take<RowPhase>(f.axes[a].phases);
+    for (auto &part : rows) {
+      for (int a = 0; a < 2; ++a) part[a] = carver->take<RowPhase>(f.axes[a].phases);
+    }
     x_taps = carver->take<int64_t>(phases);
     columns = carver->take<int64_t>(f.axes[2].taps);
     planes = carver->take<int64_t>(f.sources * f.axes[0].taps);
@@ -53,10 +57,12 @@ struct Rows {
   const DepthwiseSet<T> &kernels;
   int64_t lanes;
 
-  /* What the channels of a unit have in common: all that would take a division is found once. */
+  /* What the channels of a unit have in common, in a part of its band: all that would take a division is found once. */
   struct Unit {
     const Scratch<T> &scratch;
-    const DepthwiseBand &band;
+    RowPhase *const *rows; /* phases along z, along y */
+    DepthwiseBand band;
+    DepthwiseSource<T> source;
     RowTiles tiles[kMostRowTile];
     int64_t source_channel; /* from one source of a result to the next */
   };
@@ -79,24 +85,66 @@ struct Rows {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, f.sources);
-    Unit common = {scratch, band, {}, source.in_place() ? in.channel : depthwise_grid(f)};
-    for (int64_t rows = 1; rows <= kMostRowTile; ++rows) {
-      const int64_t whole = ceil_div(band.count[2], lanes), vectors = balanced(whole, kernels.vectors[rows - 1]);
-      common.tiles[rows - 1] = {vectors * lanes, vectors, (whole - 1) % vectors + 1};
-    }
     list_columns(scratch);
-    list_rows(0, source.plane, f.axes[1].result * f.axes[2].result, common);
-    list_rows(1, source.pitch, f.axes[2].result, common);
+    int64_t counts[kMostParts];
+    cut(band, counts);
+    const auto part_at = [&](int number, int64_t begin) {
+      DepthwiseBand part = band;
+      part.first[2] += begin;
+      part.count[2] = counts[number];
+      return make_unit(scratch, number, part, in.channel);
+    };
+    const Unit parts[kMostParts] = {part_at(0, 0), part_at(1, counts[0]), part_at(2, counts[0] + counts[1])};
     for (int64_t c = first; c < last; ++c) {
       if (c > first && cancelled(*context.host)) return;
-      const T *const view = source.view(from + c * f.sources * in.channel, 0);
-      for (int64_t s = 1; s < f.sources; ++s) source.view(from + (c * f.sources + s) * in.channel, s);
-      const T *weights = reinterpret_cast<const T *>(context.weights) + c * f.group_weights;
-      for (int64_t m = c * f.multiplier; m < (c + 1) * f.multiplier; ++m) {
-        Epilogue<T> epilogue;
-        weights = run_channel(common, view, make_epilogue(context, m, &epilogue), weights, result + m * out.channel);
+      const T *const channel = from + c * f.sources * in.channel;
+      const T *const weights = reinterpret_cast<const T *>(context.weights) + c * f.group_weights;
+      for (const Unit &part : parts) {
+        if (part.band.count[2] > 0) run_part(part, c, channel, in.channel, weights, result, out.channel);
       }
+    }
+  }
+
+  /* Of a long line, all but its ends is read in place. */
+  void cut(const DepthwiseBand &band, int64_t counts[kMostParts]) const {
+    const DirectAxis &x = f.axes[2];
+    counts[0] = band.count[2];
+    counts[1] = counts[2] = 0;
+    if (f.edge == 0) return;
+    const int64_t begin = band.first[2] + x.span_begin + grid_map(x, 0, 0).offset;
+    const int64_t left = clamp(-begin, 0, counts[0]);
+    const int64_t room = larger(x.source - x.span - begin - left, 0) / kDepthwiseLanes * kDepthwiseLanes;
+    counts[1] = smaller(room, counts[0] - left);
+    counts[2] = counts[0] - left - counts[1];
+    counts[0] = left;
+  }
+
+  Unit make_unit(const Scratch<T> &scratch, int part, const DepthwiseBand &band, int64_t source_channel) const {
+    T *const grid = scratch.grid + (part == 2 ? scratch.grid_size : 0);
+    Unit unit = {scratch,
+                 scratch.rows[part],
+                 band,
+                 DepthwiseSource<T>(problem.given.padding_mode, f, band, kernels, grid, f.sources),
+                 {},
+                 source_channel};
+    if (band.count[2] == 0) return unit;
+    if (!unit.source.in_place()) unit.source_channel = depthwise_grid(f);
+    for (int64_t rows = 1; rows <= kMostRowTile; ++rows) {
+      const int64_t whole = ceil_div(band.count[2], lanes), vectors = balanced(whole, kernels.vectors[rows - 1]);
+      unit.tiles[rows - 1] = {vectors * lanes, vectors, (whole - 1) % vectors + 1};
+    }
+    list_rows(0, unit.source.plane, f.axes[1].result * f.axes[2].result, unit);
+    list_rows(1, unit.source.pitch, f.axes[2].result, unit);
+    return unit;
+  }
+
+  void run_part(const Unit &unit, int64_t c, const T *channel, int64_t channel_step, const T *weights, T *result,
+                int64_t result_step) const {
+    const T *const view = unit.source.view(channel, 0);
+    for (int64_t s = 1; s < f.sources; ++s) unit.source.view(channel + s * channel_step, s);
+    for (int64_t m = c * f.multiplier; m < (c + 1) * f.multiplier; ++m) {
+      Epilogue<T> epilogue;
+      weights = run_channel(unit, view, make_epilogue(context, m, &epilogue), weights, result + m * result_step);
     }
   }
 
@@ -121,7 +169,7 @@ struct Rows {
       const DepthwiseRows rows = depthwise_rows(axis, taps);
       const GridMap map = result_map(axis, r, 0);
       const Range range = inside(map, axis.result, first, first + unit.band.count[a]);
-      RowPhase &phase = unit.scratch.rows[a][r];
+      RowPhase &phase = unit.rows[a][r];
       phase = {};
       phase.count = range.end - range.begin;
       phase.taps = taps.count;
@@ -157,14 +205,14 @@ struct Rows {
     call.planes = scratch.planes;
     call.epilogue = epilogue;
     for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
-      const RowPhase &z = scratch.rows[0][rz];
+      const RowPhase &z = unit.rows[0][rz];
       int64_t depth = 0;
       for (int64_t s = 0; s < f.sources; ++s) {
         for (int64_t m = 0; m < z.taps; ++m) scratch.planes[depth++] = s * unit.source_channel + m * z.tap_step;
       }
       call.kernel[0] = depth;
       for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
-        const RowPhase &y = scratch.rows[1][ry];
+        const RowPhase &y = unit.rows[1][ry];
         call.kernel[1] = y.taps;
         call.weights = weights;
         for (int64_t i = 0; i < z.count; ++i) {
