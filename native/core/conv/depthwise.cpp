@@ -29,8 +29,8 @@ constexpr int64_t kMostRows = INT64_C(1) << 31;
 
 int64_t pitch_of(const DirectAxis &axis, int64_t count) { return round_up(count + axis.span, 16); }
 
-/* The positions at either end of a long line (in 1-D) that need a copy: taps in the padding, or whole vectors that would
- * read beyond the source. 0: not a long line. */
+/* The positions at either end of a long line (in 1-D) that need a copy: taps in the padding, or whole vectors that
+ * would read beyond the source. 0: not a long line. */
 int64_t edge_of(const DepthwiseForm &f) {
   const DirectAxis &x = f.axes[2];
   const GridMap map = grid_map(x, 0, 0);

@@ -121,12 +121,9 @@ struct Rows {
 
   Unit make_unit(const Scratch<T> &scratch, int part, const DepthwiseBand &band, int64_t source_channel) const {
     T *const grid = scratch.grid + (part == 2 ? scratch.grid_size : 0);
-    Unit unit = {scratch,
-                 scratch.rows[part],
-                 band,
-                 DepthwiseSource<T>(problem.given.padding_mode, f, band, kernels, grid, f.sources),
-                 {},
-                 source_channel};
+    Unit unit = {scratch, scratch.rows[part],
+                 band,    DepthwiseSource<T>(problem.given.padding_mode, f, band, kernels, grid, f.sources),
+                 {},      source_channel};
     if (band.count[2] == 0) return unit;
     if (!unit.source.in_place()) unit.source_channel = depthwise_grid(f);
     for (int64_t rows = 1; rows <= kMostRowTile; ++rows) {
