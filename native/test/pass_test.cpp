@@ -249,6 +249,13 @@ ck_problem random_depthwise(Random &random) {
   return p;
 }
 
+ck_problem line_problem(int64_t channels, int64_t length, int64_t kernel, int64_t pad, int64_t dilation) {
+  ck_problem p = make_problem(1, channels, channels, channels, 1, length, kernel, 1, pad, dilation);
+  p.kernel[1] = p.dilation[1] = p.features[1] = 1;
+  p.pad_begin[1] = 0;
+  return p;
+}
+
 /* What the depthwise algorithm tells apart: bands, wide rows, tiles of each height, phases. */
 TEST(depthwise_problems) {
   Random random(test::options.seed + 11);
@@ -264,6 +271,18 @@ TEST(depthwise_problems) {
   compare_forms(make_problem(1, 3, 6, 3, 40, 41, 3, 1, 1, 3), random,
                 forms); /* rows of a tile lie apart; two features each */
   compare_forms(make_problem(1, 2, 2, 2, 40, 41, 3, 4, 1, 2), random, forms); /* every other row of them */
+  /* Long lines: their ends near padding, the rest in place; up to so many taps in one call, and beyond. */
+  for (const int64_t length : {1025, 1500, 16400, 40000}) {
+    for (const int64_t kernel : {1, 2, 4, 8, 9}) {
+      for (const int64_t pad : {0, 3, 70, 300}) {
+        ck_problem p = line_problem(2, length, kernel, pad, kernel == 4 ? 5 : 1);
+        p.padding_mode = pad == 3 && kernel == 4 ? CK_REFLECT : CK_ZEROS;
+        if (length < 2000) compare_forms(p, random, forms);
+        compare(p, random, 2);
+      }
+    }
+  }
+  compare_forms(make_problem(1, 3, 12, 3, 19, 20, 3, 2, 1, 1), random, forms); /* four features add up */
   for (int i = 0; i < test::options.random_cases; ++i) {
     const ck_problem p = random_depthwise(random);
     if (terms_of(p) > 3e6) continue;

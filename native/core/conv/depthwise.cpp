@@ -9,8 +9,9 @@ namespace {
 /* The band of a unit should leave room in the first-level cache for what is written; several kernel planes (3-D) are
  * shared in the second-level cache. No band is larger than the scratch promised for a slot allows. */
 constexpr int64_t kBandBytes = 24 << 10, kDeepBandBytes = 192 << 10, kMostBandBytes = 640 << 10;
-constexpr int64_t kWidestBand = 512;   /* positions along x, unless a band of one row may be wider */
-constexpr int64_t kLineBand = 2048;    /* most of a long line is then read in place */
+constexpr int64_t kWidestBand = 512, kWidestLine = 2048; /* positions along x; of a band of few rows */
+/* A line of more than kLongLine positions is read in place but for its ends, if these are short. */
+constexpr int64_t kLongLine = 1024, kLineBand = 16384, kLongestEdge = 256;
 constexpr int64_t kLeastWork = 200000; /* multiply-adds of a unit, below which several channels share one */
 /* The phases of a row are interleaved by shuffles up to here; the direct algorithm can have them in lanes. */
 constexpr int64_t kMostRowPhases = 4;
@@ -18,6 +19,9 @@ constexpr int64_t kMostRowPhases = 4;
 constexpr int64_t kMostGradientTaps = 2048;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
+constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
+/* More of them do better in lanes of their own. */
+constexpr int64_t kMostSources = 16;
 /* Tables of taps, and kernels that are gone through for each row. */
 constexpr int64_t kMostLastTaps = 2048;
 /* Far beyond what fits; keeps the arithmetic below exact. */
@@ -25,26 +29,40 @@ constexpr int64_t kMostRows = INT64_C(1) << 31;
 
 int64_t pitch_of(const DirectAxis &axis, int64_t count) { return round_up(count + axis.span, 16); }
 
+/* The positions at either end of a long line (in 1-D) that need a copy: taps in the padding, or whole vectors that
+ * would read beyond the source. 0: not a long line. */
+int64_t edge_of(const DepthwiseForm &f) {
+  const DirectAxis &x = f.axes[2];
+  const GridMap map = grid_map(x, 0, 0);
+  const bool one_row = depthwise_rows_under(f.axes[0], 1) == 1 && depthwise_rows_under(f.axes[1], 1) == 1;
+  const bool line = one_row && f.axes[0].count == 1 && f.axes[1].count == 1 && x.planes == 1 && map.step == 1;
+  if (!line || x.count <= kLongLine) return 0;
+  const int64_t begin = x.span_begin + map.offset;
+  const int64_t left = -begin, right = begin + x.count + x.span + kDepthwiseLanes - x.source;
+  const int64_t edge = larger(larger(left, right), 1);
+  return edge <= kLongestEdge ? edge : 0;
+}
+
 /* Fills band and grid, or says why no band fits. */
 const char *choose_band(int64_t element, DepthwiseForm *f) {
   const DirectAxis &x = f->axes[2];
   const int64_t heights[2] = {depthwise_rows_under(f->axes[0], 1), depthwise_rows_under(f->axes[1], 1)};
   if (heights[0] >= kMostRows || heights[1] >= kMostRows) return "the rows of taps reach too far apart";
-  const int64_t line = kBandBytes / element / x.planes / heights[0] / heights[1];
-  const int64_t widest = clamp(line, kWidestBand, kLineBand);
+  if (f->sources > kMostSources) return "too many features add up in a channel";
+  const int64_t line = kBandBytes / element / x.planes / heights[0] / heights[1] / f->sources;
+  const int64_t widest = f->edge > 0 ? kLineBand : clamp(line, kWidestBand, kWidestLine);
   f->band[2] = balanced(x.count, widest);
   f->bands[2] = ceil_div(x.count, f->band[2]);
   const bool too_wide = x.span > (kMostBandBytes >> 2) || x.planes > kDepthwisePhases;
   if (too_wide) return "the taps of a row reach too far apart";
-  f->plane_pitch = pitch_of(x, f->band[2]);
+  f->plane_pitch = pitch_of(x, f->edge > 0 ? f->edge : f->band[2]);
   f->pitch = f->plane_pitch * x.planes;
-  f->grid[2] = f->band[2] + x.span;
   const int64_t row = f->pitch * element;
 
   f->band[0] = f->band[1] = 1;
   for (int a = 1; a >= 0; --a) {
     const DirectAxis &axis = f->axes[a];
-    const int64_t least = heights[a], other = a == 1 ? heights[0] : f->grid[1];
+    const int64_t least = heights[a], other = f->sources * (a == 1 ? heights[0] : f->grid[1]);
     if (least * other > kMostBandBytes / row) return "the source under one row of results does not fit into the cache";
     /* As long as the budget allows, but not so short that most of it would be read for the next band again. */
     const int64_t budget = (axis.taps > 1 && f->axes[0].taps > 1 ? kDeepBandBytes : kBandBytes) / (row * other);
@@ -67,7 +85,9 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
     if (axis.phases > kDepthwisePhases) return "the stride makes too many phases";
     if (axis.phases > kMostRowPhases && &axis == f->axes + 2) return "many phases along a row are better joint";
   }
-  f->multiplier = problem.group_features;
+  f->multiplier = pass == CK_ADJOINT ? 1 : problem.group_features;
+  f->sources = pass == CK_ADJOINT ? problem.group_features : 1;
+  f->edge = pass == CK_WEIGHT_GRADIENT ? 0 : edge_of(*f);
   return choose_band(problem.given.image_type == CK_FLOAT32 ? 4 : 8, f);
 }
 
@@ -92,7 +112,6 @@ const char *refuses_last(const Problem &problem, ck_pass pass) {
 const char *refuses(const Problem &problem, ck_pass pass) {
   if (problem.group_channels != 1) return "features read several channels";
   if (problem.given.groups == 1 && problem.group_features > 1) return "one channel";
-  if (pass == CK_ADJOINT && problem.group_features != 1) return "several features add up in a channel";
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
   if (is_last(problem)) return refuses_last(problem, pass);
   if (pass == CK_WEIGHT_GRADIENT && problem.taps > kMostGradientTaps) return "the kernel has too many taps";
@@ -101,6 +120,16 @@ const char *refuses(const Problem &problem, ck_pass pass) {
 }
 
 int64_t used_taps(const DepthwiseForm &f) { return f.axes[0].taps * f.axes[1].taps * f.axes[2].taps; }
+
+/* Cuts the channels into blocks, `parts` units of work each: enough work for a unit, enough units for all slots. */
+void block_channels(const Problem &problem, int64_t channels, int64_t parts, int32_t slots, DepthwiseForm *f) {
+  const double work = problem.flops / 2 / static_cast<double>(channels * parts);
+  /* An empty batch is no work at all. */
+  const int64_t together = work > 1 ? static_cast<int64_t>(static_cast<double>(kLeastWork) / work) + 1 : kLeastWork;
+  const int64_t share = ceil_div(channels * parts, 4 * static_cast<int64_t>(slots));
+  f->channel_block = balanced(channels, clamp(smaller(together, share), 1, channels));
+  f->channel_blocks = ceil_div(channels, f->channel_block);
+}
 
 template <typename T>
 void block_as(ck_plan *plan, int32_t slots) {
@@ -111,20 +140,16 @@ void block_as(ck_plan *plan, int32_t slots) {
   Blocking &b = plan->blocking;
   const int64_t groups = problem.given.groups;
   if (plan->pass == CK_WEIGHT_GRADIENT) {
-    b.units = problem.given.feature_channels;
+    block_channels(problem, problem.given.feature_channels, 1, slots, &f);
+    b.units = f.channel_blocks;
     b.slot_bytes = depthwise_gradient_scratch<T>(problem, f);
     return;
   }
-  f.group_weights = f.multiplier * used_taps(f);
+  f.group_weights = problem.group_features * used_taps(f);
   plan->weights_bytes = groups * f.group_weights * static_cast<int64_t>(sizeof(T));
-  const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
-  const double work = problem.flops / 2 / static_cast<double>(larger(problem.given.batch, 1) * groups * bands);
-  /* An empty batch is no work at all. */
-  const int64_t together = work > 1 ? static_cast<int64_t>(static_cast<double>(kLeastWork) / work) + 1 : kLeastWork;
-  const int64_t share = ceil_div(groups * larger(problem.given.batch, 1), 4 * static_cast<int64_t>(slots));
-  f.channel_block = balanced(groups, clamp(smaller(together, share), 1, groups));
-  f.channel_blocks = ceil_div(groups, f.channel_block);
-  b.units = problem.given.batch * f.channel_blocks * bands;
+  const int64_t parts = problem.given.batch * f.bands[0] * f.bands[1] * f.bands[2];
+  block_channels(problem, groups, larger(parts, 1), slots, &f);
+  b.units = f.channel_blocks * parts;
   b.slot_bytes = depthwise_rows_scratch<T>(f);
 }
 
@@ -134,35 +159,45 @@ void block(ck_plan *plan, int32_t slots) {
   return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
 }
 
-/* [image channel][feature of it][phase z, y, x][taps of the phase], in the order of the chains. */
+/* [image channel][phase z, y, x][taps of the phase], in the order of the chains: forward, the features of a channel lie
+ * outside of its (only) phase; in the adjoint, where they add up, within. */
 template <typename T>
 ck_status pack_as(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
   const Problem &problem = plan.problem;
   const DepthwiseForm &f = plan.depthwise;
   const auto &w = problem.weights;
   const int64_t *const k = problem.given.kernel;
-  const auto pack = [&](int64_t group, int32_t) {
-    T *out = reinterpret_cast<T *>(packed) + group * f.group_weights;
-    for (int64_t m = 0; m < f.multiplier; ++m) {
-      const T *const from = static_cast<const T *>(given) + w.origin + (group * f.multiplier + m) * w.feature;
-      for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
-        for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
-          for (int64_t rx = 0; rx < f.axes[2].phases; ++rx) {
-            const PhaseTaps t[3] = {phase_taps(f.axes[0], rz), phase_taps(f.axes[1], ry), phase_taps(f.axes[2], rx)};
-            for (int64_t z = 0; z < t[0].count; ++z) {
-              for (int64_t y = 0; y < t[1].count; ++y) {
-                const int64_t tap_z = f.axes[0].first_tap + t[0].first + z * t[0].step;
-                const int64_t tap_y = f.axes[1].first_tap + t[1].first + y * t[1].step;
-                const int64_t row = (tap_z * k[1] + tap_y) * k[2] + f.axes[2].first_tap + t[2].first;
-                for (int64_t x = 0; x < t[2].count; ++x) *out++ = from[(row + x * t[2].step) * w.tap];
-              }
-            }
+  const auto pack_phase = [&](const PhaseTaps t[3], const T *from, T *out) {
+    for (int64_t z = 0; z < t[0].count; ++z) {
+      for (int64_t y = 0; y < t[1].count; ++y) {
+        const int64_t tap_z = f.axes[0].first_tap + t[0].first + z * t[0].step;
+        const int64_t tap_y = f.axes[1].first_tap + t[1].first + y * t[1].step;
+        const int64_t row = (tap_z * k[1] + tap_y) * k[2] + f.axes[2].first_tap + t[2].first;
+        for (int64_t x = 0; x < t[2].count; ++x) *out++ = from[(row + x * t[2].step) * w.tap];
+      }
+    }
+    return out;
+  };
+  const int64_t group_features = problem.group_features, groups = problem.given.groups;
+  const auto pack = [&](int64_t unit, int32_t) {
+    const int64_t first = unit * kPackedChannels, last = smaller(first + kPackedChannels, groups);
+    T *out = reinterpret_cast<T *>(packed);
+    for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
+      for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
+        for (int64_t rx = 0; rx < f.axes[2].phases; ++rx) {
+          const PhaseTaps t[3] = {phase_taps(f.axes[0], rz), phase_taps(f.axes[1], ry), phase_taps(f.axes[2], rx)};
+          for (int64_t c = first; c < last; ++c) {
+            const T *const from = static_cast<const T *>(given) + w.origin + c * group_features * w.feature;
+            T *to = out + c * f.group_weights;
+            for (int64_t m = 0; m < group_features; ++m) to = pack_phase(t, from + m * w.feature, to);
           }
+          out += group_features * t[0].count * t[1].count * t[2].count;
         }
       }
     }
   };
-  return for_each_unit(host, problem.given.groups, plan.small || plan.weights_bytes < (1 << 16), pack);
+  const bool serial = plan.small || plan.weights_bytes < (1 << 16);
+  return for_each_unit(host, ceil_div(groups, kPackedChannels), serial, pack);
 }
 
 ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {

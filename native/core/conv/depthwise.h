@@ -32,9 +32,11 @@ constexpr int64_t kDepthwisePhases = 64;
 
 struct DepthwiseForm {
   DirectAxis axes[3];
-  int64_t multiplier;         /* features of one image channel: forward, weight gradient */
+  int64_t multiplier;         /* results of one source channel: forward, weight gradient */
+  int64_t sources;            /* source channels that add up in one result: adjoint */
   int64_t band[3], bands[3];  /* positions of a unit along each axis; their number */
-  int64_t grid[3];            /* of the source under a band; along x of one plane */
+  int64_t grid[2];            /* rows of the source under a band, along z and y */
+  int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
   int64_t channel_block, channel_blocks;
   int64_t group_weights; /* elements of the packed weights of an image channel */
@@ -54,17 +56,42 @@ struct DepthwiseBand {
   int64_t first[3], count[3];
 };
 
-/* The source under a band of one channel: a padded copy, or the source itself where no padding is near. */
+/* The source under a band: a padded copy, or the source itself where no padding is near. Made once for all channels
+ * that a unit has in the band; the padding of zeros, too, is written once, since copies leave it as it is. */
 template <typename T>
-struct DepthwiseView {
-  const T *origin;
+class DepthwiseSource {
+ public:
   int64_t pitch, plane; /* from row to row, from depth to depth */
+
+  DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f, const DepthwiseBand &band,
+                  const DepthwiseSet<T> &kernels, T *grid, int64_t grids);
+  bool in_place() const { return in_place_; }
+  /* The beginning of the source under the band; a copy goes to number `at` of the grids. */
+  const T *view(const T *channel, int64_t at) const;
+
+ private:
+  struct Plane {
+    int64_t left, count, start; /* zeros before the real part of a row; its length; where it begins in the source */
+  };
+
+  const DepthwiseForm &f_;
+  const DepthwiseSet<T> &kernels_;
+  const int32_t padding_mode_;
+  bool in_place_;
+  T *const grid_;
+  int64_t rows_[2], from_[2], step_, begin_, width_;
+  Range real_[2]; /* rows along z and y that lie inside the source */
+  Plane planes_[kDepthwisePhases];
+
+  void clear(T *grid) const;
+  void copy_bent(const T *channel, T *grid) const;
 };
 
-/* Makes the view; a copy goes to grid. */
-template <typename T>
-DepthwiseView<T> view_depthwise(int32_t padding_mode, const DepthwiseForm &f, const DepthwiseBand &band,
-                                const DepthwiseSet<T> &kernels, const T *source, T *grid);
+/* Elements of the grid of one channel. */
+inline int64_t depthwise_grid(const DepthwiseForm &f) { return f.grid[0] * f.grid[1] * f.pitch; }
+
+/* Of a float32 vector: whole vectors of the source are read. */
+constexpr int64_t kDepthwiseLanes = 16;
 
 /* Behind the grid, for whole vectors. */
 constexpr int64_t kDepthwiseSlack = 64;

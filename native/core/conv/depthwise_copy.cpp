@@ -4,76 +4,114 @@
 
 namespace convkit {
 
-namespace {
-
-constexpr int64_t kMostLanes = 16;
-
-}  // namespace
-
-/* A copy is made in ascending order of memory, since each row may spoil the beginning of the next one. */
 template <typename T>
-DepthwiseView<T> view_depthwise(int32_t padding_mode, const DepthwiseForm &f, const DepthwiseBand &band,
-                                const DepthwiseSet<T> &kernels, const T *source, T *grid) {
+DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f, const DepthwiseBand &band,
+                                    const DepthwiseSet<T> &kernels, T *grid, int64_t grids)
+    : f_(f), kernels_(kernels), padding_mode_(padding_mode), grid_(grid) {
   const DirectAxis &x = f.axes[2];
-  int64_t rows[2], from[2];
   for (int a = 0; a < 2; ++a) {
     const DirectAxis &axis = f.axes[a];
-    const bool adjoint = axis.adjoint;
-    rows[a] = depthwise_rows_under(axis, band.count[a]);
-    from[a] = adjoint ? band.first[a] + axis.first + axis.span_begin : band.first[a] * axis.stride - axis.pad;
+    rows_[a] = depthwise_rows_under(axis, band.count[a]);
+    from_[a] = axis.adjoint ? band.first[a] + axis.first + axis.span_begin : band.first[a] * axis.stride - axis.pad;
+    real_[a] = inside({1, from_[a]}, axis.source, 0, rows_[a]);
   }
-  const int64_t begin = band.first[2] + x.span_begin, width = band.count[2] + x.span;
+  in_place_ = band.count[2] == 0;
+  pitch = plane = begin_ = 0;
+  if (in_place_) return;
+  begin_ = band.first[2] + x.span_begin;
+  width_ = band.count[2] + x.span;
+  step_ = grid_map(x, 0, 0).step;
   /* Tiles read whole vectors, also behind the last column. */
   const bool inside_rows =
-      from[0] >= 0 && from[0] + rows[0] <= f.axes[0].source && from[1] >= 0 && from[1] + rows[1] <= f.axes[1].source;
-  if (inside_rows && x.planes == 1 && (x.adjoint || x.stride == 1)) {
-    const int64_t first = begin + grid_map(x, 0, 0).offset;
-    if (first >= 0 && first + round_up(band.count[2], kMostLanes) + x.span <= x.source) {
-      const int64_t plane = f.axes[1].source * x.source;
-      return {source + from[0] * plane + from[1] * x.source + first, x.source, plane};
-    }
+      real_[0].end - real_[0].begin == rows_[0] && real_[1].end - real_[1].begin == rows_[1] && x.planes == 1;
+  const int64_t first = begin_ + grid_map(x, 0, 0).offset;
+  in_place_ =
+      inside_rows && step_ == 1 && first >= 0 && first + round_up(band.count[2], kDepthwiseLanes) + x.span <= x.source;
+  if (in_place_) {
+    pitch = x.source;
+    plane = f.axes[1].source * x.source;
+    begin_ = from_[0] * plane + from_[1] * pitch + first;
+    return;
   }
-  struct {
-    GridMap map;
-    int64_t left, count, start;
-  } planes[kDepthwisePhases];
+  pitch = f.pitch;
+  plane = f.grid[1] * f.pitch;
   for (int64_t i = 0; i < x.planes; ++i) {
     const GridMap map = grid_map(x, i, 0);
-    const Range real = inside(map, x.source, begin, begin + width);
+    const Range real = inside(map, x.source, begin_, begin_ + width_);
     const int64_t start = real.empty() ? 0 : real.begin * map.step + map.offset;
-    planes[i] = {map, real.begin - begin, real.end - real.begin, start};
+    planes_[i] = {real.begin - begin_, real.end - real.begin, start};
   }
-  for (int64_t z = 0; z < rows[0]; ++z) {
-    const int64_t source_z = map_coordinate(from[0] + z, f.axes[0].source, padding_mode);
-    for (int64_t y = 0; y < rows[1]; ++y) {
-      const int64_t source_y = map_coordinate(from[1] + y, f.axes[1].source, padding_mode);
-      T *out = grid + (z * f.grid[1] + y) * f.pitch;
-      const bool real = source_z != kZeros && source_y != kZeros;
-      const T *const row = source + (real ? (source_z * f.axes[1].source + source_y) * x.source : 0);
-      for (int64_t i = 0; i < x.planes; ++i, out += f.plane_pitch) {
-        const auto &p = planes[i];
-        if (!real) {
-          kernels.pad_row(out, width, row, 1, 0, width);
-          continue;
-        }
-        kernels.pad_row(out, p.left, row + p.start, p.map.step, p.count, width);
-        if (padding_mode == CK_ZEROS) continue;
-        const auto bend = [&](int64_t first, int64_t last) {
-          for (int64_t g = first; g < last; ++g) {
-            out[g] = row[map_coordinate((begin + g) * p.map.step + p.map.offset, x.source, padding_mode)];
-          }
-        };
-        bend(0, p.left);
-        bend(p.left + p.count, width);
+  if (padding_mode != CK_ZEROS) return;
+  for (int64_t i = 0; i < grids; ++i) clear(grid + i * depthwise_grid(f));
+}
+
+/* Zeros for all that no copy writes. */
+template <typename T>
+void DepthwiseSource<T>::clear(T *grid) const {
+  for (int64_t z = 0; z < rows_[0]; ++z) {
+    for (int64_t y = 0; y < rows_[1]; ++y) {
+      const bool real = z >= real_[0].begin && z < real_[0].end && y >= real_[1].begin && y < real_[1].end;
+      T *row = grid + z * plane + y * pitch;
+      for (int64_t i = 0; i < f_.axes[2].planes; ++i, row += f_.plane_pitch) {
+        const int64_t left = real ? planes_[i].left : width_, right = real ? left + planes_[i].count : width_;
+        for (int64_t g = 0; g < left; ++g) row[g] = T(0);
+        for (int64_t g = right; g < width_; ++g) row[g] = T(0);
       }
     }
   }
-  return {grid, f.pitch, f.grid[1] * f.pitch};
 }
 
-template DepthwiseView<float> view_depthwise(int32_t, const DepthwiseForm &, const DepthwiseBand &,
-                                             const DepthwiseSet<float> &, const float *, float *);
-template DepthwiseView<double> view_depthwise(int32_t, const DepthwiseForm &, const DepthwiseBand &,
-                                              const DepthwiseSet<double> &, const double *, double *);
+/* A copy may write zeros behind a row, so rows are copied in ascending order of memory; with several planes, whose
+ * elements lie apart in the source, it does not. */
+template <typename T>
+const T *DepthwiseSource<T>::view(const T *channel, int64_t at) const {
+  if (in_place_) return channel + begin_;
+  T *const grid = grid_ + at * depthwise_grid(f_);
+  if (padding_mode_ != CK_ZEROS) {
+    copy_bent(channel, grid);
+    return grid;
+  }
+  const DirectAxis &x = f_.axes[2];
+  const int64_t rows = real_[1].end - real_[1].begin;
+  if (rows == 0) return grid;
+  for (int64_t z = real_[0].begin; z < real_[0].end; ++z) {
+    const T *const from = channel + ((from_[0] + z) * f_.axes[1].source + from_[1] + real_[1].begin) * x.source;
+    T *const to = grid + z * plane + real_[1].begin * pitch;
+    for (int64_t i = 0; i < x.planes; ++i) {
+      const Plane &p = planes_[i];
+      kernels_.copy_rows(to + i * f_.plane_pitch + p.left, pitch, from + p.start, x.source, step_, p.count, rows);
+    }
+  }
+  return grid;
+}
+
+/* The other modes of padding: it is made of the channel's own elements. */
+template <typename T>
+void DepthwiseSource<T>::copy_bent(const T *channel, T *grid) const {
+  const DirectAxis &x = f_.axes[2];
+  for (int64_t z = 0; z < rows_[0]; ++z) {
+    const int64_t source_z = map_coordinate(from_[0] + z, f_.axes[0].source, padding_mode_);
+    for (int64_t y = 0; y < rows_[1]; ++y) {
+      const int64_t source_y = map_coordinate(from_[1] + y, f_.axes[1].source, padding_mode_);
+      const T *const row = channel + (source_z * f_.axes[1].source + source_y) * x.source;
+      T *out = grid + z * plane + y * pitch;
+      for (int64_t i = 0; i < x.planes; ++i, out += f_.plane_pitch) {
+        const Plane &p = planes_[i];
+        const int64_t offset = grid_map(x, i, 0).offset;
+        kernels_.copy_rows(out + p.left, 0, row + p.start, 0, step_, p.count, 1);
+        const auto bend = [&](int64_t first, int64_t last) {
+          for (int64_t g = first; g < last; ++g) {
+            out[g] = row[map_coordinate((begin_ + g) * step_ + offset, x.source, padding_mode_)];
+          }
+        };
+        bend(0, p.left);
+        bend(p.left + p.count, width_);
+      }
+    }
+  }
+}
+
+template class DepthwiseSource<float>;
+template class DepthwiseSource<double>;
 
 }  // namespace convkit

@@ -1,5 +1,5 @@
-/* Weight gradient: a unit is a feature channel, over all images in their order. Each tap has a vector of sums, whose
- * lanes go by the column within the band; they are added up at the end as a tree. Neither threads nor instruction
+/* Weight gradient: a unit is some feature channels, each over all images in their order. Each tap has a vector of sums,
+ * whose lanes go by the column within the band; they are added up at the end as a tree. Neither threads nor instruction
  * sets change the order. Products with padding are made, and repaired where they matter (padding_repair.h). */
 #include <string.h>
 
@@ -18,7 +18,7 @@ struct Scratch {
   Run *runs;
 
   Scratch(const Problem &problem, const DepthwiseForm &f, Carver *carver) {
-    grid = carver->take<T>(f.grid[0] * f.grid[1] * f.pitch + kDepthwiseSlack);
+    grid = carver->take<T>(depthwise_grid(f) + kDepthwiseSlack);
     const int64_t taps = f.axes[0].taps * f.axes[1].taps * f.axes[2].taps;
     sums = carver->take<T>(taps * kSumBytes / static_cast<int64_t>(sizeof(T)));
     result = carver->take<T>(problem.taps);
@@ -35,7 +35,7 @@ struct Gradient {
   const DepthwiseForm &f;
   const DepthwiseSet<T> &kernels;
 
-  void operator()(int64_t feature, int32_t slot) const {
+  void operator()(int64_t unit, int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(problem, f, &carver);
     const DirectAxis *const axes = f.axes;
@@ -43,57 +43,79 @@ struct Gradient {
     for (int64_t m = 0; m < axes[2].taps; ++m) {
       scratch.columns[m] = tap_plane(axes[2], m) * f.plane_pitch + tap_shift(axes[2], taps, m) - axes[2].span_begin;
     }
-    const size_t used = static_cast<size_t>(axes[0].taps * axes[1].taps * axes[2].taps);
-    memset(scratch.sums, 0, used * kSumBytes);
-    for (int64_t image = 0; image < problem.given.batch; ++image) {
-      if (cancelled(*context.host)) return;
-      add_image(image, feature, scratch);
+    const int64_t first = unit * f.channel_block;
+    const int64_t last = smaller(first + f.channel_block, problem.given.feature_channels);
+    if (f.bands[0] * f.bands[1] * f.bands[2] == 1) {
+      const DepthwiseBand band = band_at(0);
+      const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, 1);
+      run(first, last, scratch,
+          [&](int64_t image, int64_t feature) { add_band(band, source, image, feature, scratch); });
+      return;
     }
-    finish(feature, scratch);
+    run(first, last, scratch, [&](int64_t image, int64_t feature) { add_bands(image, feature, scratch); });
   }
 
-  void add_image(int64_t image, int64_t feature, const Scratch<T> &scratch) const {
-    const ck_operands &o = *context.operands;
-    const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch +
-                            feature / f.multiplier * problem.image.channel;
-    const T *const features =
-        static_cast<const T *>(o.features_in) + image * problem.features.batch + feature * problem.features.channel;
+  /* Each feature from the first to before the last; `add` adds what an image has for it. */
+  template <typename Add>
+  void run(int64_t first, int64_t last, const Scratch<T> &scratch, const Add &add) const {
+    const size_t used = static_cast<size_t>(f.axes[0].taps * f.axes[1].taps * f.axes[2].taps);
+    for (int64_t feature = first; feature < last; ++feature) {
+      memset(scratch.sums, 0, used * kSumBytes);
+      for (int64_t image = 0; image < problem.given.batch; ++image) {
+        if (cancelled(*context.host)) return;
+        add(image, feature);
+      }
+      finish(feature, scratch);
+    }
+  }
+
+  DepthwiseBand band_at(int64_t number) const {
+    DepthwiseBand band;
+    for (int a = 2; a >= 0; --a) {
+      band.first[a] = number % f.bands[a] * f.band[a];
+      band.count[a] = smaller(f.band[a], f.axes[a].count - band.first[a]);
+      number /= f.bands[a];
+    }
+    return band;
+  }
+
+  void add_bands(int64_t image, int64_t feature, const Scratch<T> &scratch) const {
     const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
     for (int64_t number = 0; number < bands; ++number) {
-      DepthwiseBand band;
-      int64_t rest = number;
-      for (int a = 2; a >= 0; --a) {
-        band.first[a] = rest % f.bands[a] * f.band[a];
-        band.count[a] = smaller(f.band[a], f.axes[a].count - band.first[a]);
-        rest /= f.bands[a];
-      }
+      const DepthwiseBand band = band_at(number);
       if (band.count[0] <= 0 || band.count[1] <= 0 || band.count[2] <= 0) continue;
-      const DepthwiseView<T> view = view_depthwise(problem.given.padding_mode, f, band, kernels, source, scratch.grid);
-      add_band(band, view, features, scratch);
+      const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, 1);
+      add_band(band, source, image, feature, scratch);
     }
   }
 
-  void add_band(const DepthwiseBand &band, const DepthwiseView<T> &view, const T *features,
+  void add_band(const DepthwiseBand &band, const DepthwiseSource<T> &source, int64_t image, int64_t feature,
                 const Scratch<T> &scratch) const {
+    const ck_operands &o = *context.operands;
+    const T *const view = source.view(static_cast<const T *>(o.image_in) + image * problem.image.batch +
+                                          feature / f.multiplier * problem.image.channel,
+                                      0);
+    const T *const features =
+        static_cast<const T *>(o.features_in) + image * problem.features.batch + feature * problem.features.channel;
     const DirectAxis &az = f.axes[0], &ay = f.axes[1], &ax = f.axes[2];
     const DepthwiseRows rz = depthwise_rows(az, phase_taps(az, 0)), ry = depthwise_rows(ay, phase_taps(ay, 0));
     DepthwiseGradientCall<T> call = {};
     call.features_step = ax.result;
-    call.source_step = band.count[1] > 1 ? ry.position_step * view.pitch : 0; /* a lone row may have any stride */
-    call.tap_step = ry.tap_step * view.pitch;
+    call.source_step = band.count[1] > 1 ? ry.position_step * source.pitch : 0; /* a lone row may have any stride */
+    call.tap_step = ry.tap_step * source.pitch;
     call.rows = band.count[1];
     call.width = band.count[2];
     call.sums_step = ax.taps * lanes;
     for (int64_t z = 0; z < band.count[0]; ++z) {
       call.features = features + ((band.first[0] + z) * ay.result + band.first[1]) * ax.result + band.first[2];
       for (int64_t kz = 0; kz < az.taps; ++kz) {
-        const T *const plane = view.origin + rz.at(z, kz) * view.plane;
+        const T *const plane = view + rz.at(z, kz) * source.plane;
         int64_t taps_y, taps_x;
         for (int64_t ky = 0; ky < ay.taps; ky += taps_y) {
           taps_y = smaller(ay.taps - ky, kernels.gradient_rows);
           for (int64_t kx = 0; kx < ax.taps; kx += taps_x) {
             taps_x = smaller(ax.taps - kx, kGradientTaps);
-            call.source = plane + ry.at(0, ky) * view.pitch;
+            call.source = plane + ry.at(0, ky) * source.pitch;
             call.columns = scratch.columns + kx;
             call.sums = scratch.sums + ((kz * ay.taps + ky) * ax.taps + kx) * lanes;
             kernels.gradients[taps_y - 1][taps_x - 1](&call);

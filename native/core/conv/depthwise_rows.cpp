@@ -6,23 +6,47 @@ namespace convkit {
 namespace {
 
 constexpr int64_t kMostRowTile = kDepthwiseRows;
+constexpr int kMostParts = 3; /* of a band: the ends of a long line, and what lies between */
+
+/* How the rows of a tile lie; see depthwise.h. */
+struct Tiling {
+  int64_t stride, spacing, rows;
+};
+
+/* The rows (or planes) of one phase along y (or z) in a band; all steps are in elements. */
+struct RowPhase {
+  int64_t count; /* of positions whose result exists */
+  int64_t taps, tap_step;
+  int64_t source, source_step; /* under tap 0 of the first position; from one to the next */
+  int64_t result, result_step;
+  Tiling tiling; /* along y */
+};
 
 template <typename T>
 struct Scratch {
   T *grid, *stage;
-  PhaseTaps *taps[3];
-  int64_t *columns, *planes;
-  int64_t stage_step;
+  RowPhase *rows[kMostParts][2];
+  int64_t *x_taps, *columns, *planes;
+  int64_t grid_size, stage_step;
 
   Scratch(const DepthwiseForm &f, Carver *carver) {
-    grid = carver->take<T>(f.grid[0] * f.grid[1] * f.pitch + kDepthwiseSlack);
+    grid_size = f.sources * depthwise_grid(f) + kDepthwiseSlack;
+    grid = carver->take<T>((f.edge > 0 ? 2 : 1) * grid_size);
     const int64_t phases = f.axes[2].phases;
     stage_step = int64_t{kMostVectors} * 16;
     stage = carver->take<T>(phases > 1 ? phases * kMostRowTile * stage_step : 0);
-    for (int a = 0; a < 3; ++a) taps[a] = carver->take<PhaseTaps>(f.axes[a].phases);
+    for (auto &part : rows) {
+      for (int a = 0; a < 2; ++a) part[a] = carver->take<RowPhase>(f.axes[a].phases);
+    }
+    x_taps = carver->take<int64_t>(phases);
     columns = carver->take<int64_t>(f.axes[2].taps);
-    planes = carver->take<int64_t>(f.axes[0].taps);
+    planes = carver->take<int64_t>(f.sources * f.axes[0].taps);
   }
+};
+
+/* Tiles of one height along a row: all as wide as the first, but the last. */
+struct RowTiles {
+  int64_t width, vectors, last_vectors;
 };
 
 template <typename T>
@@ -33,18 +57,14 @@ struct Rows {
   const DepthwiseSet<T> &kernels;
   int64_t lanes;
 
-  /* What the tiles of one channel have in common. */
-  struct Channel {
+  /* What the channels of a unit have in common, in a part of its band: all that would take a division is found once. */
+  struct Unit {
     const Scratch<T> &scratch;
-    const DepthwiseBand &band;
-    const DepthwiseView<T> &view;
-    const Epilogue<T> *epilogue;
-    T *result;
-  };
-
-  /* How the rows of a tile lie; see depthwise.h. */
-  struct Tiling {
-    int64_t stride, spacing, rows;
+    RowPhase *const *rows; /* phases along z, along y */
+    DepthwiseBand band;
+    DepthwiseSource<T> source;
+    RowTiles tiles[kMostRowTile];
+    int64_t source_channel; /* from one source of a result to the next */
   };
 
   void operator()(int64_t unit, int32_t slot) const {
@@ -60,61 +80,103 @@ struct Rows {
     const bool adjoint = f.axes[0].adjoint;
     const ck_operands &o = *context.operands;
     const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
-    const T *const source = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch;
+    const T *const from = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch;
     T *const result = static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    list_taps(scratch);
+    list_columns(scratch);
+    int64_t counts[kMostParts];
+    cut(band, counts);
+    const auto part_at = [&](int number, int64_t begin) {
+      DepthwiseBand part = band;
+      part.first[2] += begin;
+      part.count[2] = counts[number];
+      return make_unit(scratch, number, part, in.channel);
+    };
+    const Unit parts[kMostParts] = {part_at(0, 0), part_at(1, counts[0]), part_at(2, counts[0] + counts[1])};
     for (int64_t c = first; c < last; ++c) {
       if (c > first && cancelled(*context.host)) return;
-      const DepthwiseView<T> view =
-          view_depthwise(problem.given.padding_mode, f, band, kernels, source + c * in.channel, scratch.grid);
-      const T *weights = reinterpret_cast<const T *>(context.weights) + c * f.group_weights;
-      for (int64_t m = c * f.multiplier; m < (c + 1) * f.multiplier; ++m) {
-        Epilogue<T> epilogue;
-        const Channel channel = {scratch, band, view, make_epilogue(context, m, &epilogue), result + m * out.channel};
-        weights = run_channel(channel, weights);
+      const T *const channel = from + c * f.sources * in.channel;
+      const T *const weights = reinterpret_cast<const T *>(context.weights) + c * f.group_weights;
+      for (const Unit &part : parts) {
+        if (part.band.count[2] > 0) run_part(part, c, channel, in.channel, weights, result, out.channel);
       }
     }
   }
 
-  /* Taps of all phases; columns of x phase after x phase. */
-  void list_taps(const Scratch<T> &scratch) const {
-    for (int a = 0; a < 3; ++a) {
-      for (int64_t r = 0; r < f.axes[a].phases; ++r) scratch.taps[a][r] = phase_taps(f.axes[a], r);
+  /* Of a long line, all but its ends is read in place. */
+  void cut(const DepthwiseBand &band, int64_t counts[kMostParts]) const {
+    const DirectAxis &x = f.axes[2];
+    counts[0] = band.count[2];
+    counts[1] = counts[2] = 0;
+    if (f.edge == 0) return;
+    const int64_t begin = band.first[2] + x.span_begin + grid_map(x, 0, 0).offset;
+    const int64_t left = clamp(-begin, 0, counts[0]);
+    const int64_t room = larger(x.source - x.span - begin - left, 0) / kDepthwiseLanes * kDepthwiseLanes;
+    counts[1] = smaller(room, counts[0] - left);
+    counts[2] = counts[0] - left - counts[1];
+    counts[0] = left;
+  }
+
+  Unit make_unit(const Scratch<T> &scratch, int part, const DepthwiseBand &band, int64_t source_channel) const {
+    T *const grid = scratch.grid + (part == 2 ? scratch.grid_size : 0);
+    Unit unit = {scratch, scratch.rows[part],
+                 band,    DepthwiseSource<T>(problem.given.padding_mode, f, band, kernels, grid, f.sources),
+                 {},      source_channel};
+    if (band.count[2] == 0) return unit;
+    if (!unit.source.in_place()) unit.source_channel = depthwise_grid(f);
+    for (int64_t rows = 1; rows <= kMostRowTile; ++rows) {
+      const int64_t whole = ceil_div(band.count[2], lanes), vectors = balanced(whole, kernels.vectors[rows - 1]);
+      unit.tiles[rows - 1] = {vectors * lanes, vectors, (whole - 1) % vectors + 1};
     }
+    list_rows(0, unit.source.plane, f.axes[1].result * f.axes[2].result, unit);
+    list_rows(1, unit.source.pitch, f.axes[2].result, unit);
+    return unit;
+  }
+
+  void run_part(const Unit &unit, int64_t c, const T *channel, int64_t channel_step, const T *weights, T *result,
+                int64_t result_step) const {
+    const T *const view = unit.source.view(channel, 0);
+    for (int64_t s = 1; s < f.sources; ++s) unit.source.view(channel + s * channel_step, s);
+    for (int64_t m = c * f.multiplier; m < (c + 1) * f.multiplier; ++m) {
+      Epilogue<T> epilogue;
+      weights = run_channel(unit, view, make_epilogue(context, m, &epilogue), weights, result + m * result_step);
+    }
+  }
+
+  /* The columns that taps read at, x phase after x phase. */
+  void list_columns(const Scratch<T> &scratch) const {
     const DirectAxis &x = f.axes[2];
     int64_t *column = scratch.columns;
     for (int64_t r = 0; r < x.phases; ++r) {
-      const PhaseTaps &taps = scratch.taps[2][r];
+      const PhaseTaps taps = phase_taps(x, r);
+      scratch.x_taps[r] = taps.count;
       for (int64_t m = 0; m < taps.count; ++m) {
         *column++ = tap_plane(x, m) * f.plane_pitch + tap_shift(x, taps, m) - x.span_begin;
       }
     }
   }
 
-  /* Returns the weights behind those of the channel. */
-  const T *run_channel(const Channel &channel, const T *weights) const {
-    const Scratch<T> &scratch = channel.scratch;
-    for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
-      const PhaseTaps &taps = scratch.taps[0][rz];
-      const DepthwiseRows rows = depthwise_rows(f.axes[0], taps);
-      const GridMap map = result_map(f.axes[0], rz, 0);
-      const Range range =
-          inside(map, f.axes[0].result, channel.band.first[0], channel.band.first[0] + channel.band.count[0]);
-      for (int64_t m = 0; m < taps.count; ++m) scratch.planes[m] = rows.at(0, m) * channel.view.plane;
-      for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
-        for (int64_t z = range.begin; z < range.end; ++z) {
-          const T *const plane =
-              channel.view.origin + (z - channel.band.first[0]) * rows.position_step * channel.view.plane;
-          run_plane(channel, ry, taps.count, weights, plane,
-                    channel.result + (z * map.step + map.offset) * f.axes[1].result * f.axes[2].result);
-        }
-        weights += taps.count * scratch.taps[1][ry].count * f.axes[2].taps;
-      }
+  void list_rows(int a, int64_t pitch, int64_t result_pitch, const Unit &unit) const {
+    const DirectAxis &axis = f.axes[a];
+    const int64_t first = unit.band.first[a];
+    for (int64_t r = 0; r < axis.phases; ++r) {
+      const PhaseTaps taps = phase_taps(axis, r);
+      const DepthwiseRows rows = depthwise_rows(axis, taps);
+      const GridMap map = result_map(axis, r, 0);
+      const Range range = inside(map, axis.result, first, first + unit.band.count[a]);
+      RowPhase &phase = unit.rows[a][r];
+      phase = {};
+      phase.count = range.end - range.begin;
+      phase.taps = taps.count;
+      phase.tap_step = rows.tap_step * pitch;
+      phase.source = rows.at(range.begin - first, 0) * pitch;
+      phase.source_step = rows.position_step * pitch;
+      phase.result = (range.begin * map.step + map.offset) * result_pitch;
+      phase.result_step = map.step * result_pitch;
+      phase.tiling = tiling(taps);
     }
-    return weights;
   }
 
   Tiling tiling(const PhaseTaps &taps) const {
@@ -132,52 +194,74 @@ struct Rows {
     return {stride, spacing, smaller((taps.count - 1) / stride + 1, kMostRowTile)};
   }
 
-  /* The rows of phase ry of one plane of the result. */
-  void run_plane(const Channel &channel, int64_t ry, int64_t depth, const T *weights, const T *plane, T *result) const {
-    const DirectAxis &y = f.axes[1];
-    const PhaseTaps &taps = channel.scratch.taps[1][ry];
-    const DepthwiseRows rows = depthwise_rows(y, taps);
-    const GridMap map = result_map(y, ry, 0);
-    const int64_t begin = channel.band.first[1];
-    const Range range = inside(map, y.result, begin, begin + channel.band.count[1]);
-    const Tiling t = tiling(taps);
-    const bool backwards = rows.tap_step < 0;
-    const int64_t pitch = f.axes[2].result, row_step = map.step * pitch;
-
+  /* Returns the weights behind those of the channel. In the adjoint, its sources add up like kernel planes. */
+  const T *run_channel(const Unit &unit, const T *view, const Epilogue<T> *epilogue, const T *weights,
+                       T *result) const {
+    const Scratch<T> &scratch = unit.scratch;
     DepthwiseCall<T> call = {};
-    call.planes = channel.scratch.planes;
-    call.kernel[0] = depth;
-    call.kernel[1] = taps.count;
-    call.source_step = rows.tap_step * channel.view.pitch;
-    call.result_step = (backwards ? -t.spacing : t.spacing) * row_step;
-    call.epilogue = channel.epilogue;
-    for (int64_t residue = 0; residue < t.spacing; ++residue) {
-      for (int64_t i = range.begin + residue; i < range.end; i += t.spacing * t.rows) {
-        const int64_t count = smaller(t.rows, ceil_div(range.end - i, t.spacing));
-        const int64_t at = backwards ? i + (count - 1) * t.spacing : i;
+    call.planes = scratch.planes;
+    call.epilogue = epilogue;
+    for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
+      const RowPhase &z = unit.rows[0][rz];
+      int64_t depth = 0;
+      for (int64_t s = 0; s < f.sources; ++s) {
+        for (int64_t m = 0; m < z.taps; ++m) scratch.planes[depth++] = s * unit.source_channel + m * z.tap_step;
+      }
+      call.kernel[0] = depth;
+      for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
+        const RowPhase &y = unit.rows[1][ry];
+        call.kernel[1] = y.taps;
         call.weights = weights;
-        call.source = plane + rows.at(at - begin, 0) * channel.view.pitch;
-        call.result = result + at * row_step + map.offset * pitch;
-        run_rows(channel, &call, t.stride, count);
+        for (int64_t i = 0; i < z.count; ++i) {
+          run_plane(unit, &call, y, view + z.source + i * z.source_step, result + z.result + i * z.result_step);
+        }
+        weights += depth * y.taps * f.axes[2].taps;
+      }
+    }
+    return weights;
+  }
+
+  /* The rows of one phase of one plane of the result. */
+  void run_plane(const Unit &unit, DepthwiseCall<T> *call, const RowPhase &y, const T *plane, T *result) const {
+    const Tiling &t = y.tiling;
+    const bool backwards = y.tap_step < 0;
+    call->source_step = y.tap_step;
+    call->result_step = (backwards ? -t.spacing : t.spacing) * y.result_step;
+    for (int64_t residue = 0; residue < smaller(t.spacing, y.count); ++residue) {
+      const int64_t rows = t.spacing == 1 ? y.count : ceil_div(y.count - residue, t.spacing);
+      for (int64_t i = 0; i < rows; i += t.rows) {
+        const int64_t height = smaller(t.rows, rows - i);
+        const int64_t at = residue + (backwards ? i + height - 1 : i) * t.spacing;
+        call->source = plane + y.source + at * y.source_step;
+        call->result = result + y.result + at * y.result_step;
+        run_rows(unit, call, t.stride, height);
       }
     }
   }
 
   /* Some rows of the result, over the width of the band. */
-  void run_rows(const Channel &channel, DepthwiseCall<T> *call, int64_t stride, int64_t rows) const {
+  void run_rows(const Unit &unit, DepthwiseCall<T> *call, int64_t stride, int64_t rows) const {
     const DirectAxis &x = f.axes[2];
-    const Scratch<T> &scratch = channel.scratch;
-    const int64_t first = channel.band.first[2], count = channel.band.count[2];
+    const Scratch<T> &scratch = unit.scratch;
+    const int64_t first = unit.band.first[2], count = unit.band.count[2];
     const auto *const tiles = kernels.tiles + ((stride - 1) * kDepthwiseRows + rows - 1) * kMostVectors;
-    const int64_t whole = ceil_div(count, lanes), widest = balanced(whole, kernels.vectors[rows - 1]) * lanes;
+    const RowTiles &wide = unit.tiles[rows - 1];
     const T *const source = call->source, *const weights = call->weights;
     T *const result = call->result;
     const int64_t result_step = call->result_step, depth = call->kernel[0];
-    const int64_t row_taps = depth * call->kernel[1], offset = result_map(x, 0, 0).offset;
+    const int64_t row_taps = depth * call->kernel[1];
+    if (x.phases == 1 && row_taps == 1 && x.taps <= kLineTaps) {
+      call->width = static_cast<int32_t>(count);
+      call->columns = scratch.columns;
+      call->result = result + first;
+      kernels.lines[x.taps - 1](call);
+      return;
+    }
+    const int64_t offset = x.phases == 1 ? 0 : result_map(x, 0, 0).offset;
 
-    for (int64_t i = 0; i < count; i += widest) {
-      const int64_t width = smaller(widest, count - i);
-      const auto tile = tiles[ceil_div(width, lanes) - 1];
+    for (int64_t i = 0; i < count; i += wide.width) {
+      const int64_t width = smaller(wide.width, count - i);
+      const auto tile = tiles[(i + wide.width < count ? wide.vectors : wide.last_vectors) - 1];
       call->width = static_cast<int32_t>(width);
       call->source = source + i;
       call->columns = scratch.columns;
@@ -188,16 +272,17 @@ struct Rows {
         continue;
       }
       call->result_step = scratch.stage_step;
-      call->weights = weights;
       for (int64_t r = 0; r < x.phases; ++r) {
-        call->kernel[2] = scratch.taps[2][r].count;
+        call->kernel[2] = scratch.x_taps[r];
         call->kernel[0] = call->kernel[1] * call->kernel[2] > 0 ? depth : 0;
         call->result = scratch.stage + r * kMostRowTile * scratch.stage_step;
-        tile(call);
+        const bool line = row_taps == 1 && call->kernel[2] > 0 && call->kernel[2] <= kLineTaps;
+        (line ? kernels.lines[call->kernel[2] - 1] : tile)(call);
         call->columns += call->kernel[2];
         call->weights += row_taps * call->kernel[2];
       }
       call->kernel[0] = depth;
+      call->weights = weights;
       store_phases(scratch, rows, width, (first + i) * x.stride + offset, result, result_step);
     }
     call->result_step = result_step;

@@ -107,23 +107,103 @@ void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
   depthwise_store<V, ROWS, VECTORS>(call, sum);
 }
 
-/* out = `left` zeros, `count` elements `step` apart, zeros up to `width`. Up to a vector behind it is spoilt. */
-template <class V>
-void pad_row(typename V::Element *out, int64_t left, const typename V::Element *source, int64_t step, int64_t count,
-             int64_t width) {
-  const V zero = V::set(0);
-  for (int64_t x = 0; x < left; x += V::lanes) V::store(out + x, zero);
-  typename V::Element *const to = out + left;
-  if (step == 1) {
-    int64_t x = 0;
-    for (; x + V::lanes <= count; x += V::lanes) V::store(to + x, V::load(source + x));
-    if (x < count) V::store(to + x, V::load_partial(source + x, int32_t(count - x)));
-  } else if (step == 2) {
-    for (int64_t x = 0; x < count; ++x) to[x] = source[x * 2];
-  } else {
-    for (int64_t x = 0; x < count; ++x) to[x] = source[x * step];
+/* ---- one row of taps ---- */
+
+/* Columns x .. x + VECTORS * lanes - 1, the last vector cut to `last`. */
+template <class V, int TAPS, int VECTORS, class Finish>
+CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)[TAPS], const V (&weight)[TAPS],
+                                        int64_t x, typename V::Element *to, int32_t last, const Finish &finished) {
+  V sum[VECTORS];
+  CONVKIT_UNROLL
+  for (int v = 0; v < VECTORS; ++v) sum[v] = V::set(0);
+  CONVKIT_UNROLL
+  for (int t = 0; t < TAPS; ++t) {
+    CONVKIT_UNROLL
+    for (int v = 0; v < VECTORS; ++v) {
+      sum[v] = V::multiply_add(weight[t], V::load(from[t] + x + v * V::lanes), sum[v]);
+    }
   }
-  for (int64_t x = left + count; x < width; x += V::lanes) V::store(out + x, zero);
+  CONVKIT_UNROLL
+  for (int v = 0; v < VECTORS - 1; ++v) V::store(to + x + v * V::lanes, finished(sum[v]));
+  store_some<V>(to + x + (VECTORS - 1) * V::lanes, finished(sum[VECTORS - 1]), last);
+}
+
+/* So little work an element that what counts is how far ahead the processor can read: few vectors at a time, with
+ * nothing but them between a vector and the next. */
+template <class V, int TAPS>
+void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  constexpr int vectors = 2;
+  const T *from[TAPS];
+  V weight[TAPS];
+  CONVKIT_UNROLL
+  for (int t = 0; t < TAPS; ++t) {
+    from[t] = call->source + call->planes[0] + call->columns[t];
+    weight[t] = V::set(call->weights[t]);
+  }
+  T *const to = call->result;
+  const auto run = [&](const auto &finished) {
+    const int64_t width = call->width;
+    int64_t x = 0;
+    for (; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
+      depthwise_line_part<V, TAPS, vectors>(from, weight, x, to, V::lanes, finished);
+    }
+    for (; x < width; x += V::lanes) {
+      const int64_t left = width - x;
+      depthwise_line_part<V, TAPS, 1>(from, weight, x, to, left < V::lanes ? int32_t(left) : V::lanes, finished);
+    }
+  };
+  const Epilogue<T> *const epilogue = call->epilogue;
+  if (!epilogue || epilogue->activation > CLIP) {
+    run([](V x) { return x; });
+    if (epilogue) finish<V>(to, 0, 1, call->width, epilogue);
+    return;
+  }
+  const V bias = V::set(epilogue->bias ? *epilogue->bias : T(0));
+  if (epilogue->activation == CLIP) {
+    const V low = V::set(epilogue->a), high = V::set(epilogue->b);
+    run([&](V x) { return V::min(high, V::max(low, V::add(x, bias))); });
+  } else {
+    run([&](V x) { return V::add(x, bias); });
+  }
+}
+
+template <class V>
+struct LineTable {
+  using Line = void (*)(const DepthwiseCall<typename V::Element> *);
+  static constexpr Line all[kLineTaps] = {depthwise_line<V, 1>, depthwise_line<V, 2>, depthwise_line<V, 3>,
+                                          depthwise_line<V, 4>, depthwise_line<V, 5>, depthwise_line<V, 6>,
+                                          depthwise_line<V, 7>, depthwise_line<V, 8>};
+};
+
+/* ---- copies ---- */
+
+template <typename T, int STEP>
+void copy_apart(T *__restrict out, const T *__restrict source, int64_t count) {
+  for (int64_t x = 0; x < count; ++x) out[x] = source[x * STEP];
+}
+
+/* Rows of elements `step` apart; the contract is in kernel_table.h. */
+template <class V>
+void copy_rows(typename V::Element *out, int64_t pitch, const typename V::Element *source, int64_t source_pitch,
+               int64_t step, int64_t count, int64_t rows) {
+  using T = typename V::Element;
+  const int64_t whole = count / V::lanes * V::lanes;
+  const int32_t rest = int32_t(count - whole);
+  for (int64_t y = 0; y < rows; ++y, out += pitch, source += source_pitch) {
+    if (step == 1) {
+      for (int64_t x = 0; x < whole; x += V::lanes) V::store(out + x, V::load(source + x));
+      if (rest) V::store(out + whole, V::load_partial(source + whole, rest));
+    } else if (step == 2) {
+      copy_apart<T, 2>(out, source, count);
+    } else if (step == 3) {
+      copy_apart<T, 3>(out, source, count);
+    } else if (step == 4) {
+      copy_apart<T, 4>(out, source, count);
+    } else {
+      for (int64_t x = 0; x < count; ++x) out[x] = source[x * step];
+    }
+  }
 }
 
 template <typename T, int PHASES>
@@ -337,7 +417,8 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
   return {
       DepthwiseTable<V, SUMS, typename MakeIndexes<kDepthwiseStrides * kDepthwiseRows * kMostVectors>::Type>::all,
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
-      pad_row<V>,
+      LineTable<V>::all,
+      copy_rows<V>,
       interleave<typename V::Element>,
       GradientTable<V, TAPS_Y>::all,
       TAPS_Y,

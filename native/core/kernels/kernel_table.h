@@ -105,7 +105,7 @@ struct DepthwiseCall {
   int64_t source_step;
   T *result;
   int64_t result_step;
-  int32_t width;               /* 1 .. columns of the tile */
+  int32_t width;               /* 1 .. columns of the tile; of a line, any */
   const Epilogue<T> *epilogue; /* of this channel, or null */
 };
 
@@ -152,14 +152,19 @@ struct DepthwiseLastGradientCall {
 constexpr int32_t kLastPixels = 8, kLastVectors = 2;         /* of a tile: the most */
 constexpr int32_t kLastTaps = 8;                             /* of a call of the gradient */
 constexpr int32_t kDepthwiseRows = 4, kDepthwiseStrides = 2; /* of its tiles: the most */
+constexpr int32_t kLineTaps = 8;                             /* of a line: the most */
 constexpr int32_t kGradientTaps = 3;                         /* along an axis, in one call */
 
 template <typename T>
 struct DepthwiseSet {
   void (*const *tiles)(const DepthwiseCall<T> *); /* [STRIDE - 1][ROWS - 1][vectors - 1], kMostVectors a row */
   int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
-  /* A row of the padded source: zeros, elements `step` apart, zeros. May spoil up to a vector behind the row. */
-  void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);
+  /* A row of any width, where the kernel is one row of taps: [taps - 1]. */
+  void (*const *lines)(const DepthwiseCall<T> *);
+  /* Rows of `count` elements that are `step` apart in the source. With a step of 1, may write zeros behind each row of
+   * the result, up to a whole vector. */
+  void (*copy_rows)(T *out, int64_t pitch, const T *source, int64_t source_pitch, int64_t step, int64_t count,
+                    int64_t rows);
   /* out[i * phases + p] = in[p * in_step + i] */
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
   void (*const (*gradients)[kGradientTaps])(const DepthwiseGradientCall<T> *); /* [taps along y - 1][along x - 1] */
