@@ -39,7 +39,7 @@ void find_rows(const WinogradUnit<T> &unit, const DirectBand &band, int64_t plan
   }
   rows->width = f.copy.grid[2];
   rows->real = inside(rows->map[2], rows->extent[2], rows->begin[2], rows->begin[2] + rows->width);
-  rows->pad_row = depthwise_of<T>(*unit.context.plan->kernels).pad_row;
+  rows->pad_row = winograd_of<T>(*unit.context.plan->kernels).pad_row;
 }
 
 }  // namespace

@@ -274,6 +274,8 @@ struct WinogradSet {
   void (*const *result_columns)(const WinogradCall<T> *);
   void (*const *merge)(const WinogradCall<T> *);
   void (*filter)(const WinogradFilterCall<T> *);
+  /* A row of the padded source: zeros, elements `step` apart, zeros. May spoil up to a vector behind the row. */
+  void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);
 };
 
 struct KernelTable {

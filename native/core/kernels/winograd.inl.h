@@ -364,6 +364,16 @@ struct WinogradTable {
       winograd_result_columns<V, 6, 3>, winograd_result_columns<V, 7, 4>};
 };
 
+/* out = `left` zeros, `count` elements `step` apart, zeros up to `width`. Up to a vector behind it is spoilt. */
+template <class V>
+void pad_row(typename V::Element *out, int64_t left, const typename V::Element *source, int64_t step, int64_t count,
+             int64_t width) {
+  const V zero = V::set(0);
+  for (int64_t x = 0; x < left; x += V::lanes) V::store(out + x, zero);
+  copy_rows<V>(out + left, 0, source, 0, step, count, 1);
+  for (int64_t x = left + count; x < width; x += V::lanes) V::store(out + x, zero);
+}
+
 template <class V, class Wide>
 constexpr WinogradSet<typename V::Element> winograd_set() {
   using Table = WinogradTable<V>;
@@ -373,5 +383,6 @@ constexpr WinogradSet<typename V::Element> winograd_set() {
           Table::result_row,
           Table::result_columns,
           Table::merge,
-          winograd_filter<Wide, typename V::Element>};
+          winograd_filter<Wide, typename V::Element>,
+          pad_row<V>};
 }
