@@ -15,15 +15,18 @@ import { jobs, root, run } from './run.mjs'
 const has = (flag) => process.argv.includes(flag)
 const option = (name, value) => `-D${name}=${value}`
 
+// Instrumented kernels are some ten times slower.
+const brief = option('CONVKIT_TEST_ARGUMENTS', '--brief;--random;100')
+
 const ways = {
   plain: { folder: 'build-native', options: [option('CMAKE_BUILD_TYPE', 'Release')] },
   sanitize: {
     folder: 'build-sanitize',
-    options: [option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'), option('CONVKIT_SANITIZE', 'address')],
+    options: [option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'), option('CONVKIT_SANITIZE', 'address'), brief],
   },
   threads: {
     folder: 'build-threads',
-    options: [option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'), option('CONVKIT_SANITIZE', 'thread')],
+    options: [option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'), option('CONVKIT_SANITIZE', 'thread'), brief],
   },
   // Emulated code is some fifty times slower.
   valgrind: { folder: 'build-native', options: [option('CMAKE_BUILD_TYPE', 'Release')] },
@@ -56,7 +59,7 @@ function runTests(build) {
   } else if (name === 'valgrind') {
     const check = ['--error-exitcode=1', '--leak-check=full', '--errors-for-leak-kinds=definite', '--quiet']
     run('valgrind', [...check, fuzzer, '--runs', has('--short') ? '1000' : '20000'])
-    if (!has('--short')) run('valgrind', [...check, tests, '--random', '6'])
+    if (!has('--short')) run('valgrind', [...check, tests, '--brief', '--random', '6'])
   } else if (has('--short')) {
     run(fuzzer, ['--runs', '4000'])
   } else {

@@ -1,4 +1,4 @@
-/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] */
+/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] [--brief] */
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -36,6 +36,8 @@ int main(int argc, char **argv) {
       test::options.random_cases = std::atoi(argv[++i]);
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       test::options.seed = std::strtoull(argv[++i], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--brief") == 0) {
+      test::options.brief = true;
     } else {
       test::options.only = argv[i];
     }

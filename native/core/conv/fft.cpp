@@ -10,6 +10,8 @@ namespace {
 constexpr double kLeastWork = 1e7; /* multiply-adds of an image */
 /* With fewer, spectra of large maps are bound by memory: 3 x 3 is as fast as direct at best. */
 constexpr int64_t kLeastTaps = 10;
+/* Kernels that are shorter along every axis are better served by Winograd. */
+constexpr int64_t kLeastLength = 5;
 /* It must win clearly: the model is coarse, others use less memory, and sums of spectra take most of it. */
 constexpr double kMargin = 1.15, kGradientMargin = 1.4;
 
@@ -18,6 +20,8 @@ const char *unprofitable(ck_plan *plan) {
   const ck_pass pass = plan->pass;
   const double images = static_cast<double>(problem.given.batch > 0 ? problem.given.batch : 1);
   if (problem.taps < kLeastTaps || problem.flops / 2 < kLeastWork * images) return "few taps, or little work";
+  const int64_t *const kernel = problem.given.kernel;
+  if (larger(kernel[0], larger(kernel[1], kernel[2])) < kLeastLength) return "a short kernel";
   FftForm form;
   fft_axes(problem, pass, &form);
   const double cost = fft_cost(problem, form) + (plan->prepared ? 0 : fft_pack_cost(form));
