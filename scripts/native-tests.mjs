@@ -16,7 +16,7 @@ const has = (flag) => process.argv.includes(flag)
 const option = (name, value) => `-D${name}=${value}`
 
 // Instrumented kernels are some ten times slower.
-const brief = option('CONVKIT_TEST_ARGUMENTS', '--brief;--random;100')
+const brief = option('CONVKIT_TEST_ARGUMENTS', '--brief;--random;60')
 
 const ways = {
   plain: { folder: 'build-native', options: [option('CMAKE_BUILD_TYPE', 'Release')] },

@@ -11,7 +11,7 @@ namespace test {
 struct Options {
   int random_cases = 300; /* of each random test: --random N */
   uint64_t seed = 1;      /* --seed N */
-  bool brief = false;     /* --brief, for slow machines: each large problem in one form only, drawn by the seed */
+  bool brief = false;     /* --brief, for slow machines: a third of the named problems, in one form each, by the seed */
   std::string only;       /* a word in the test's name */
 };
 extern Options options;

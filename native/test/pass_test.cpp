@@ -79,6 +79,7 @@ void compare(const ck_problem &p, Random &random, int32_t slots) {
 
 /* A problem in these forms: layout + 2 * layout of weights + 4 * type. */
 void compare_forms(ck_problem p, Random &random, const std::vector<int> &forms = {0, 1, 2, 3, 4, 5, 6, 7}) {
+  if (test::options.brief && !random.chance(33)) return;
   const int64_t drawn = random.between(0, static_cast<int64_t>(forms.size()) - 1);
   for (const int form : test::options.brief ? std::vector<int>{forms[static_cast<size_t>(drawn)]} : forms) {
     p.layout = form & 1;
