@@ -14,18 +14,36 @@ import type { FloatArray } from './problem.js'
  * - `clip` min(max(x, min), max)
  */
 export type Activation =
-  | 'linear'
-  | 'relu'
-  | 'relu6'
-  | 'sigmoid'
-  | 'tanh'
-  | 'silu'
-  | 'hard-sigmoid'
-  | 'hard-swish'
-  | { readonly type: 'leaky-relu'; readonly slope: number }
-  | { readonly type: 'elu'; readonly alpha: number }
-  | { readonly type: 'prelu'; readonly slope: FloatArray }
-  | { readonly type: 'clip'; readonly min: number; readonly max: number }
+  'linear' | 'relu' | 'relu6' | 'sigmoid' | 'tanh' | 'silu' | 'hard-sigmoid' | 'hard-swish' | ScaledActivation
+
+/** An activation with numbers of its own. */
+export type ScaledActivation =
+  | {
+      /** x < 0 ? slope · x : x */
+      readonly type: 'leaky-relu'
+      /** Finite. */
+      readonly slope: number
+    }
+  | {
+      /** x < 0 ? alpha · (eˣ − 1) : x */
+      readonly type: 'elu'
+      /** Finite. */
+      readonly alpha: number
+    }
+  | {
+      /** A leaky-relu with a slope for each output channel. */
+      readonly type: 'prelu'
+      /** One per output channel, in the operands' dtype. */
+      readonly slope: FloatArray
+    }
+  | {
+      /** min(max(x, min), max) */
+      readonly type: 'clip'
+      /** ≤ max; −∞ is allowed. */
+      readonly min: number
+      /** ≥ min; ∞ is allowed. */
+      readonly max: number
+    }
 
 /** An activation in the form that the backends take. */
 export interface ParsedActivation {

@@ -24,8 +24,9 @@ import {
 } from './options.js'
 import type { DType, FloatArray, Layout } from './problem.js'
 
-export const BACKENDS = ['auto', 'native', 'typescript'] as const
-export type BackendOption = (typeof BACKENDS)[number]
+export const BACKENDS: readonly BackendOption[] = ['auto', 'native', 'typescript']
+/** Where a call runs: native code, the TypeScript reference, or `'auto'`: native code where there is some. */
+export type BackendOption = 'auto' | 'native' | 'typescript'
 
 const ALGORITHM_WORDS: readonly string[] = ['auto', ...ALGORITHMS]
 

@@ -32,9 +32,13 @@ export function convkitError(
 
 /** The parts of an AbortSignal that convkit uses; declared here so that the library needs no DOM or Node types. */
 export interface AbortSignalLike {
+  /** True once aborted. */
   readonly aborted: boolean
+  /** Becomes the `cause` of the error. */
   readonly reason?: unknown
+  /** As an `EventTarget`'s. */
   addEventListener(type: 'abort', listener: () => void): void
+  /** As an `EventTarget`'s. */
   removeEventListener(type: 'abort', listener: () => void): void
 }
 

@@ -12,8 +12,18 @@ export const MAX_ELEMENTS = 2 ** 32
 
 /** A row-major, contiguous array of floats with a shape. An onnxruntime tensor is one; so is convkit's `Tensor`. */
 export type TensorLike =
-  | { readonly data: FloatArray; readonly shape: readonly number[] }
-  | { readonly data: FloatArray; readonly dims: readonly number[] }
+  | {
+      /** The elements, as many as the shape says. */
+      readonly data: FloatArray
+      /** Extents, outermost first. */
+      readonly shape: readonly number[]
+    }
+  | {
+      /** The elements, as many as the dims say. */
+      readonly data: FloatArray
+      /** Extents, outermost first; `shape` wins where there are both. */
+      readonly dims: readonly number[]
+    }
 
 /** An operand whose properties have been read; its data has not been looked at. */
 export interface Operand {

@@ -2,15 +2,19 @@
  * The one problem that every backend solves: a direct convolution, with the sizes of both of its
  * sides. A convolution is a sparse matrix C that takes an *image* to *features*; `output sizes`,
  * padding words and output padding are resolved before a problem exists (see geometry.ts), and a
- * transposed convolution is the same problem run through another {@link Pass}.
+ * transposed convolution is the same problem run through another `Pass`.
  *
  * Per axis, feature `o` reads image `i = o·stride + j·dilation − padBegin` for tap `j`; an `i`
  * outside the image is zero, or is mapped back into it by the padding mode.
  */
 
+/** Of a tensor's elements; all operands of a call have one. */
 export type DType = 'float32' | 'float64'
+/** What holds a tensor's elements: float32 or float64. */
 export type FloatArray = Float32Array | Float64Array
+/** Order of axes: `[N, C, ...spatial]` or `[N, ...spatial, C]`. */
 export type Layout = 'channels-first' | 'channels-last'
+/** What padding holds: zeros, or elements of the image mirrored without the border, its border, or its other end. */
 export type PaddingMode = 'zeros' | 'reflect' | 'replicate' | 'circular'
 
 /**

@@ -3,12 +3,12 @@
  * helpers. No native code and nothing of Node's: it runs in a browser, is what `convkit` falls back to, and is the
  * oracle of its tests.
  *
- * @packageDocumentation
+ * @module convkit/reference
  */
 
-import { makeOperators } from './api.js'
 import { ALGORITHMS } from './backend/algorithms.js'
 import { createTypescriptBackend } from './backend/typescript/index.js'
+import { makeOperators } from './entry.js'
 import { convkitError } from './errors.js'
 import { parseInteger } from './options.js'
 import type { Info } from './types.js'
@@ -33,17 +33,17 @@ const {
   },
 })
 
-/** 1-D convolution. See {@link Operator}. */
+/** 1-D convolution: input `[N, C, L]`, weight `[Cout, Cin/groups, k]`, or both channels-last. See {@link Operator}. */
 export const conv1d = conv[0]
-/** 2-D convolution. See {@link Operator}. */
+/** 2-D convolution: input `[N, C, H, W]`, weight `[Cout, Cin/groups, kh, kw]`, or both channels-last. See {@link Operator}. */
 export const conv2d = conv[1]
-/** 3-D convolution. See {@link Operator}. */
+/** 3-D convolution: input `[N, C, D, H, W]`, weight `[Cout, Cin/groups, kd, kh, kw]`, or both channels-last. See {@link Operator}. */
 export const conv3d = conv[2]
-/** 1-D transposed convolution. See {@link Operator}. */
+/** 1-D transposed convolution: input `[N, C, L]`, weight `[Cin, Cout/groups, k]`, or both channels-last. See {@link Operator}. */
 export const convTranspose1d = convTranspose[0]
-/** 2-D transposed convolution. See {@link Operator}. */
+/** 2-D transposed convolution: input `[N, C, H, W]`, weight `[Cin, Cout/groups, kh, kw]`, or both channels-last. See {@link Operator}. */
 export const convTranspose2d = convTranspose[1]
-/** 3-D transposed convolution. See {@link Operator}. */
+/** 3-D transposed convolution: input `[N, C, D, H, W]`, weight `[Cin, Cout/groups, kd, kh, kw]`, or both channels-last. See {@link Operator}. */
 export const convTranspose3d = convTranspose[2]
 /** The gradient with respect to the bias. See {@link GradBias}. */
 export const gradBias = gradBiasOperator

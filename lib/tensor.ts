@@ -14,6 +14,7 @@ export class Tensor {
   readonly data: FloatArray
   /** Extents, outermost first; frozen. */
   readonly shape: readonly number[]
+  /** Follows from the array: `'float32'` or `'float64'`. */
   readonly dtype: DType
 
   /**

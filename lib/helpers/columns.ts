@@ -29,8 +29,11 @@ import type { PaddingOption, PerAxis } from '../types.js'
 
 /** Options of `im2col` and `col2im`: those of a zero-padded convolution. */
 export interface ColumnOptions {
+  /** Step between windows, ≥ 1; default 1. */
   readonly stride?: PerAxis | undefined
+  /** Step between taps, ≥ 1; default 1. */
   readonly dilation?: PerAxis | undefined
+  /** Zeros around the image, as in the operators; default 0. */
   readonly padding?: PaddingOption<PaddingWord> | undefined
   /** Takes the result, as in the operators. */
   readonly out?: FloatArray | undefined

@@ -17,8 +17,11 @@ import type { ConvOptions, ConvTransposeOptions } from '../types.js'
 
 /** A call of a direct convolution: `conv2d(input, weight, options)`. */
 export interface DirectConvolution {
+  /** Zero-inserted, padded and cropped. */
   readonly input: Tensor
+  /** Its two channel axes swapped, its taps reversed. */
   readonly weight: Tensor
+  /** Stride 1, padding 0; the rest as given. */
   readonly options: ConvOptions
 }
 

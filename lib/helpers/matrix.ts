@@ -8,11 +8,15 @@ import type { ConvGradientOptions } from '../types.js'
 
 /** A sparse matrix in compressed sparse rows: row i holds `values[rowPtr[i] .. rowPtr[i + 1]]`. */
 export interface SparseMatrix {
+  /** Elements of one image of features. */
   readonly rows: number
+  /** Elements of one image. */
   readonly cols: number
+  /** rows + 1 entries. */
   readonly rowPtr: Uint32Array
   /** Ascending within a row. */
   readonly colIdx: Uint32Array
+  /** One for each of `colIdx`; the weight's dtype. */
   readonly values: FloatArray
 }
 

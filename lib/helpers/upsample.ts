@@ -19,7 +19,9 @@ import type { ConvTransposeOptions, PaddingOption, PerAxis } from '../types.js'
 
 /** A convTranspose layer: `convTranspose2d(input, weight, options)`. */
 export interface TransposeLayer {
+  /** In the weight layout that `options` state. */
   readonly weight: Tensor
+  /** Stride, padding, groups and layouts of the layer. */
   readonly options: ConvTransposeOptions
 }
 
@@ -27,10 +29,15 @@ export interface TransposeLayer {
 export interface UpsampleOptions {
   /** Default `'same'`; at most eff − 1 on either side. */
   readonly padding?: PaddingOption<PaddingWord> | undefined
+  /** Step between taps, ≥ 1; default 1. */
   readonly dilation?: PerAxis | undefined
+  /** Divides both channel counts; default 1. */
   readonly groups?: number | undefined
+  /** Order of axes of input and output; default `'channels-first'`. */
   readonly layout?: Layout | undefined
+  /** Order of axes of the weight, given and returned; default: the same word as `layout`. */
   readonly weightLayout?: Layout | undefined
+  /** True when the taps of `weight` are reversed before use; default false. */
   readonly flipKernel?: boolean | undefined
 }
 
@@ -168,6 +175,7 @@ function forEachTapPair(
 export interface BilinearOptions {
   /** Default `channels`: each channel by itself, as a depthwise layer. */
   readonly groups?: number | undefined
+  /** Of the weight; default `'float32'`. */
   readonly dtype?: DType | undefined
   /** Of the layer and of its weight; default `'channels-first'`. */
   readonly layout?: Layout | undefined
