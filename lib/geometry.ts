@@ -124,15 +124,31 @@ export function joinWeight(sides: WeightSides, layout: Layout): number[] {
     : [...sides.kernel, sides.image, sides.features]
 }
 
-/** Checks channels against groups and input, and tells both channel counts of the problem. */
-function checkChannels(
-  where: string,
+/**
+ * What is most often meant where the channels of input and weight disagree: an input in the other layout, or a
+ * transposed convolution with the channels of its weight the other way round.
+ */
+function channelSlip(
   kind: OperatorKind,
-  inputChannels: number,
+  input: Sides,
   weight: WeightSides,
-  options: GeometryOptions,
-) {
+  { groups, layout }: GeometryOptions,
+): string {
+  const channels = kind.transposed ? weight.features : weight.image * groups
+  const [other, extent] =
+    layout === 'channels-first'
+      ? (['channels-last', input.spatial.at(-1)] as const)
+      : (['channels-first', input.spatial[0]] as const)
+  if (extent === channels) return `; an input in the other order of axes wants layout: '${other}'`
+  if (kind.transposed && weight.image * groups === input.channels)
+    return '; a transposed convolution takes the weight of the convolution that it transposes: [Cin, Cout/groups, ...k], channels-last [...k, Cout/groups, Cin]'
+  return ''
+}
+
+/** Checks channels against groups and input, and tells both channel counts of the problem. */
+function checkChannels(where: string, kind: OperatorKind, input: Sides, weight: WeightSides, options: GeometryOptions) {
   const { groups, weightLayout } = options
+  const inputChannels = input.channels
   const shape = joinWeight(weight, weightLayout)
   if (inputChannels % groups !== 0) {
     throw shapeError(
@@ -143,7 +159,7 @@ function checkChannels(
     if (weight.features !== inputChannels) {
       const expected = joinWeight({ ...weight, features: inputChannels }, weightLayout)
       throw shapeError(
-        `${where}: weight has ${plural(weight.features, 'input channel')}, but input has ${plural(inputChannels, 'channel')} (expected weight shape ${list(expected)}, received ${list(shape)})`,
+        `${where}: weight has ${plural(weight.features, 'input channel')}, but input has ${plural(inputChannels, 'channel')} (expected weight shape ${list(expected)}, received ${list(shape)})${channelSlip(kind, input, weight, options)}`,
       )
     }
     if (!Number.isSafeInteger(weight.image * groups))
@@ -153,7 +169,7 @@ function checkChannels(
   if (weight.image !== inputChannels / groups) {
     const expected = joinWeight({ ...weight, image: inputChannels / groups }, weightLayout)
     throw shapeError(
-      `${where}: weight has ${plural(weight.image, 'input channel')} per group, but input has ${plural(inputChannels, 'channel')} in ${plural(groups, 'group')} (expected weight shape ${list(expected)}, received ${list(shape)})`,
+      `${where}: weight has ${plural(weight.image, 'input channel')} per group, but input has ${plural(inputChannels, 'channel')} in ${plural(groups, 'group')} (expected weight shape ${list(expected)}, received ${list(shape)})${channelSlip(kind, input, weight, options)}`,
     )
   }
   if (weight.features % groups !== 0) {
@@ -291,7 +307,7 @@ export function resolveGeometry(
   const { rank, transposed } = kind
   const input = splitShape(where, names.input ?? 'input', inputShape, rank, options.layout)
   const weight = splitWeight(where, weightShape, kind, options.weightLayout, names.weight)
-  const channels = checkChannels(where, kind, input.channels, weight, options)
+  const channels = checkChannels(where, kind, input, weight, options)
   const axes = input.spatial.map((extent, axis) =>
     (transposed ? transposeAxis : convAxis)(where, axis, extent, weight.kernel[axis], options),
   )

@@ -293,6 +293,17 @@ describe.each(backends)('options, %s', (backend) => {
         '(expected weight shape [8, 4, 3, 3], received [8, 3, 3, 3])',
     })
   })
+
+  test('the common slips behind channels that disagree are named', () => {
+    const message = (name: 'conv2d' | 'convTranspose2d', x: number[], w: number[], options = {}): string =>
+      errorOf(() => operator(name)(ones(x), ones(w), { backend, ...options }))?.message ?? ''
+    expect(message('conv2d', [1, 9, 8, 3], [3, 3, 3, 8])).toMatch(/wants layout: 'channels-last'$/)
+    expect(message('conv2d', [1, 3, 8, 9], [3, 3, 3, 8], { layout: 'channels-last' })).toMatch(/'channels-first'$/)
+    expect(message('convTranspose2d', [1, 3, 9, 9], [8, 3, 4, 4])).toMatch(
+      /: \[Cin, Cout\/groups, \.\.\.k\], channels-last/,
+    )
+    expect(message('convTranspose2d', [1, 4, 9, 9], [8, 3, 4, 4])).toMatch(/received \[8, 3, 4, 4\]\)$/)
+  })
 })
 
 describe('gradBias, info, setThreads', () => {
