@@ -104,8 +104,8 @@ ck_status ck_weights_pack(const ck_plan *plan, const ck_runtime *runtime, const 
   ck_weights *const made = static_cast<ck_weights *>(block);
   made->host = *runtime;
   memcpy(made->key, plan->info.weights_key, sizeof made->key);
-  const ck_status status =
-      plan->algorithm->pack_weights(*plan, *runtime, weights, static_cast<char *>(block) + kWeightsHeader);
+  const ck_status status = plan->algorithm->of(plan->problem)
+                               .pack_weights(*plan, *runtime, weights, static_cast<char *>(block) + kWeightsHeader);
   if (status == CK_OK) {
     *packed = made;
   } else {
@@ -133,13 +133,14 @@ ck_status ck_run(const ck_plan *plan, const ck_runtime *runtime, const ck_operan
   RunContext context = {plan, runtime, operands, nullptr, memory.data(), memory.data() + slot_bytes};
   if (pack) {
     char *const packed = memory.data() + scratch_bytes;
-    const ck_status status = plan->algorithm->pack_weights(*plan, *runtime, operands->weights, packed);
+    const ck_status status =
+        plan->algorithm->of(plan->problem).pack_weights(*plan, *runtime, operands->weights, packed);
     if (status != CK_OK) return status;
     context.weights = packed;
   } else if (operands->packed) {
     context.weights = reinterpret_cast<const char *>(operands->packed) + kWeightsHeader;
   }
-  return plan->algorithm->run(context);
+  return plan->algorithm->of(plan->problem).run(context);
 }
 
 }  // extern "C"

@@ -88,7 +88,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
   f->multiplier = pass == CK_ADJOINT ? 1 : problem.group_features;
   f->sources = pass == CK_ADJOINT ? problem.group_features : 1;
   f->edge = pass == CK_WEIGHT_GRADIENT ? 0 : edge_of(*f);
-  return choose_band(problem.given.image_type == CK_FLOAT32 ? 4 : 8, f);
+  return choose_band(element_bytes(problem), f);
 }
 
 bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
@@ -132,7 +132,7 @@ void block_channels(const Problem &problem, int64_t channels, int64_t parts, int
 }
 
 template <typename T>
-void block_as(ck_plan *plan, int32_t slots) {
+void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   if (is_last(problem)) return block_depthwise_last<T>(plan);
   DepthwiseForm &f = plan->depthwise;
@@ -153,17 +153,12 @@ void block_as(ck_plan *plan, int32_t slots) {
   b.slot_bytes = depthwise_rows_scratch<T>(f);
 }
 
-bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
-
-void block(ck_plan *plan, int32_t slots) {
-  return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
-}
-
 /* [image channel][phase z, y, x][taps of the phase], in the order of the chains: forward, the features of a channel lie
  * outside of its (only) phase; in the adjoint, where they add up, within. */
 template <typename T>
-ck_status pack_as(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
+ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
   const Problem &problem = plan.problem;
+  if (is_last(problem)) return pack_depthwise_last<T>(plan, given, packed);
   const DepthwiseForm &f = plan.depthwise;
   const auto &w = problem.weights;
   const int64_t *const k = problem.given.kernel;
@@ -200,23 +195,11 @@ ck_status pack_as(const ck_plan &plan, const ck_runtime &host, const void *given
   return for_each_unit(host, ceil_div(groups, kPackedChannels), serial, pack);
 }
 
-ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
-  if (is_last(plan.problem)) {
-    return is_f32(plan) ? pack_depthwise_last<float>(plan, weights, packed)
-                        : pack_depthwise_last<double>(plan, weights, packed);
-  }
-  return is_f32(plan) ? pack_as<float>(plan, host, weights, packed) : pack_as<double>(plan, host, weights, packed);
-}
-
+template <typename T>
 ck_status run(const RunContext &context) {
-  const bool f32 = is_f32(*context.plan);
-  if (is_last(context.plan->problem)) {
-    return f32 ? run_depthwise_last<float>(context) : run_depthwise_last<double>(context);
-  }
-  if (context.plan->pass == CK_WEIGHT_GRADIENT) {
-    return f32 ? run_depthwise_gradient<float>(context) : run_depthwise_gradient<double>(context);
-  }
-  return f32 ? run_depthwise_rows<float>(context) : run_depthwise_rows<double>(context);
+  if (is_last(context.plan->problem)) return run_depthwise_last<T>(context);
+  if (context.plan->pass == CK_WEIGHT_GRADIENT) return run_depthwise_gradient<T>(context);
+  return run_depthwise_rows<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
@@ -232,9 +215,12 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   }
 }
 
+template <typename T>
+constexpr TypedAlgorithm typed = {nullptr, block<T>, pack<T>, run<T>};
+
 }  // namespace
 
-const Algorithm depthwise_algorithm = {"depthwise", refuses, block, pack, run, describe, nullptr};
+const Algorithm depthwise_algorithm = {"depthwise", refuses, describe, typed<float>, typed<double>};
 
 int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count) {
   if (axis.adjoint) return count + axis.span;

@@ -14,7 +14,7 @@
 #ifndef CONVKIT_CONV_DEPTHWISE_H
 #define CONVKIT_CONV_DEPTHWISE_H
 
-#include "../kernels/kernel_table.h"
+#include "../kernels/sets_of.h"
 #include "../util/host.h"
 #include "direct_geometry.h"
 
@@ -112,17 +112,6 @@ template <typename T>
 ck_status pack_depthwise_last(const ck_plan &plan, const void *weights, char *packed);
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
-
-template <typename T>
-const DepthwiseSet<T> &depthwise_of(const KernelTable &table);
-template <>
-inline const DepthwiseSet<float> &depthwise_of(const KernelTable &table) {
-  return table.depthwise_f32;
-}
-template <>
-inline const DepthwiseSet<double> &depthwise_of(const KernelTable &table) {
-  return table.depthwise_f64;
-}
 
 }  // namespace convkit
 #endif

@@ -262,7 +262,7 @@ struct Direct {
 };
 
 template <typename T>
-void block_as(ck_plan *plan, int32_t slots) {
+void block(ck_plan *plan, int32_t slots) {
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
   if (plan->pass == CK_WEIGHT_GRADIENT) {
     DirectGradientForm &g = plan->direct_gradient;
@@ -289,31 +289,16 @@ void block_as(ck_plan *plan, int32_t slots) {
 }
 
 template <typename T>
-ck_status run_as(const RunContext &context) {
+ck_status run(const RunContext &context) {
   const ck_plan &plan = *context.plan;
   if (plan.pass == CK_WEIGHT_GRADIENT) return run_direct_gradient<T>(context);
   const Direct<T> direct = {context, plan.problem, plan.direct, tiles_of<T>(*plan.kernels)};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, direct);
 }
 
-bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
-
-void block(ck_plan *plan, int32_t slots) {
-  return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
-}
-
-ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
-  return is_f32(plan) ? pack_direct_weights<float>(plan, host, weights, packed)
-                      : pack_direct_weights<double>(plan, host, weights, packed);
-}
-
-ck_status run(const RunContext &context) {
-  return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
-}
-
 void describe_gradient(const ck_plan &plan, Text *id) {
   const DirectGradientForm &f = plan.direct_gradient;
-  const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  const int64_t lanes = lanes_of(plan);
   id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.features_in_lanes ? "/features" : "/channels");
   if (f.parts > 1) id->add("/parts").add(f.parts);
 }
@@ -322,7 +307,7 @@ void describe_gradient(const ck_plan &plan, Text *id) {
 void describe(const ck_plan &plan, Text *id, Text *key) {
   if (plan.pass == CK_WEIGHT_GRADIENT) return describe_gradient(plan, id);
   const DirectForm &f = plan.direct;
-  const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  const int64_t lanes = lanes_of(plan);
   id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.pixels_in_lanes ? "/pixels" : "/channels");
   if (f.phases > 1) id->add(f.joint ? "/joint" : "/phases").add(f.phases);
   key->add(f.pixels_in_lanes ? "/p" : "/c").add(f.panels.width).add(f.joint ? "j" : "s");
@@ -332,8 +317,11 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   }
 }
 
+template <typename T>
+constexpr TypedAlgorithm typed = {nullptr, block<T>, pack_direct_weights<T>, run<T>};
+
 }  // namespace
 
-const Algorithm direct_algorithm = {"direct", direct_refuses, block, pack, run, describe, nullptr};
+const Algorithm direct_algorithm = {"direct", direct_refuses, describe, typed<float>, typed<double>};
 
 }  // namespace convkit

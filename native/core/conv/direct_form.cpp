@@ -28,8 +28,6 @@ constexpr int64_t kJoinedPositions = 512;
 constexpr int64_t kUnitsPerSlot = 4;
 constexpr int64_t kLeastWork = 256;
 
-int64_t element_bytes(const Problem &problem) { return problem.given.image_type == CK_FLOAT32 ? 4 : 8; }
-
 bool can_join(const DirectForm &f) {
   for (const DirectAxis &a : f.axes) {
     if (a.phases > 1 && (a.dilation != 1 || a.taps % a.phases != 0)) return false;

@@ -30,8 +30,6 @@ constexpr double kPartTerms = 4e6;
 constexpr int64_t kUnitsPerSlot = 4;
 constexpr int64_t kLeastFeatures = 28, kLeastChannels = 16;
 
-int64_t element_bytes(const Problem &problem) { return problem.given.image_type == CK_FLOAT32 ? 4 : 8; }
-
 /* Whole vectors are kept whole where that is possible. */
 int64_t block_of(int64_t total, int64_t most) {
   return total <= most ? total : smaller(round_up(balanced(total, most), 16), most);

@@ -31,7 +31,7 @@ const char *unprofitable(ck_plan *plan) {
 }
 
 template <typename T>
-void block_as(ck_plan *plan) {
+void block(ck_plan *plan, int32_t) {
   FftForm &f = plan->fft;
   fft_axes(plan->problem, plan->pass, &f);
   f.lanes = tiles_of<T>(*plan->kernels).lanes;
@@ -47,23 +47,10 @@ void block_as(ck_plan *plan) {
   plan->blocking.pack_bytes = fft_pack_scratch<T>(f);
 }
 
-bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
-
-void block(ck_plan *plan, int32_t) { return is_f32(*plan) ? block_as<float>(plan) : block_as<double>(plan); }
-
-ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
-  return is_f32(plan) ? pack_fft_weights<float>(plan, host, weights, packed)
-                      : pack_fft_weights<double>(plan, host, weights, packed);
-}
-
+template <typename T>
 ck_status run(const RunContext &context) {
-  if (context.plan->pass == CK_WEIGHT_GRADIENT) {
-    return is_f32(*context.plan) ? run_fft_gradient<float>(context) : run_fft_gradient<double>(context);
-  }
-  if (context.plan->fft.depthwise) {
-    return is_f32(*context.plan) ? run_fft_depthwise<float>(context) : run_fft_depthwise<double>(context);
-  }
-  return is_f32(*context.plan) ? run_fft_dense<float>(context) : run_fft_dense<double>(context);
+  if (context.plan->pass == CK_WEIGHT_GRADIENT) return run_fft_gradient<T>(context);
+  return context.plan->fft.depthwise ? run_fft_depthwise<T>(context) : run_fft_dense<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
@@ -75,8 +62,11 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   }
 }
 
+template <typename T>
+constexpr TypedAlgorithm typed = {unprofitable, block<T>, pack_fft_weights<T>, run<T>};
+
 }  // namespace
 
-const Algorithm fft_algorithm = {"fft", fft_refuses, block, pack, run, describe, unprofitable};
+const Algorithm fft_algorithm = {"fft", fft_refuses, describe, typed<float>, typed<double>};
 
 }  // namespace convkit

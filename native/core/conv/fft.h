@@ -34,7 +34,7 @@
 #define CONVKIT_CONV_FFT_H
 
 #include "../gemm/panels.h"
-#include "../kernels/kernel_table.h"
+#include "../kernels/sets_of.h"
 #include "../util/host.h"
 #include "problem.h"
 
@@ -97,17 +97,6 @@ struct FftTables {
   FftTables(const FftForm &form, Carver *carver);
   void fill(const FftForm &form) const;
 };
-
-template <typename T>
-const FftSet<T> &fft_of(const KernelTable &table);
-template <>
-inline const FftSet<float> &fft_of(const KernelTable &table) {
-  return table.fft_f32;
-}
-template <>
-inline const FftSet<double> &fft_of(const KernelTable &table) {
-  return table.fft_f64;
-}
 
 /* Weights as [group][pair][panel][channel][4][row], or depthwise [bundle of channels or channel][pair][4]. */
 template <typename T>

@@ -108,49 +108,35 @@ namespace {
 
 const char *refuses_nothing(const Problem &, ck_pass) { return nullptr; }
 
-/* From a run-time type and pass to the functions of the three files. */
+/* From a run-time pass to the functions of the three files. */
 template <typename T>
-void block_as(ck_plan *plan, int32_t slots) {
+void block(ck_plan *plan, int32_t slots) {
   if (plan->pass == CK_FORWARD) return block_forward<T>(plan, slots);
   if (plan->pass == CK_ADJOINT) return block_adjoint<T>(plan, slots);
   block_weight_gradient<T>(plan, slots);
 }
 
 template <typename T>
-ck_status run_as(const RunContext &context) {
+ck_status run(const RunContext &context) {
   if (context.plan->pass == CK_FORWARD) return run_forward<T>(context);
   if (context.plan->pass == CK_ADJOINT) return run_adjoint<T>(context);
   return run_weight_gradient<T>(context);
 }
 
-bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
-
-void block(ck_plan *plan, int32_t slots) {
-  return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
-}
-
-ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
-  return is_f32(plan) ? pack_weights<float>(plan, host, weights, packed)
-                      : pack_weights<double>(plan, host, weights, packed);
-}
-
-ck_status run(const RunContext &context) {
-  return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
-}
-
 void describe(const ck_plan &plan, Text *id, Text *key) {
   const KernelTable &table = *plan.kernels;
-  id->add("/")
-      .add(is_f32(plan) ? table.f32.rows : table.f64.rows)
-      .add("x")
-      .add(is_f32(plan) ? table.f32.columns : table.f64.columns);
+  const bool f32 = is_f32(plan.problem);
+  id->add("/").add(f32 ? table.f32.rows : table.f64.rows).add("x").add(f32 ? table.f32.columns : table.f64.columns);
   id->add("/kc").add(plan.blocking.depth);
   key->add("/").add(plan.blocking.channel_block);
 }
 
+template <typename T>
+constexpr TypedAlgorithm typed = {nullptr, block<T>, pack_weights<T>, run<T>};
+
 }  // namespace
 
-const Algorithm im2col_algorithm = {"im2col", refuses_nothing, block, pack, run, describe, nullptr};
+const Algorithm im2col_algorithm = {"im2col", refuses_nothing, describe, typed<float>, typed<double>};
 
 template int64_t block_weights(const Problem &, const TileSet<float> &, int64_t, int64_t, int64_t, Blocking *);
 template int64_t block_weights(const Problem &, const TileSet<double> &, int64_t, int64_t, int64_t, Blocking *);

@@ -33,7 +33,8 @@ const Algorithm *choose(const char *wanted, ck_plan *plan, char why[160]) {
   for (const Algorithm *algorithm : algorithms) {
     if (wanted && strcmp(wanted, algorithm->name) != 0) continue;
     const char *reason = algorithm->refuses(plan->problem, plan->pass);
-    if (!reason && !wanted && algorithm->unprofitable) reason = algorithm->unprofitable(plan);
+    const auto unprofitable = algorithm->of(plan->problem).unprofitable;
+    if (!reason && !wanted && unprofitable) reason = unprofitable(plan);
     if (!reason) {
       Text(info->reason).add(wanted ? "asked for by name" : "first in the planner's order that takes the problem");
       return algorithm;
@@ -51,7 +52,6 @@ const Algorithm *choose(const char *wanted, ck_plan *plan, char why[160]) {
 
 void describe(ck_plan *plan, int32_t slots) {
   static const char *const passes[] = {"forward", "adjoint", "gradient"};
-  const bool f32 = plan->problem.given.image_type == CK_FLOAT32;
   const Blocking &b = plan->blocking;
   const Problem &problem = plan->problem;
   const ck_problem &p = problem.given;
@@ -60,7 +60,11 @@ void describe(ck_plan *plan, int32_t slots) {
   Text id(info.id), key(info.weights_key);
   id.add(plan->algorithm->name);
   /* All that the packed form depends on: what is packed, and the panels it is packed into. */
-  key.add(plan->algorithm->name).add("/").add(passes[plan->pass]).add(f32 ? "/f32/" : "/f64/").add(plan->kernels->name);
+  key.add(plan->algorithm->name)
+      .add("/")
+      .add(passes[plan->pass])
+      .add(is_f32(problem) ? "/f32/" : "/f64/")
+      .add(plan->kernels->name);
   key.add("/").add(p.layout).add(p.weight_layout).add(p.flip_kernel ? "f" : "n");
   key.add("/").add(p.groups).add("x").add(problem.group_features).add("x").add(problem.group_channels);
   key.add("/").add(p.kernel[0]).add("x").add(p.kernel[1]).add("x").add(p.kernel[2]);
@@ -98,7 +102,7 @@ ck_status make_plan(const ck_problem &given, ck_pass pass, const char *algorithm
   plan->algorithm = choose(algorithm, plan, why);
   if (!plan->algorithm) return CK_UNSUPPORTED;
   plan->small = plan->problem.flops < kSmallFlops;
-  plan->algorithm->block(plan, slots);
+  plan->algorithm->of(plan->problem).block(plan, slots);
   describe(plan, slots);
   return CK_OK;
 }

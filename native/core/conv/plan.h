@@ -7,6 +7,7 @@
 
 #include "../cpu/dispatch.h"
 #include "../gemm/panels.h"
+#include "../kernels/sets_of.h"
 #include "../util/text.h"
 #include "depthwise.h"
 #include "direct_form.h"
@@ -73,18 +74,24 @@ struct RunContext {
   char *shared;  /* blocking.shared_bytes */
 };
 
-/* A row of the planner's table. Each function is asked only what the one before it allowed. */
-struct Algorithm {
-  const char *name;
-  const char *(*refuses)(const Problem &problem, ck_pass pass); /* null: takes it; else the reason */
-  void (*block)(ck_plan *plan, int32_t slots);                  /* fills blocking and weights_bytes */
-  ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
-  ck_status (*run)(const RunContext &context);
-  void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
+/* What an algorithm does for one element type. Each function is asked only what the one before it allowed. */
+struct TypedAlgorithm {
   /* Asked of what is not refused, unless the algorithm was asked for by name: why the next one is faster, or null. It
    * sees problem, pass and kernels, may leave notes for `block` in its own part of the plan, and looks neither at batch
    * nor at slots. A null pointer: it always pays. */
   const char *(*unprofitable)(ck_plan *plan);
+  void (*block)(ck_plan *plan, int32_t slots); /* fills blocking and weights_bytes */
+  ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
+  ck_status (*run)(const RunContext &context);
+};
+
+/* A row of the planner's table. */
+struct Algorithm {
+  const char *name;
+  const char *(*refuses)(const Problem &problem, ck_pass pass);       /* null: takes it; else the reason */
+  void (*describe)(const ck_plan &plan, Text *id, Text *weights_key); /* adds what is its own */
+  TypedAlgorithm f32, f64;
+  const TypedAlgorithm &of(const Problem &problem) const { return is_f32(problem) ? f32 : f64; }
 };
 
 int32_t algorithm_count();
@@ -94,16 +101,9 @@ const Algorithm *algorithm_at(int32_t index); /* null outside 0 .. count - 1 */
 ck_status make_plan(const ck_problem &given, ck_pass pass, const char *algorithm, const char *isa, int32_t slots,
                     ck_plan *plan, char why[160]);
 
-/* The tiles of an element type. */
-template <typename T>
-const TileSet<T> &tiles_of(const KernelTable &table);
-template <>
-inline const TileSet<float> &tiles_of(const KernelTable &table) {
-  return table.f32;
-}
-template <>
-inline const TileSet<double> &tiles_of(const KernelTable &table) {
-  return table.f64;
+/* Elements of a vector. */
+inline int64_t lanes_of(const ck_plan &plan) {
+  return is_f32(plan.problem) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
 }
 
 }  // namespace convkit

@@ -28,6 +28,9 @@ struct Problem {
   double flops; /* 2 per multiply-add, padding counted */
 };
 
+inline bool is_f32(const Problem &problem) { return problem.given.image_type == CK_FLOAT32; }
+inline int64_t element_bytes(const Problem &problem) { return is_f32(problem) ? 4 : 8; }
+
 /* Fills *problem, or returns one line that says what is wrong. */
 const char *check_problem(const ck_problem &given, Problem *problem);
 

@@ -154,7 +154,7 @@ struct Winograd {
 };
 
 template <typename T>
-void block_as(ck_plan *plan, int32_t slots) {
+void block(ck_plan *plan, int32_t slots) {
   WinogradForm &f = plan->winograd;
   if (f.points == 0) make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), &f);
   share_winograd(plan->problem, slots, &f);
@@ -169,26 +169,11 @@ void block_as(ck_plan *plan, int32_t slots) {
 }
 
 template <typename T>
-ck_status run_as(const RunContext &context) {
+ck_status run(const RunContext &context) {
   const ck_plan &plan = *context.plan;
   const Winograd<T> winograd = {context, plan.problem, plan.winograd, tiles_of<T>(*plan.kernels),
                                 winograd_of<T>(*plan.kernels)};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, winograd);
-}
-
-bool is_f32(const ck_plan &plan) { return plan.problem.given.image_type == CK_FLOAT32; }
-
-void block(ck_plan *plan, int32_t slots) {
-  return is_f32(*plan) ? block_as<float>(plan, slots) : block_as<double>(plan, slots);
-}
-
-ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
-  return is_f32(plan) ? pack_winograd_weights<float>(plan, host, weights, packed)
-                      : pack_winograd_weights<double>(plan, host, weights, packed);
-}
-
-ck_status run(const RunContext &context) {
-  return is_f32(*context.plan) ? run_as<float>(context) : run_as<double>(context);
 }
 
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */
@@ -200,7 +185,7 @@ constexpr double kLeastFlops = 1e7;
 constexpr int64_t kLeastDepth = 8;
 
 template <typename T>
-const char *unprofitable_as(ck_plan *plan) {
+const char *unprofitable(ck_plan *plan) {
   const Problem &problem = plan->problem;
   if (problem.flops < kLeastFlops * static_cast<double>(larger(problem.given.batch, 1))) return "too little work";
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
@@ -213,14 +198,10 @@ const char *unprofitable_as(ck_plan *plan) {
   return direct >= 0 && direct < kLeastGain * (cost + packing) ? "the transforms would cost what they save" : nullptr;
 }
 
-const char *unprofitable(ck_plan *plan) {
-  return is_f32(*plan) ? unprofitable_as<float>(plan) : unprofitable_as<double>(plan);
-}
-
 /* Spatial sizes are not in the key, only what they decide: which taps are used, the forms, and the panels. */
 void describe(const ck_plan &plan, Text *id, Text *key) {
   const WinogradForm &f = plan.winograd;
-  const int64_t lanes = is_f32(plan) ? plan.kernels->f32.lanes : plan.kernels->f64.lanes;
+  const int64_t lanes = lanes_of(plan);
   id->add("/f");
   for (int a = 1; a < 3; ++a) {
     const WinogradScheme s = kWinogradScheme[f.axes[a].scheme];
@@ -238,8 +219,11 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   }
 }
 
+template <typename T>
+constexpr TypedAlgorithm typed = {unprofitable<T>, block<T>, pack_winograd_weights<T>, run<T>};
+
 }  // namespace
 
-const Algorithm winograd_algorithm = {"winograd", winograd_refuses, block, pack, run, describe, unprofitable};
+const Algorithm winograd_algorithm = {"winograd", winograd_refuses, describe, typed<float>, typed<double>};
 
 }  // namespace convkit

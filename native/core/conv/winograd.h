@@ -12,16 +12,5 @@ extern const Algorithm winograd_algorithm;
 template <typename T>
 ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 
-template <typename T>
-const WinogradSet<T> &winograd_of(const KernelTable &table);
-template <>
-inline const WinogradSet<float> &winograd_of(const KernelTable &table) {
-  return table.winograd_f32;
-}
-template <>
-inline const WinogradSet<double> &winograd_of(const KernelTable &table) {
-  return table.winograd_f64;
-}
-
 }  // namespace convkit
 #endif

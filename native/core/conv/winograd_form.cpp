@@ -16,8 +16,6 @@ constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 constexpr int64_t kUnitsPerSlot = 4;
 constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again */
 
-int64_t element_bytes(const Problem &problem) { return problem.given.image_type == CK_FLOAT32 ? 4 : 8; }
-
 const char *make_axis(WinogradAxis *axis) {
   DirectAxis &g = axis->geometry;
   axis->inner = 1;
