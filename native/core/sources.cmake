@@ -40,6 +40,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/taps.cpp
     ${CONVKIT_CORE_DIR}/conv/weight_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd.cpp
+    ${CONVKIT_CORE_DIR}/conv/winograd_cost.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd_data.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd_form.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd_result.cpp

@@ -44,8 +44,7 @@ struct Winograd {
       block.band.first[a] = first * axis.outputs;
       block.band.count[a] = smaller(axis.positions(block.tiles[a]), axis.geometry.count - block.band.first[a]);
     }
-    const int64_t y_grid = f.axes[1].grid(), x_grid = f.axes[2].grid();
-    block.lanes = ((block.tiles[0] - 1) * y_grid + block.tiles[1] - 1) * x_grid + block.tiles[2];
+    block.lanes = f.box_lanes(block.tiles);
     const int64_t group = unit % problem.given.groups, image = unit / problem.given.groups;
 
     const ck_operands &o = *context.operands;

@@ -62,17 +62,17 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) co
     offsets[u] = u % y.outputs * f.line + u / y.outputs * y.inner * x.grid();
   }
   SourceRows<T> rows = {};
-  const int64_t room = x.outputs * f.room_step;
+  const int64_t row_step = x.outputs * f.stream_step;
   WinogradCall<T> split = {}, row = {}, column = {};
   split.count = block.tiles[2] + x.halo + (x.points - 1) / x.outputs * x.inner;
   split.inner = row.inner = x.inner;
   split.repeat = extent[1];
   split.in_repeat = copy.pitch;
-  split.out = s.room;
-  split.out_step = f.room_step;
-  split.out_repeat = room;
+  split.out = s.streams;
+  split.out_step = f.stream_step;
+  split.out_repeat = row_step;
   row.count = block.tiles[2] + x.halo;
-  row.in_step = f.room_step;
+  row.in_step = f.stream_step;
   row.out_step = y.points > 1 ? f.line_step : f.data_step;
   row.out_repeat = x.grid();
   column.in = s.line;
@@ -100,8 +100,8 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) co
         if (x.outputs > 1) {
           split.in = lines;
           transforms.split[x.scheme](&split);
-          lines = s.room;
-          line_step = room;
+          lines = s.streams;
+          line_step = row_step;
         }
         each_run(y, extent[1], [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
           row.in = lines + start * line_step;

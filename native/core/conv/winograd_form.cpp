@@ -1,16 +1,17 @@
 #include "winograd_form.h"
 
 #include "../util/numbers.h"
+#include "winograd_cost.h"
 
 namespace convkit {
 namespace {
 
 /* Sizes of V that are tried. The least fit into a second-level cache of 1 MiB beside everything else; more is taken
  * where large weights pass by too often otherwise. */
-constexpr int64_t kUsualData = 640 << 10, kMostData = 4 << 20;
-constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostData};
-constexpr int64_t kLeastRoom = 32; /* channels that a tile is counted with at least: its results take room as well */
-constexpr int64_t kChunkBytes = 64 << 10;
+constexpr int64_t kUsualData = 640 << 10;
+constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostWinogradData};
+constexpr int64_t kLeastChannels = 32;    /* that a tile is counted with: its results take room as well */
+constexpr int64_t kChunkBytes = 64 << 10; /* of the source that is copied at a time */
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
@@ -43,7 +44,7 @@ void use(int32_t scheme, WinogradAxis *axis) {
   const WinogradScheme s = kWinogradScheme[scheme];
   axis->scheme = scheme;
   axis->outputs = s.outputs;
-  axis->points = s.outputs + s.taps - 1;
+  axis->points = s.points;
   axis->pieces = ceil_div(axis->taps, s.taps);
   axis->piece_step = s.taps / s.outputs * axis->inner;
   axis->halo = (axis->pieces - 1) * axis->piece_step;
@@ -77,7 +78,7 @@ const char *prepare(const Problem &problem, ck_pass pass, WinogradForm *f) {
 
 /* The largest block whose data are at most `most` elements; false if there is none. */
 bool choose_block(int64_t most, WinogradForm *f) {
-  const double per_tile = static_cast<double>(f->points * larger(f->channels * f->planes, kLeastRoom));
+  const double per_tile = static_cast<double>(f->points * larger(f->channels * f->planes, kLeastChannels));
   double left = static_cast<double>(most) / per_tile;
   for (int a = 0; a < 3; ++a)
     left /= static_cast<double>(smaller(f->axes[a].inner, f->axes[a].tiles) + f->axes[a].halo);
@@ -98,106 +99,6 @@ bool choose_block(int64_t most, WinogradForm *f) {
   return true;
 }
 
-/* Tiles side by side in V under a whole block, with those that lie between its rows. */
-int64_t block_lanes(const WinogradForm &f) {
-  const int64_t y = f.axes[1].grid(), x = f.axes[2].grid();
-  return ((f.axes[0].block - 1) * y + f.axes[1].block - 1) * x + f.axes[2].block;
-}
-
-/* ---- the cost model; the unit is one multiply-add of a whole vector, about a cycle ---- */
-
-constexpr double kLeastTile = 8, kVectorLoad = 2, kBroadcast = 1, kTileStart = 20;
-/* A vector of an operand that comes from the second-level cache, from the third, from memory. The last two are foreseen
- * and mostly overlap with the products. */
-constexpr double kHidden = 0.25;
-constexpr double kNear = 0.25, kFar = 5, kFarther = 8;
-/* What leaves room in a second-level cache of 1 MiB, and in a third-level cache that others use too. */
-constexpr double kNearBytes = 800 << 10, kFarBytes = 24 << 20;
-/* The factor of a last resort: results that take more than kMostData on their way. */
-constexpr double kTooLarge = 16;
-/* Transforms: a vector through one of them, with its share of arithmetic; splitting or merging tiles, per element of
- * a row in vectors; copying a row of the source; a call. */
-constexpr double kTransformed = 3, kSplit = 4, kCopied = 4, kCall = 12;
-/* Staged results on their way, per vector. */
-constexpr double kStaged = 6, kTurned = 20;
-
-struct Cost {
-  const WinogradForm &f;
-  int64_t lanes;
-
-  double vectors(int64_t count) const { return static_cast<double>(ceil_div(count, lanes)); }
-  double number(int64_t x) const { return static_cast<double>(x); }
-
-  double tile(int64_t rows, int64_t width) const {
-    const double products = number(rows * width);
-    double cost = kVectorLoad * number(width) + kBroadcast * number(rows);
-    if (cost < kLeastTile) cost = kLeastTile;
-    if (cost < products) cost = products;
-    return cost + kNear * number(width) + (kTileStart + 2 * products) / number(f.depth);
-  }
-  /* `count` rows or lanes in tiles of at most `most`. */
-  template <typename One>
-  double cut(int64_t count, int64_t most, const One &one) const {
-    const int64_t rest = count % most;
-    return number(count / most) * one(most) + (rest > 0 ? one(rest) : 0);
-  }
-  double products() const {
-    const int64_t width = block_lanes(f);
-    const auto strip = [&](int64_t rows, int64_t across) {
-      return cut(ceil_div(across, lanes), f.vectors, [&](int64_t v) { return tile(rows, v); });
-    };
-    const double cost =
-        f.tiles_in_lanes
-            ? cut(f.product_rows, f.panels.width, [&](int64_t rows) { return strip(rows, width); })
-            : cut(width, balanced(width, f.height), [&](int64_t rows) { return strip(rows, f.product_rows); });
-    return cost * number(f.depth * f.points);
-  }
-  /* Products, or the operands on their way to them. */
-  double products_or_memory(int64_t bytes) const {
-    const double width = number(lanes), b = number(bytes), data = number(f.points * f.data_step) * b;
-    const double weights = number(f.points * f.depth * f.panels.count * f.panels.step) * b;
-    double far = 0;
-    if (data + work(bytes) > kNearBytes) far += data * number(f.panels.count + 1) * kFar;
-    if (data + work(bytes) + weights > kNearBytes) far += weights * (weights > kFarBytes ? kFarther : kFar);
-    const double memory = far / (width * b), compute = products();
-    return compute > memory ? compute + kHidden * memory : memory + kHidden * compute;
-  }
-  /* Bytes of a panel's results before they are at their place. */
-  double work(int64_t bytes) const {
-    const double positions = number(f.copy.grid[0]) * number(f.store.stage_plane);
-    const double stage = f.in_place ? 0 : positions * number(f.panels.width);
-    return (number(f.points * f.product_step) + stage) * number(bytes);
-  }
-  double data() const {
-    const WinogradAxis &y = f.axes[1], &x = f.axes[2];
-    const double rows = number(y.positions(y.block) + y.geometry.span);
-    double cost = rows * (2 * kCall + kCopied * vectors(f.copy.grid[2]) +
-                          vectors(x.grid()) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
-    if (y.points > 1)
-      cost += number(x.points) * (kCall + vectors(y.grid() * x.grid()) * kTransformed * number(y.points));
-    return cost * number(f.channels * f.planes * f.axes[0].grid());
-  }
-  double results(int64_t bytes) const {
-    const WinogradAxis &z = f.axes[0], &y = f.axes[1], &x = f.axes[2];
-    const int64_t tiles = z.block * y.block * x.block, width = block_lanes(f);
-    const double outputs = number(tiles * y.outputs * x.outputs) * number(f.product_rows) / number(lanes);
-    double cost;
-    if (f.tiles_in_lanes) {
-      cost = y.points > 1 ? number(x.points) * vectors(width) * kTransformed * number(y.points) : 0;
-      cost += number(z.block * y.block * y.outputs) *
-              (kCall + vectors(x.block) * (kTransformed * number(x.points) + kSplit * number(x.outputs)));
-      cost *= number(f.product_rows);
-    } else {
-      cost = number(tiles) * vectors(f.product_rows) * kTransformed *
-             number(x.points * (y.points > 1 ? y.points : 0) + y.outputs * x.points);
-      cost += number(tiles) * number(f.panels.count) * 3 * kCall;
-    }
-    if (!f.in_place) cost += outputs * (f.tiles_in_lanes == f.store.phase_inner ? kStaged : kTurned);
-    if (work(bytes) > kNearBytes / 2) cost += 2 * kFar * number(f.panels.count) * work(bytes) / number(lanes * bytes);
-    return cost;
-  }
-};
-
 /* Sizes that follow from the block and the panels. */
 void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   const WinogradAxis &z = f->axes[0], &y = f->axes[1], &x = f->axes[2];
@@ -206,14 +107,14 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   /* Odd numbers of cache lines, so that points do not fall onto the same sets. */
   const auto odd_lines = [](int64_t elements) { return 16 * (ceil_div(elements, 16) | 1); };
   f->data_step = odd_lines(f->channels * f->planes * f->tile_step + lanes);
-  const int64_t width = block_lanes(*f);
+  const int64_t width = f->block_lanes();
   f->lanes_step = f->tiles_in_lanes ? round_up(width, lanes) : f->panels.width;
   f->product_step = odd_lines((f->tiles_in_lanes ? f->panels.width : width) * f->lanes_step);
 
   const int64_t rows_apart = ceil_div(y.grid(), y.inner) + (y.points - 1) / y.outputs;
   f->line = rows_apart * y.inner * x.grid() + 16;
   f->line_step = odd_lines(f->line * y.outputs);
-  f->room_step = odd_lines(x.grid() + (x.points - 1) / x.outputs * x.inner + 16);
+  f->stream_step = odd_lines(x.grid() + (x.points - 1) / x.outputs * x.inner + 16);
 
   DirectForm &copy = f->copy, &store = f->store;
   int64_t extent[3];
@@ -258,7 +159,7 @@ double choose_tile(const Problem &problem, const TileSet<T> &tiles, bool all_til
       f->tiles_in_lanes = way == 0;
       f->vectors = v;
       f->height = tiles.heights[v - 1];
-      if (v > 1 && all_tiles && (way == 0 ? block_lanes(*f) : f->product_rows) <= (v - 1) * tiles.lanes) break;
+      if (v > 1 && all_tiles && (way == 0 ? f->block_lanes() : f->product_rows) <= (v - 1) * tiles.lanes) break;
       if (way == 0) {
         const bool whole = together <= f->height;
         int64_t width = balanced(f->product_rows, whole ? f->height - f->height % together : f->height);
@@ -269,11 +170,9 @@ double choose_tile(const Problem &problem, const TileSet<T> &tiles, bool all_til
         f->panels = lane_panels(f->product_rows, v * tiles.lanes, tiles.lanes);
       }
       lay_out(problem, tiles.lanes, f);
-      const Cost cost = {*f, tiles.lanes};
-      double all = cost.products_or_memory(sizeof(T)) + cost.data() + cost.results(sizeof(T));
-      if (cost.work(sizeof(T)) > static_cast<double>(kMostData)) all *= kTooLarge;
-      if (least >= 0 && all >= least) continue;
-      least = all;
+      const double cost = winograd_cost(*f, tiles.lanes, sizeof(T));
+      if (least >= 0 && cost >= least) continue;
+      least = cost;
       best = *f;
     }
   }
@@ -285,7 +184,7 @@ double choose_tile(const Problem &problem, const TileSet<T> &tiles, bool all_til
 
 /* The seven points are accurate enough on one axis only; see the table in README.md. */
 bool winograd_is_accurate(int32_t y, int32_t x) {
-  const auto points = [](int32_t i) { return kWinogradScheme[i].outputs + kWinogradScheme[i].taps - 1; };
+  const auto points = [](int32_t scheme) { return kWinogradScheme[scheme].points; };
   return points(y) == 1 || points(x) == 1 || (points(y) < kMostPoints && points(x) < kMostPoints);
 }
 
@@ -325,7 +224,7 @@ const char *winograd_refuses(const Problem &problem, ck_pass pass) {
   WinogradForm f;
   if (const char *const reason = prepare(problem, pass, &f)) return reason;
   bool fits = false;
-  each_form(&f, [&] { fits = fits || choose_block(kMostData / element_bytes(problem), &f); });
+  each_form(&f, [&] { fits = fits || choose_block(kMostWinogradData / element_bytes(problem), &f); });
   return fits ? nullptr : "the transformed data of a few tiles do not fit into the cache";
 }
 
@@ -342,7 +241,7 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
   };
   /* First the forms with blocks of one size, then blocks for the best of them. */
   each_form(&f, [&] { consider(kUsualData, false); });
-  if (least < 0) each_form(&f, [&] { consider(kMostData, false); });
+  if (least < 0) each_form(&f, [&] { consider(kMostWinogradData, false); });
   f = *form;
   for (const int64_t bytes : kDataTried) consider(bytes, true);
   return least;

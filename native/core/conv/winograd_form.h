@@ -56,9 +56,18 @@ struct WinogradForm {
   int64_t lanes_step, product_step; /* M: from row to row (tiles in lanes) or tile to tile; from point to point */
   bool by_row;                      /* the source is read row by row; else copied, with its padding: */
   int64_t chunk;                    /* channels at a time */
-  int64_t line, line_step;          /* rows transformed along x: of one residue of m; of one point */
-  int64_t room_step;
+  int64_t line, line_step;          /* rows transformed along x: of one residue of m; of one point along x */
+  int64_t stream_step;              /* a row of tiles is split into `outputs` streams; from one to the next */
   int64_t parts, part_panels;
+
+  /* Tiles side by side in V under a box of tiles, with those that lie between its rows; and under a whole block. */
+  int64_t box_lanes(const int64_t tiles[3]) const {
+    return ((tiles[0] - 1) * axes[1].grid() + tiles[1] - 1) * axes[2].grid() + tiles[2];
+  }
+  int64_t block_lanes() const {
+    const int64_t tiles[3] = {axes[0].block, axes[1].block, axes[2].block};
+    return box_lanes(tiles);
+  }
 };
 
 /* May these schemes be nested, y around x? The error of what remains is measured in native/test/winograd_test.cpp. */

@@ -10,6 +10,23 @@ T *place(const ResultPlace &at, int64_t z, int64_t y, T *result) {
   return result + at.origin + z * at.step[0] + y * at.step[1];
 }
 
+/* Back along y, for all points of x: from M to `half`. */
+template <typename T>
+WinogradCall<T> column_call(const WinogradUnit<T> &unit, int64_t lanes) {
+  const WinogradForm &f = unit.f;
+  const int64_t x_points = f.axes[2].points;
+  WinogradCall<T> call = {};
+  call.in_step = x_points * f.product_step;
+  call.count = round_up(lanes, unit.tiles.lanes);
+  call.repeat = x_points;
+  call.in_repeat = f.product_step;
+  call.out = unit.scratch.half;
+  call.out_step = x_points * f.lanes_step;
+  call.out_repeat = f.lanes_step;
+  call.outputs = static_cast<int32_t>(f.axes[1].outputs);
+  return call;
+}
+
 }  // namespace
 
 /* Results from M, tiles in lanes: row by row. */
@@ -20,24 +37,16 @@ void WinogradUnit<T>::finish_rows(int64_t first_row, int64_t rows, const Epilogu
   const int64_t no_phase[3] = {0, 0, 0};
   const ResultPlace at = result_place(problem, f.store, block.band, no_phase);
   const int64_t channel_step = (y.geometry.adjoint ? problem.image : problem.features).channel;
-  WinogradCall<T> column = {}, row = {}, merge = {};
-  const int64_t room = x.outputs * f.room_step;
-  column.in_step = x.points * f.product_step;
-  column.count = round_up(block.lanes, tiles.lanes);
-  column.repeat = x.points;
-  column.in_repeat = f.product_step;
-  column.out = s.half;
-  column.out_step = x.points * f.lanes_step;
-  column.out_repeat = f.lanes_step;
-  column.outputs = static_cast<int32_t>(y.outputs);
+  WinogradCall<T> column = column_call(*this, block.lanes), row = {}, merge = {};
+  const int64_t row_step = x.outputs * f.stream_step;
   row.in_step = y.points > 1 ? f.lanes_step : f.product_step;
   row.in_repeat = x.grid();
   row.count = block.tiles[2];
-  row.out_step = merge.in_step = f.room_step;
+  row.out_step = merge.in_step = f.stream_step;
   merge.inner = x.inner;
   merge.count = block.band.count[2];
-  merge.in = s.room;
-  merge.in_repeat = room;
+  merge.in = s.streams;
+  merge.in_repeat = row_step;
   merge.out_repeat = f.in_place ? at.step[1] : f.store.pitch;
   merge.repeat = block.band.count[1];
   Epilogue<T> of_row;
@@ -59,8 +68,8 @@ void WinogradUnit<T>::finish_rows(int64_t first_row, int64_t rows, const Epilogu
       each_run(y, merge.repeat, [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
         row.in = plane + residue * column.out_step + place * x.grid();
         row.repeat = count;
-        row.out = s.room + start * room;
-        row.out_repeat = apart * room;
+        row.out = s.streams + start * row_step;
+        row.out_repeat = apart * row_step;
         transforms.result_row[x.scheme](&row);
       });
       merge.out = f.in_place ? result + at.origin + z * at.step[0] + (first_row + i) * channel_step
@@ -78,15 +87,7 @@ void WinogradUnit<T>::finish_channels(int64_t first_row, int64_t rows, const Epi
   const int64_t no_phase[3] = {0, 0, 0};
   const ResultPlace at = result_place(problem, f.store, block.band, no_phase);
   const int64_t position_step = f.in_place ? at.step[2] : f.store.stage_step;
-  WinogradCall<T> column = {}, row = {};
-  column.in_step = x.points * f.product_step;
-  column.count = round_up(rows, tiles.lanes);
-  column.repeat = x.points;
-  column.in_repeat = f.product_step;
-  column.out = s.half;
-  column.out_step = x.points * f.lanes_step;
-  column.out_repeat = f.lanes_step;
-  column.outputs = static_cast<int32_t>(y.outputs);
+  WinogradCall<T> column = column_call(*this, rows), row = {};
   row.in_step = y.points > 1 ? f.lanes_step : f.product_step;
   row.count = rows;
   row.repeat = 1;
@@ -116,6 +117,7 @@ void WinogradUnit<T>::finish_channels(int64_t first_row, int64_t rows, const Epi
     }
   }
 }
+
 #define CONVKIT_INSTANTIATE(T)                                                                  \
   template void WinogradUnit<T>::finish_rows(int64_t, int64_t, const Epilogue<T> *, T *) const; \
   template void WinogradUnit<T>::finish_channels(int64_t, int64_t, const Epilogue<T> *, T *) const;

@@ -16,14 +16,14 @@ int64_t winograd_table_terms(const WinogradForm &f);
 
 template <typename T>
 struct WinogradScratch {
-  T *grid, *line, *room, *data, *products, *half, *stage, *bias, *slope;
+  T *grid, *line, *streams, *data, *products, *half, *stage, *bias, *slope;
   int64_t *table;
 
   WinogradScratch(const WinogradForm &f, Carver *carver) {
     const WinogradAxis &y = f.axes[1], &x = f.axes[2];
     grid = carver->take<T>(f.chunk * f.copy.channel_size + kWinogradSlack);
     line = carver->take<T>(y.points > 1 ? x.points * f.line_step + kWinogradSlack : 0);
-    room = carver->take<T>(f.copy.grid[1] * x.outputs * f.room_step + kWinogradSlack);
+    streams = carver->take<T>(f.copy.grid[1] * x.outputs * f.stream_step + kWinogradSlack);
     data = carver->take<T>(f.points * f.data_step + kWinogradSlack);
     products = carver->take<T>(f.points * f.product_step + kWinogradSlack);
     half = carver->take<T>(y.points > 1 ? y.outputs * x.points * f.lanes_step + kWinogradSlack : 0);

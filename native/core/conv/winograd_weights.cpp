@@ -18,30 +18,20 @@ struct FilterMatrix {
   int64_t points, taps;
   double entry[kMostPoints][kMostTaps];
 
-  explicit FilterMatrix(int32_t scheme) {
-    taps = kWinogradScheme[scheme].taps;
-    points = kWinogradScheme[scheme].outputs + taps - 1;
-    double at[kMostPoints] = {};
-    if (points == 4) list<4>(at);
-    if (points == 5) list<5>(at);
-    if (points == 6) list<6>(at);
-    if (points == 7) list<7>(at);
+  explicit FilterMatrix(int32_t scheme) : points(kWinogradScheme[scheme].points), taps(kWinogradScheme[scheme].taps) {
+    const WinogradPoints &numbers = kWinogradPoints[points];
+    double at[kMostPoints] = {}; /* the finite points, in the order of the transforms */
+    for (int k = 0; k < numbers.pairs; ++k) {
+      at[1 + 2 * k] = numbers.pair[k];
+      at[2 + 2 * k] = -numbers.pair[k];
+    }
+    if (points > 2 + 2 * numbers.pairs) at[points - 2] = numbers.odd;
     for (int64_t p = 0; p + 1 < points; ++p) {
       double power = 1;
       for (int64_t q = 0; q + 1 < points; ++q) power /= q == p ? 1 : at[p] - at[q];
       for (int64_t k = 0; k < taps; ++k, power *= at[p]) entry[p][k] = power;
     }
     for (int64_t k = 0; k < taps; ++k) entry[points - 1][k] = k == taps - 1 ? 1 : 0;
-  }
-  /* The finite points, in the order of the transforms. */
-  template <int POINTS>
-  static void list(double *at) {
-    using P = WinogradPoints<POINTS>;
-    for (int k = 0; k < P::pairs; ++k) {
-      at[1 + 2 * k] = P::pair[k];
-      at[2 + 2 * k] = -P::pair[k];
-    }
-    if (POINTS % 2 == 1) at[POINTS - 2] = P::odd;
   }
 };
 

@@ -8,26 +8,11 @@
 namespace convkit {
 namespace avx2 {
 namespace {
-#include "activation.inl.h"
-#include "moves.inl.h"
-#include "tile.inl.h"
-// After the tiles, whose tables it shares.
-#include "depthwise.inl.h"
-#include "fft.inl.h"
-#include "winograd.inl.h"
+#include "kernels.inl.h"
 }  // namespace
 }  // namespace avx2
 
-const KernelTable kernels_avx2 = {"avx2",
-                                  1,
-                                  avx2::tile_set<avx2::VecF32, 6, 2, 16>(256),
-                                  avx2::tile_set<avx2::VecF64, 6, 2, 16>(128),
-                                  avx2::depthwise_set<avx2::VecF32, 8, 1>(),
-                                  avx2::depthwise_set<avx2::VecF64, 8, 1>(),
-                                  avx2::fft_set<avx2::VecF32>(),
-                                  avx2::fft_set<avx2::VecF64>(),
-                                  avx2::winograd_set<avx2::VecF32, avx2::VecF64>(),
-                                  avx2::winograd_set<avx2::VecF64, avx2::VecF64>()};
+constexpr KernelTable kernels_avx2 = avx2::kernel_table<avx2::VecF32, avx2::VecF64, 6, 2, 16, 8, 1>("avx2", true);
 
 }  // namespace convkit
 #endif

@@ -7,25 +7,11 @@
 namespace convkit {
 namespace portable {
 namespace {
-#include "activation.inl.h"
-#include "moves.inl.h"
-#include "tile.inl.h"
-// After the tiles, whose tables it shares.
-#include "depthwise.inl.h"
-#include "fft.inl.h"
-#include "winograd.inl.h"
+#include "kernels.inl.h"
 }  // namespace
 }  // namespace portable
 
-const KernelTable kernels_portable = {"portable",
-                                      0,
-                                      portable::tile_set<portable::VecF32, 4, 2, 16>(256),
-                                      portable::tile_set<portable::VecF64, 4, 2, 16>(128),
-                                      portable::depthwise_set<portable::VecF32, 8, 1>(),
-                                      portable::depthwise_set<portable::VecF64, 8, 1>(),
-                                      portable::fft_set<portable::VecF32>(),
-                                      portable::fft_set<portable::VecF64>(),
-                                      portable::winograd_set<portable::VecF32, portable::VecF64>(),
-                                      portable::winograd_set<portable::VecF64, portable::VecF64>()};
+constexpr KernelTable kernels_portable =
+    portable::kernel_table<portable::VecF32, portable::VecF64, 4, 2, 16, 8, 1>("portable", false);
 
 }  // namespace convkit

@@ -20,42 +20,23 @@
 
 namespace convkit {
 
-/* POINTS = 2 + 2 * pairs + (1 if there is an odd point). */
-template <int POINTS>
-struct WinogradPoints;
-template <>
-struct WinogradPoints<1> {
-  static constexpr int pairs = 0;
-  static constexpr double pair[2] = {0, 0}, odd = 0;
+constexpr int32_t kWinogradSchemes = 8, kMostPoints = 7, kMostTaps = 4;
+
+/* The finite points besides 0: a and -a of each pair, and one alone. */
+struct WinogradPoints {
+  int32_t pairs;
+  double pair[2], odd;
 };
-template <>
-struct WinogradPoints<4> {
-  static constexpr int pairs = 1;
-  static constexpr double pair[2] = {1, 0}, odd = 0;
-};
-template <>
-struct WinogradPoints<5> {
-  static constexpr int pairs = 1;
-  static constexpr double pair[2] = {0.75, 0}, odd = 2;
-};
-template <>
-struct WinogradPoints<6> {
-  static constexpr int pairs = 2;
-  static constexpr double pair[2] = {0.625, 1.5}, odd = 0;
-};
-template <>
-struct WinogradPoints<7> {
-  static constexpr int pairs = 2;
-  static constexpr double pair[2] = {0.5, 1.25}, odd = 2;
-};
+/* By how many points there are in all: 2 + 2 * pairs, and one more with the odd one. */
+constexpr WinogradPoints kWinogradPoints[kMostPoints + 1] = {
+    {}, {}, {}, {}, {1, {1, 0}, 0}, {1, {0.75, 0}, 2}, {2, {0.625, 1.5}, 0}, {2, {0.5, 1.25}, 2}};
 
 /* An axis is transformed by one of these. The first leaves it alone: its taps are terms of the product. */
 struct WinogradScheme {
-  int32_t outputs, taps;
+  int32_t outputs, taps, points; /* points = outputs + taps - 1 */
 };
-constexpr int32_t kWinogradSchemes = 8, kMostPoints = 7, kMostTaps = 4;
-constexpr WinogradScheme kWinogradScheme[kWinogradSchemes] = {{1, 1}, {2, 3}, {3, 2}, {3, 3},
-                                                              {4, 3}, {5, 2}, {3, 4}, {4, 4}};
+constexpr WinogradScheme kWinogradScheme[kWinogradSchemes] = {{1, 1, 1}, {2, 3, 4}, {3, 2, 4}, {3, 3, 5},
+                                                              {4, 3, 6}, {5, 2, 6}, {3, 4, 6}, {4, 4, 7}};
 
 }  // namespace convkit
 #endif

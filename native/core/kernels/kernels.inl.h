@@ -1,0 +1,26 @@
+/* All kernels, in the order in which they build upon each other. Included by kernels/<isa>.cpp, after the operations on
+ * its vectors, inside namespace convkit::<isa>: so each instruction set has functions of its own. */
+#include "activation.inl.h"
+#include "moves.inl.h"
+#include "tile.inl.h"
+#include "depthwise.inl.h"
+#include "fft.inl.h"
+#include "winograd_streams.inl.h"
+#include "winograd_filter.inl.h"
+#include "winograd.inl.h"
+
+/* ROWS x COLUMNS vectors are the tile for large problems, REGISTERS those of the instruction set; of depthwise tiles
+ * SUMS are sums, and their gradient takes TAPS_Y rows of taps at a time. */
+template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_Y>
+constexpr KernelTable kernel_table(const char *name, bool fused) {
+  return {name,
+          fused,
+          tile_set<F32, ROWS, COLUMNS, REGISTERS>(256),
+          tile_set<F64, ROWS, COLUMNS, REGISTERS>(128),
+          depthwise_set<F32, SUMS, TAPS_Y>(),
+          depthwise_set<F64, SUMS, TAPS_Y>(),
+          fft_set<F32>(),
+          fft_set<F64>(),
+          winograd_set<F32, F64>(),
+          winograd_set<F64, F64>()};
+}

@@ -1,0 +1,121 @@
+/* Rows on their way into the transforms of the Winograd algorithm and out of them (contract in kernel_table.h). The
+ * transforms take neighbouring tiles side by side, which are `outputs` elements apart: so a row is split into streams,
+ * of which stream i has the elements i of all tiles, and results are merged.
+ *
+ *     row       0 1 2 3 4 5 6 7 8 ...          stream 0    0 3 6 ...
+ *     3 outputs [   ] [   ] [   ]              stream 1    1 4 7 ...
+ *                                              stream 2    2 5 8 ... */
+
+/* Vectors of elements into vectors of two or four streams, and back. */
+template <class V, int STREAMS>
+CONVKIT_INLINE void split_vectors(V *x) {
+  V y[4];
+  V::split(x[0], x[1], y, y + 1);
+  if constexpr (STREAMS == 2) {
+    x[0] = y[0], x[1] = y[1];
+  } else {
+    V::split(x[2], x[3], y + 2, y + 3);
+    V::split(y[0], y[2], x, x + 2);
+    V::split(y[1], y[3], x + 1, x + 3);
+  }
+}
+template <class V, int STREAMS>
+CONVKIT_INLINE void merge_vectors(V *x) {
+  V y[4];
+  if constexpr (STREAMS == 2) {
+    V::merge(x[0], x[1], y, y + 1);
+    x[0] = y[0], x[1] = y[1];
+  } else {
+    V::merge(x[0], x[2], y, y + 2);
+    V::merge(x[1], x[3], y + 1, y + 3);
+    V::merge(y[0], y[1], x, x + 1);
+    V::merge(y[2], y[3], x + 2, x + 3);
+  }
+}
+
+/* Element (b * STREAMS + i) * inner + r of a row becomes element b * inner + r of stream i. */
+template <class V, int STREAMS>
+void winograd_split(const WinogradCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  const int64_t tiles = call->count, inner = call->inner, step = call->out_step;
+  for (int64_t row = 0; row < call->repeat; ++row) {
+    const T *__restrict in = call->in + row * call->in_repeat;
+    T *__restrict const out = call->out + row * call->out_repeat;
+    if (inner == 1) {
+      for (int64_t t = 0; t < tiles; t += V::lanes) {
+        if constexpr (STREAMS == 2 || STREAMS == 4) {
+          V x[STREAMS];
+          CONVKIT_UNROLL
+          for (int i = 0; i < STREAMS; ++i) x[i] = V::load(in + t * STREAMS + i * V::lanes);
+          split_vectors<V, STREAMS>(x);
+          CONVKIT_UNROLL
+          for (int i = 0; i < STREAMS; ++i) V::store(out + i * step + t, x[i]);
+        } else {
+          for (int i = 0; i < STREAMS; ++i) {
+            CONVKIT_UNROLL
+            for (int l = 0; l < V::lanes; ++l) out[i * step + t + l] = in[(t + l) * STREAMS + i];
+          }
+        }
+      }
+      continue;
+    }
+    for (int64_t first = 0; first < tiles; first += inner, in += STREAMS * inner) {
+      const int64_t count = tiles - first < inner ? tiles - first : inner;
+      for (int i = 0; i < STREAMS; ++i) {
+        for (int64_t r = 0; r < count; ++r) out[i * step + first + r] = in[i * inner + r];
+      }
+    }
+  }
+}
+
+/* The way back; exactly `count` elements of each row are written. */
+template <class V, int STREAMS>
+void winograd_merge(const WinogradCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  const int64_t inner = call->inner, step = call->in_step;
+  for (int64_t row = 0; row < call->repeat; ++row) {
+    const T *__restrict const in = call->in + row * call->in_repeat;
+    T *__restrict out = call->out + row * call->out_repeat;
+    const T *__restrict from = in;
+    int64_t left = call->count;
+    if (inner == 1 && (STREAMS == 2 || STREAMS == 4)) {
+      for (; left > 0; left -= STREAMS * V::lanes, out += STREAMS * V::lanes, from += V::lanes) {
+        V x[STREAMS];
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) x[i] = V::load(from + i * step);
+        merge_vectors<V, STREAMS == 2 ? 2 : 4>(x);
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) {
+          const int64_t count = left - i * V::lanes;
+          if (count > 0) store_some<V>(out + i * V::lanes, x[i], count < V::lanes ? int32_t(count) : V::lanes);
+        }
+      }
+    } else if (inner == 1) {
+      const int64_t whole = left / STREAMS;
+      for (int64_t t = 0; t < whole; ++t) {
+        for (int i = 0; i < STREAMS; ++i) out[t * STREAMS + i] = in[i * step + t];
+      }
+      for (int64_t x = whole * STREAMS; x < left; ++x) out[x] = in[(x - whole * STREAMS) * step + whole];
+    } else {
+      for (int64_t first = 0; left > 0; first += inner) {
+        for (int i = 0; i < STREAMS && left > 0; ++i, out += inner, left -= inner) {
+          const int64_t count = left < inner ? left : inner;
+          for (int64_t r = 0; r < count; ++r) out[r] = in[i * step + first + r];
+        }
+      }
+    }
+  }
+  const Epilogue<T> *const e = call->epilogue;
+  if (!e || e->activation <= CLIP) return;
+  for (int64_t row = 0; row < call->repeat; ++row) finish<V>(call->out + row * call->out_repeat, 0, 1, call->count, e);
+}
+
+/* out = `left` zeros, `count` elements `step` apart, zeros up to `width`. Up to a vector behind it is spoilt. */
+template <class V>
+void pad_row(typename V::Element *out, int64_t left, const typename V::Element *source, int64_t step, int64_t count,
+             int64_t width) {
+  const V zero = V::set(0);
+  for (int64_t x = 0; x < left; x += V::lanes) V::store(out + x, zero);
+  copy_rows<V>(out + left, 0, source, 0, step, count, 1);
+  for (int64_t x = left + count; x < width; x += V::lanes) V::store(out + x, zero);
+}
