@@ -10,8 +10,11 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/bias_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_geometry.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_last.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_last_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_phases.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_boxes.cpp
@@ -29,6 +32,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/fft_depthwise.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_form.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_gradient_depthwise.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_tables.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_weights.cpp

@@ -134,7 +134,9 @@ void block_channels(const Problem &problem, int64_t channels, int64_t parts, int
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
-  if (is_last(problem)) return block_depthwise_last<T>(plan);
+  if (is_last(problem)) {
+    return plan->pass == CK_WEIGHT_GRADIENT ? block_depthwise_last_gradient<T>(plan) : block_depthwise_last<T>(plan);
+  }
   DepthwiseForm &f = plan->depthwise;
   prepare(problem, plan->pass, &f);
   Blocking &b = plan->blocking;
@@ -197,9 +199,11 @@ ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, c
 
 template <typename T>
 ck_status run(const RunContext &context) {
-  if (is_last(context.plan->problem)) return run_depthwise_last<T>(context);
-  if (context.plan->pass == CK_WEIGHT_GRADIENT) return run_depthwise_gradient<T>(context);
-  return run_depthwise_rows<T>(context);
+  const bool last = is_last(context.plan->problem);
+  if (context.plan->pass == CK_WEIGHT_GRADIENT) {
+    return last ? run_depthwise_last_gradient<T>(context) : run_depthwise_gradient<T>(context);
+  }
+  return last ? run_depthwise_last<T>(context) : run_depthwise_rows<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
@@ -221,16 +225,5 @@ constexpr TypedAlgorithm typed = {nullptr, block<T>, pack<T>, run<T>};
 }  // namespace
 
 const Algorithm depthwise_algorithm = {"depthwise", refuses, describe, typed<float>, typed<double>};
-
-int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count) {
-  if (axis.adjoint) return count + axis.span;
-  const int64_t reach = (axis.taps - 1) * axis.dilation;
-  return (count > 1 ? (count - 1) * axis.stride : 0) + reach + 1;
-}
-
-DepthwiseRows depthwise_rows(const DirectAxis &axis, const PhaseTaps &taps) {
-  if (axis.adjoint) return {1, taps.shift - axis.span_begin, taps.shift_step};
-  return {axis.stride, 0, axis.dilation};
-}
 
 }  // namespace convkit

@@ -42,19 +42,25 @@ struct DepthwiseForm {
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
 
+/* Source rows under `count` positions. */
+int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count);
+
 /* Along z and y: the source row, within the grid of a band, of tap number m of the band's position i. */
 struct DepthwiseRows {
   int64_t position_step, tap_base, tap_step;
   int64_t at(int64_t position, int64_t tap) const { return position * position_step + tap_base + tap * tap_step; }
 };
-/* Source rows under `count` positions. */
-int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count);
 DepthwiseRows depthwise_rows(const DirectAxis &axis, const PhaseTaps &taps);
+
+/* Along x: the columns, within a source row, that the taps of a phase read at from its first position on. Returns their
+ * number. */
+int64_t list_columns(const DepthwiseForm &f, int64_t phase, int64_t *columns);
 
 /* A band: where it begins and how long it is, in positions. */
 struct DepthwiseBand {
   int64_t first[3], count[3];
 };
+DepthwiseBand depthwise_band(const DepthwiseForm &f, int64_t number);
 
 /* The source under a band: a padded copy, or the source itself where no padding is near. Made once for all channels
  * that a unit has in the band; the padding of zeros, too, is written once, since copies leave it as it is. */
@@ -105,13 +111,17 @@ int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &
 template <typename T>
 ck_status run_depthwise_gradient(const RunContext &context);
 
-/* Channels last, all passes: depthwise_last.cpp. */
+/* Channels last: depthwise_last.cpp, depthwise_last_gradient.cpp. */
 template <typename T>
 void block_depthwise_last(ck_plan *plan);
 template <typename T>
 ck_status pack_depthwise_last(const ck_plan &plan, const void *weights, char *packed);
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
+template <typename T>
+void block_depthwise_last_gradient(ck_plan *plan);
+template <typename T>
+ck_status run_depthwise_last_gradient(const RunContext &context);
 
 }  // namespace convkit
 #endif

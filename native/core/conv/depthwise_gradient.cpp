@@ -38,15 +38,11 @@ struct Gradient {
   void operator()(int64_t unit, int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(problem, f, &carver);
-    const DirectAxis *const axes = f.axes;
-    const PhaseTaps taps = phase_taps(axes[2], 0);
-    for (int64_t m = 0; m < axes[2].taps; ++m) {
-      scratch.columns[m] = tap_plane(axes[2], m) * f.plane_pitch + tap_shift(axes[2], taps, m) - axes[2].span_begin;
-    }
+    list_columns(f, 0, scratch.columns);
     const int64_t first = unit * f.channel_block;
     const int64_t last = smaller(first + f.channel_block, problem.given.feature_channels);
     if (f.bands[0] * f.bands[1] * f.bands[2] == 1) {
-      const DepthwiseBand band = band_at(0);
+      const DepthwiseBand band = depthwise_band(f, 0);
       const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, 1);
       run(first, last, scratch,
           [&](int64_t image, int64_t feature) { add_band(band, source, image, feature, scratch); });
@@ -69,20 +65,10 @@ struct Gradient {
     }
   }
 
-  DepthwiseBand band_at(int64_t number) const {
-    DepthwiseBand band;
-    for (int a = 2; a >= 0; --a) {
-      band.first[a] = number % f.bands[a] * f.band[a];
-      band.count[a] = smaller(f.band[a], f.axes[a].count - band.first[a]);
-      number /= f.bands[a];
-    }
-    return band;
-  }
-
   void add_bands(int64_t image, int64_t feature, const Scratch<T> &scratch) const {
     const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
     for (int64_t number = 0; number < bands; ++number) {
-      const DepthwiseBand band = band_at(number);
+      const DepthwiseBand band = depthwise_band(f, number);
       if (band.count[0] <= 0 || band.count[1] <= 0 || band.count[2] <= 0) continue;
       const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, 1);
       add_band(band, source, image, feature, scratch);
@@ -156,9 +142,7 @@ struct Gradient {
 
 template <typename T>
 int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &f) {
-  Carver measure(nullptr);
-  Scratch<T>(problem, f, &measure);
-  return measure.used();
+  return bytes_of<Scratch<T>>(problem, f);
 }
 
 template <typename T>

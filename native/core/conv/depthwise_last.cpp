@@ -4,11 +4,9 @@
  *     row of results    b b [ - - - - - ] b b       b: at the border, each with its own table
  *                            one table, moved along by a constant step: tiles of some pixels
  *
- * In the adjoint, pixels that are a stride apart share their taps, so a row is taken phase by phase.
- *
- * The weight gradient goes the other way round: for a vector of channels, each tap's sum runs through the features
- * that it meets, in their order. */
-#include "depthwise.h"
+ * In the adjoint, pixels that are a stride apart share their taps, so a row is taken phase by phase. */
+#include "depthwise_last.h"
+
 #include "im2col.h"
 
 namespace convkit {
@@ -28,22 +26,6 @@ struct Tables {
     row_numbers = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
   }
 };
-
-/* Calls visit(tap, source coordinate) for the taps of result coordinate i along an axis. */
-template <typename Visit>
-void each_source(const ck_problem &p, bool adjoint, int axis, int64_t i, const Visit &visit) {
-  const int64_t s = p.stride[axis], d = p.dilation[axis];
-  for (int64_t j = 0; j < p.kernel[axis]; ++j) {
-    if (adjoint) {
-      const int64_t at = i + p.pad_begin[axis] - j * d;
-      if (at < 0) break;
-      if (at % s == 0 && at / s < p.features[axis]) visit(j, at / s);
-    } else {
-      const int64_t at = map_coordinate(i * s + j * d - p.pad_begin[axis], p.image[axis], p.padding_mode);
-      if (at != kZeros) visit(j, at);
-    }
-  }
-}
 
 /* Results first, first + step, ... of a row, `count` of them. All taps of begin .. end - 1 lie inside the source. */
 struct Sequence {
@@ -151,126 +133,23 @@ struct Last {
   }
 };
 
-template <typename T>
-struct GradientScratch {
-  T *sums;
-  int64_t *offsets;
-
-  GradientScratch(const Problem &problem, int64_t lanes, Carver *carver) {
-    sums = carver->take<T>(problem.taps * lanes);
-    offsets = carver->take<int64_t>(problem.given.kernel[2]);
-  }
-};
-
-/* Features that tap j of an axis meets inside the image. */
-Range met_features(const ck_problem &p, int axis, int64_t j) {
-  const int64_t shift = j * p.dilation[axis] - p.pad_begin[axis];
-  return inside({p.stride[axis], shift}, p.image[axis], 0, p.features[axis]);
-}
-
-template <typename T>
-struct LastGradient {
-  const RunContext &context;
-  const Problem &problem;
-  const DepthwiseSet<T> &kernels;
-  int64_t lanes;
-
-  /* One vector of channels. */
-  void operator()(int64_t unit, int32_t slot) const {
-    const ck_problem &p = problem.given;
-    const ck_operands &o = *context.operands;
-    const int64_t c = unit * lanes, channels = smaller(lanes, p.groups - c);
-    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    const GradientScratch<T> scratch(problem, lanes, &carver);
-    for (int64_t i = 0; i < problem.taps * lanes; ++i) scratch.sums[i] = 0;
-    for (int64_t j = 0; j < p.kernel[2]; ++j) {
-      scratch.offsets[j] = (j * p.dilation[2] - p.pad_begin[2]) * problem.image.pixel;
-    }
-    for (int64_t image = 0; image < p.batch; ++image) {
-      if (cancelled(*context.host)) return;
-      const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c;
-      const T *const features = static_cast<const T *>(o.features_in) + image * problem.features.batch + c;
-      for (int64_t z = 0; z < p.features[0]; ++z) {
-        for (int64_t y = 0; y < p.features[1]; ++y) {
-          const T *const row = features + (z * p.features[1] + y) * p.features[2] * problem.features.pixel;
-          each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
-            each_source(p, false, 1, y, [&](int64_t tap_y, int64_t at_y) {
-              const int64_t tap = (tap_z * p.kernel[1] + tap_y) * p.kernel[2];
-              add_row(source + (at_z * p.image[1] + at_y) * p.image[2] * problem.image.pixel, row,
-                      scratch.sums + tap * lanes, channels, scratch.offsets);
-            });
-          });
-        }
-      }
-    }
-    const auto &w = problem.weights;
-    T *const out = static_cast<T *>(o.weight_gradient) + w.origin + c * w.feature;
-    for (int64_t t = 0; t < problem.taps; ++t) {
-      for (int64_t l = 0; l < channels; ++l) out[l * w.feature + t * w.tap] = scratch.sums[t * lanes + l];
-    }
-  }
-
-  /* One row of features with one row of taps: the features that a few taps share together, the others tap by tap. */
-  void add_row(const T *source, const T *features, T *sums, int64_t channels, const int64_t *offsets) const {
-    const ck_problem &p = problem.given;
-    const int64_t pixel = problem.image.pixel;
-    DepthwiseLastGradientCall<T> call = {};
-    call.features_step = pixel;
-    call.source_step = p.stride[2] * pixel;
-    call.sums_step = lanes;
-    call.channels = static_cast<int32_t>(channels);
-    const auto add = [&](int64_t tap, int64_t taps, int64_t begin, int64_t end) {
-      if (begin >= end) return;
-      call.features = features + begin * call.features_step;
-      call.source = source + begin * call.source_step;
-      call.pixels = end - begin;
-      call.offsets = offsets + tap;
-      call.sums = sums + tap * lanes;
-      kernels.last_gradients[taps - 1](&call);
-    };
-    int64_t taps;
-    for (int64_t tap = 0; tap < p.kernel[2]; tap += taps) {
-      taps = smaller(p.kernel[2] - tap, kLastTaps);
-      /* Ranges move to the left from tap to tap. */
-      const int64_t begin = met_features(p, 2, tap).begin, end = met_features(p, 2, tap + taps - 1).end;
-      for (int64_t j = tap; j < tap + taps; ++j) {
-        const Range range = met_features(p, 2, j);
-        add(j, 1, range.begin, begin < end ? smaller(begin, range.end) : range.end);
-      }
-      if (begin >= end) continue;
-      add(tap, taps, begin, end);
-      for (int64_t j = tap; j < tap + taps; ++j) {
-        const Range range = met_features(p, 2, j);
-        add(j, 1, larger(end, range.begin), range.end);
-      }
-    }
-  }
-};
-
 }  // namespace
 
 template <typename T>
 void block_depthwise_last(ck_plan *plan) {
   const Problem &problem = plan->problem;
   const ck_problem &p = problem.given;
-  Carver measure(nullptr);
-  if (plan->pass == CK_WEIGHT_GRADIENT) {
-    const int64_t lanes = tiles_of<T>(*plan->kernels).lanes;
-    plan->blocking.units = ceil_div(p.groups, lanes);
-    GradientScratch<T>(problem, lanes, &measure);
-  } else {
-    const int64_t *const result = plan->pass == CK_ADJOINT ? p.image : p.features;
-    DepthwiseForm &f = plan->depthwise;
-    const int64_t pixel = p.groups * static_cast<int64_t>(sizeof(T));
-    const int64_t length = plan->pass == CK_ADJOINT ? ceil_div(result[2], p.stride[2]) : result[2];
-    f.band[2] = balanced(length, larger(kPartBytes / pixel, kLeastPart));
-    f.bands[2] = ceil_div(length, f.band[2]);
-    plan->blocking.units = p.batch * result[0] * result[1] * f.bands[2];
-    f.pitch = round_up(p.groups, 16);
-    plan->weights_bytes = problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
-    Tables(problem, &measure);
-  }
-  plan->blocking.slot_bytes = measure.used();
+  const bool adjoint = plan->pass == CK_ADJOINT;
+  const int64_t *const result = adjoint ? p.image : p.features;
+  DepthwiseForm &f = plan->depthwise;
+  const int64_t pixel = p.groups * static_cast<int64_t>(sizeof(T));
+  const int64_t length = adjoint ? ceil_div(result[2], p.stride[2]) : result[2];
+  f.band[2] = balanced(length, larger(kPartBytes / pixel, kLeastPart));
+  f.bands[2] = ceil_div(length, f.band[2]);
+  f.pitch = round_up(p.groups, kDepthwiseLanes);
+  plan->blocking.units = p.batch * result[0] * result[1] * f.bands[2];
+  plan->weights_bytes = problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
+  plan->blocking.slot_bytes = bytes_of<Tables>(problem);
 }
 
 /* [tap][channel], whole vectors. */
@@ -291,13 +170,12 @@ ck_status pack_depthwise_last(const ck_plan &plan, const void *weights, char *pa
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const int64_t lanes = tiles_of<T>(*plan.kernels).lanes;
-  if (plan.pass == CK_WEIGHT_GRADIENT) {
-    const LastGradient<T> gradient = {context, plan.problem, depthwise_of<T>(*plan.kernels), lanes};
-    return for_each_unit(*context.host, plan.blocking.units, plan.small, gradient);
-  }
-  const Last<T> last = {context, plan.problem,           plan.depthwise, depthwise_of<T>(*plan.kernels),
-                        lanes,   plan.pass == CK_ADJOINT};
+  const Last<T> last = {context,
+                        plan.problem,
+                        plan.depthwise,
+                        depthwise_of<T>(*plan.kernels),
+                        tiles_of<T>(*plan.kernels).lanes,
+                        plan.pass == CK_ADJOINT};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, last);
 }
 

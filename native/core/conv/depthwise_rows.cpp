@@ -1,26 +1,11 @@
 /* Forward and adjoint, a unit being a band of some channels of one image. */
-#include "depthwise.h"
+#include "depthwise_phases.h"
 #include "im2col.h"
 
 namespace convkit {
 namespace {
 
-constexpr int64_t kMostRowTile = kDepthwiseRows;
 constexpr int kMostParts = 3; /* of a band: the ends of a long line, and what lies between */
-
-/* How the rows of a tile lie; see depthwise.h. */
-struct Tiling {
-  int64_t stride, spacing, rows;
-};
-
-/* The rows (or planes) of one phase along y (or z) in a band; all steps are in elements. */
-struct RowPhase {
-  int64_t count; /* of positions whose result exists */
-  int64_t taps, tap_step;
-  int64_t source, source_step; /* under tap 0 of the first position; from one to the next */
-  int64_t result, result_step;
-  Tiling tiling; /* along y */
-};
 
 template <typename T>
 struct Scratch {
@@ -34,7 +19,7 @@ struct Scratch {
     grid = carver->take<T>((f.edge > 0 ? 2 : 1) * grid_size);
     const int64_t phases = f.axes[2].phases;
     stage_step = int64_t{kMostVectors} * 16;
-    stage = carver->take<T>(phases > 1 ? phases * kMostRowTile * stage_step : 0);
+    stage = carver->take<T>(phases > 1 ? phases * kDepthwiseRows * stage_step : 0);
     for (auto &part : rows) {
       for (int a = 0; a < 2; ++a) part[a] = carver->take<RowPhase>(f.axes[a].phases);
     }
@@ -63,17 +48,14 @@ struct Rows {
     RowPhase *const *rows; /* phases along z, along y */
     DepthwiseBand band;
     DepthwiseSource<T> source;
-    RowTiles tiles[kMostRowTile];
+    RowTiles tiles[kDepthwiseRows];
     int64_t source_channel; /* from one source of a result to the next */
   };
 
   void operator()(int64_t unit, int32_t slot) const {
-    DepthwiseBand band;
-    for (int a = 2; a >= 0; --a) {
-      band.first[a] = unit % f.bands[a] * f.band[a];
-      band.count[a] = smaller(f.band[a], f.axes[a].count - band.first[a]);
-      unit /= f.bands[a];
-    }
+    const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
+    const DepthwiseBand band = depthwise_band(f, unit % bands);
+    unit /= bands;
     const int64_t first = unit % f.channel_blocks * f.channel_block, image = unit / f.channel_blocks;
     const int64_t last = smaller(first + f.channel_block, problem.given.groups);
 
@@ -85,7 +67,7 @@ struct Rows {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    list_columns(scratch);
+    list_all_columns(scratch);
     int64_t counts[kMostParts];
     cut(band, counts);
     const auto part_at = [&](int number, int64_t begin) {
@@ -126,12 +108,12 @@ struct Rows {
                  {},      source_channel};
     if (band.count[2] == 0) return unit;
     if (!unit.source.in_place()) unit.source_channel = depthwise_grid(f);
-    for (int64_t rows = 1; rows <= kMostRowTile; ++rows) {
+    for (int64_t rows = 1; rows <= kDepthwiseRows; ++rows) {
       const int64_t whole = ceil_div(band.count[2], lanes), vectors = balanced(whole, kernels.vectors[rows - 1]);
       unit.tiles[rows - 1] = {vectors * lanes, vectors, (whole - 1) % vectors + 1};
     }
-    list_rows(0, unit.source.plane, f.axes[1].result * f.axes[2].result, unit);
-    list_rows(1, unit.source.pitch, f.axes[2].result, unit);
+    list_row_phases(f, 0, band, unit.source.plane, f.axes[1].result * f.axes[2].result, unit.rows[0]);
+    list_row_phases(f, 1, band, unit.source.pitch, f.axes[2].result, unit.rows[1]);
     return unit;
   }
 
@@ -146,52 +128,9 @@ struct Rows {
   }
 
   /* The columns that taps read at, x phase after x phase. */
-  void list_columns(const Scratch<T> &scratch) const {
-    const DirectAxis &x = f.axes[2];
-    int64_t *column = scratch.columns;
-    for (int64_t r = 0; r < x.phases; ++r) {
-      const PhaseTaps taps = phase_taps(x, r);
-      scratch.x_taps[r] = taps.count;
-      for (int64_t m = 0; m < taps.count; ++m) {
-        *column++ = tap_plane(x, m) * f.plane_pitch + tap_shift(x, taps, m) - x.span_begin;
-      }
-    }
-  }
-
-  void list_rows(int a, int64_t pitch, int64_t result_pitch, const Unit &unit) const {
-    const DirectAxis &axis = f.axes[a];
-    const int64_t first = unit.band.first[a];
-    for (int64_t r = 0; r < axis.phases; ++r) {
-      const PhaseTaps taps = phase_taps(axis, r);
-      const DepthwiseRows rows = depthwise_rows(axis, taps);
-      const GridMap map = result_map(axis, r, 0);
-      const Range range = inside(map, axis.result, first, first + unit.band.count[a]);
-      RowPhase &phase = unit.rows[a][r];
-      phase = {};
-      phase.count = range.end - range.begin;
-      phase.taps = taps.count;
-      phase.tap_step = rows.tap_step * pitch;
-      phase.source = rows.at(range.begin - first, 0) * pitch;
-      phase.source_step = rows.position_step * pitch;
-      phase.result = (range.begin * map.step + map.offset) * result_pitch;
-      phase.result_step = map.step * result_pitch;
-      phase.tiling = tiling(taps);
-    }
-  }
-
-  Tiling tiling(const PhaseTaps &taps) const {
-    const DirectAxis &y = f.axes[1];
-    int64_t stride = 1, spacing = 0;
-    if (y.adjoint) {
-      spacing = -taps.shift_step;
-    } else if (y.dilation % y.stride == 0) {
-      spacing = y.dilation / y.stride;
-    } else if (y.stride == kDepthwiseStrides * y.dilation) {
-      spacing = 1;
-      stride = kDepthwiseStrides;
-    }
-    if (spacing <= 0 || taps.count < 2) return {1, 1, 1};
-    return {stride, spacing, smaller((taps.count - 1) / stride + 1, kMostRowTile)};
+  void list_all_columns(const Scratch<T> &scratch) const {
+    int64_t *columns = scratch.columns;
+    for (int64_t r = 0; r < f.axes[2].phases; ++r) columns += scratch.x_taps[r] = list_columns(f, r, columns);
   }
 
   /* Returns the weights behind those of the channel. In the adjoint, its sources add up like kernel planes. */
@@ -275,7 +214,7 @@ struct Rows {
       for (int64_t r = 0; r < x.phases; ++r) {
         call->kernel[2] = scratch.x_taps[r];
         call->kernel[0] = call->kernel[1] * call->kernel[2] > 0 ? depth : 0;
-        call->result = scratch.stage + r * kMostRowTile * scratch.stage_step;
+        call->result = scratch.stage + r * kDepthwiseRows * scratch.stage_step;
         const bool line = row_taps == 1 && call->kernel[2] > 0 && call->kernel[2] <= kLineTaps;
         (line ? kernels.lines[call->kernel[2] - 1] : tile)(call);
         call->columns += call->kernel[2];
@@ -293,7 +232,7 @@ struct Rows {
   void store_phases(const Scratch<T> &scratch, int64_t rows, int64_t width, int64_t at, T *result,
                     int64_t result_step) const {
     const DirectAxis &x = f.axes[2];
-    const int64_t step = kMostRowTile * scratch.stage_step, phases = x.phases;
+    const int64_t step = kDepthwiseRows * scratch.stage_step, phases = x.phases;
     const int64_t begin = larger(-at, 0), end = smaller(width * phases, x.result - at);
     const int64_t first = ceil_div(begin, phases), last = end / phases; /* positions all of whose phases exist */
     for (int64_t r = 0; r < rows; ++r) {
@@ -319,9 +258,7 @@ struct Rows {
 
 template <typename T>
 int64_t depthwise_rows_scratch(const DepthwiseForm &f) {
-  Carver measure(nullptr);
-  Scratch<T>(f, &measure);
-  return measure.used();
+  return bytes_of<Scratch<T>>(f);
 }
 
 template <typename T>

@@ -35,10 +35,8 @@ void block(ck_plan *plan, int32_t) {
   FftForm &f = plan->fft;
   fft_axes(plan->problem, plan->pass, &f);
   f.lanes = tiles_of<T>(*plan->kernels).lanes;
-  Carver tables(nullptr);
-  FftTables<T>(f, &tables);
-  f.tables_bytes = tables.used();
-  if (plan->pass == CK_WEIGHT_GRADIENT) return block_fft_gradient<T>(plan);
+  f.tables_bytes = bytes_of<FftTables<T>>(f);
+  if (f.gradient) return f.depthwise ? block_fft_depthwise_gradient<T>(plan) : block_fft_gradient<T>(plan);
   if (f.depthwise) {
     block_fft_depthwise<T>(plan);
   } else {
@@ -49,8 +47,9 @@ void block(ck_plan *plan, int32_t) {
 
 template <typename T>
 ck_status run(const RunContext &context) {
-  if (context.plan->pass == CK_WEIGHT_GRADIENT) return run_fft_gradient<T>(context);
-  return context.plan->fft.depthwise ? run_fft_depthwise<T>(context) : run_fft_dense<T>(context);
+  const FftForm &f = context.plan->fft;
+  if (f.gradient) return f.depthwise ? run_fft_depthwise_gradient<T>(context) : run_fft_gradient<T>(context);
+  return f.depthwise ? run_fft_depthwise<T>(context) : run_fft_dense<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {

@@ -29,7 +29,8 @@
  *                         [-Xi Xr]          so the weights, which are the larger part, lie in memory once
  *
  * One channel to one channel (depthwise): no step 2 is needed and a bundle stays in the cache from its copy to its
- * store (fft_depthwise.cpp). Weight gradients have their own essay: fft_gradient.cpp. */
+ * store (fft_depthwise.cpp). Weight gradients have their own essay: fft_gradient.cpp. What the runs of all of them have
+ * in common is in fft_run.h. */
 #ifndef CONVKIT_CONV_FFT_H
 #define CONVKIT_CONV_FFT_H
 
@@ -112,6 +113,10 @@ template <typename T>
 void block_fft_gradient(ck_plan *plan);
 template <typename T>
 ck_status run_fft_gradient(const RunContext &context);
+template <typename T>
+void block_fft_depthwise_gradient(ck_plan *plan);
+template <typename T>
+ck_status run_fft_depthwise_gradient(const RunContext &context);
 template <typename T>
 void block_fft_depthwise(ck_plan *plan);
 template <typename T>

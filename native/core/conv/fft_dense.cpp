@@ -2,9 +2,7 @@
  * blocks with one bundle, step 2 along bundles in one block. Results take the place of the source in
  * the spectra, frequency by frequency. */
 #include "../gemm/move_block.h"
-#include "fft_epilogue.h"
-#include "fft_sequences.h"
-#include "plan.h"
+#include "fft_run.h"
 
 namespace convkit {
 namespace {
@@ -34,52 +32,31 @@ struct ProductBuffers {
 };
 
 template <typename T>
-struct Dense {
-  const RunContext &context;
-  const Problem &problem;
-  const FftForm &f;
-  const FftSet<T> &kernels;
-  const TileSet<T> &tiles;
-  FftTables<T> tables;
+struct Dense : FftRun<T> {
+  using FftRun<T>::context;
+  using FftRun<T>::f;
+  using FftRun<T>::kernels;
+  using FftRun<T>::tiles;
   const T *weights;
   T *spectra;
   FftRound source, result; /* of the round */
 
-  int64_t piece() const { return kFftBlockVectors * f.lanes; }
-  T *piece_of(int64_t block, int64_t bundle) const { return spectra + (block * f.bundles + bundle) * piece(); }
-  int64_t block_pairs(int64_t block) const { return smaller(kFftBlockPairs, f.pairs - block * kFftBlockPairs); }
-  char *scratch(int32_t slot) const { return context.scratch + slot * context.plan->blocking.slot_bytes; }
+  T *piece_of(int64_t block, int64_t bundle) const { return spectra + (block * f.bundles + bundle) * this->piece(); }
 
-  void transform(int64_t bundle, int32_t slot) const {
-    Carver carver(scratch(slot));
-    const FftBundle<T> b = {f, kernels, tables, FftBuffers<T>(f, &carver)};
-    FftLanes lanes;
-    fft_lanes(problem, f, source, bundle, false, &lanes);
-    int64_t filled[3], valid[3];
-    fft_extents(f, filled, valid);
-    const ck_operands &o = *context.operands;
-    b.load(lanes, filled, static_cast<const T *>(f.adjoint ? o.features_in : o.image_in));
-    for (int64_t block = 0; block < f.blocks; ++block) {
-      const FftPairs<T> pairs = b.pairs(block * kFftBlockPairs, block_pairs(block));
-      kernels.split(&pairs, b.buffers.data, piece_of(block, bundle));
-    }
+  void transform(int64_t number, int32_t slot) const {
+    const FftBundle<T> b = this->bundle(slot);
+    this->load(b, source, number, false);
+    this->each_block(b, [&](const FftPairs<T> &pairs, int64_t block) {
+      kernels.split(&pairs, b.buffers.data, piece_of(block, number));
+    });
   }
 
-  void transform_back(int64_t bundle, int32_t slot) const {
-    Carver carver(scratch(slot));
-    const FftBundle<T> b = {f, kernels, tables, FftBuffers<T>(f, &carver)};
-    for (int64_t block = 0; block < f.blocks; ++block) {
-      const FftPairs<T> pairs = b.pairs(block * kFftBlockPairs, block_pairs(block));
-      kernels.merge(&pairs, piece_of(block, bundle), b.buffers.data);
-    }
-    FftLanes lanes;
-    fft_lanes(problem, f, result, bundle, true, &lanes);
-    int64_t filled[3], valid[3];
-    fft_extents(f, filled, valid);
-    const FftEpilogue<T> epilogue(context, result, bundle);
-    const ck_operands &o = *context.operands;
-    b.store(lanes, valid, static_cast<T *>(f.adjoint ? o.image_out : o.features_out),
-            [&](T *data, int64_t count) { epilogue.finish(tiles, data, count); });
+  void transform_back(int64_t number, int32_t slot) const {
+    const FftBundle<T> b = this->bundle(slot);
+    this->each_block(b, [&](const FftPairs<T> &pairs, int64_t block) {
+      kernels.merge(&pairs, piece_of(block, number), b.buffers.data);
+    });
+    this->store(b, result, number);
   }
 
   /* Rows 2 c and 2 c + 1 of the panel of a group, from the lines of real and imaginary parts. */
@@ -138,13 +115,13 @@ struct Dense {
   }
 
   void multiply_block(int64_t block, int32_t slot) const {
-    const int64_t from = source.bundles(), to = result.bundles(), pairs = block_pairs(block);
-    Carver carver(scratch(slot));
+    const int64_t from = source.bundles(), to = result.bundles(), pairs = this->block_pairs(block);
+    Carver carver(this->scratch(slot));
     const ProductBuffers<T> b(f, from, to, &carver);
     const int64_t groups = source.channels / f.inputs, first_group = source.first_channel / f.inputs;
     const int64_t step = f.panels.step, matrix = f.panels.count * f.inputs * 4 * step;
     for (int64_t k = 0; k < 2 * f.inputs; ++k) b.offsets[k] = (k / 2 * 4 + k % 2) * step;
-    kernels.collect(piece_of(block, 0), piece(), from, 4 * pairs, b.source, from * f.lanes);
+    kernels.collect(piece_of(block, 0), this->piece(), from, 4 * pairs, b.source, from * f.lanes);
     for (int64_t i = 0; i < 2 * pairs; ++i) {
       const T *const re = b.source + 2 * i * from * f.lanes, *const im = re + from * f.lanes;
       T *const result_re = b.result + 2 * i * to * f.lanes, *const result_im = result_re + to * f.lanes;
@@ -154,7 +131,7 @@ struct Dense {
         product(b, pair + (first_group + g) * f.group_weights, result_re, result_im, g);
       }
     }
-    kernels.distribute(b.result, to * f.lanes, to, 4 * pairs, piece_of(block, 0), piece());
+    kernels.distribute(b.result, to * f.lanes, to, 4 * pairs, piece_of(block, 0), this->piece());
   }
 
   ck_status run_round() const {
@@ -203,33 +180,27 @@ void block_fft_dense(ck_plan *plan) {
   f.pack_block = clamp(kPackBytes / (bundle * ceil_div(f.panels.step, lanes)), 1, kMostPackBlock);
   Blocking &b = plan->blocking;
   b.units = problem.given.batch;
-  Carver buffers(nullptr), products(nullptr), shared(nullptr);
-  FftBuffers<T>(f, &buffers);
-  ProductBuffers<T>(f, source.bundles(), result.bundles(), &products);
-  b.slot_bytes = larger(buffers.used(), products.used());
-  shared.take<T>(f.blocks * f.bundles * kFftBlockVectors * lanes);
-  b.shared_bytes = shared.used();
+  b.slot_bytes = larger(bytes_of<FftBuffers<T>>(f), bytes_of<ProductBuffers<T>>(f, source.bundles(), result.bundles()));
+  b.shared_bytes = f.blocks * f.bundles * kFftBlockVectors * lanes * static_cast<int64_t>(sizeof(T));
 }
 
 template <typename T>
 ck_status run_fft_dense(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const Problem &problem = plan.problem;
+  const ck_problem &p = plan.problem.given;
   const FftForm &f = plan.fft;
   Carver packed(const_cast<char *>(context.weights));
   const FftTables<T> tables(f, &packed);
   const T *const weights = reinterpret_cast<const T *>(context.weights + f.tables_bytes);
   T *const spectra = reinterpret_cast<T *>(context.shared);
-  const int64_t all = problem.given.batch * f.tiles;
-  for (int64_t group = 0; group < problem.given.groups; group += f.round_groups) {
-    const int64_t groups = smaller(f.round_groups, problem.given.groups - group);
+  const int64_t all = p.batch * f.tiles;
+  for (int64_t group = 0; group < p.groups; group += f.round_groups) {
+    const int64_t groups = smaller(f.round_groups, p.groups - group);
     for (int64_t tile = 0; tile < all; tile += f.round_tiles) {
       const int64_t count = smaller(f.round_tiles, all - tile);
       const FftRound source = {group * f.inputs, groups * f.inputs, tile, count, f.source_channels_inner, f.lanes};
       const FftRound result = {group * f.outputs, groups * f.outputs, tile, count, f.result_channels_inner, f.lanes};
-      const Dense<T> dense = {
-          context, problem, f,     fft_of<T>(*plan.kernels), tiles_of<T>(*plan.kernels), tables, weights,
-          spectra, source,  result};
+      const Dense<T> dense = {{context, tables}, weights, spectra, source, result};
       const ck_status status = dense.run_round();
       if (status != CK_OK) return status;
     }

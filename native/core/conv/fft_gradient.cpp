@@ -8,14 +8,12 @@
  *     Dr += [Gr  Gi] * [Xr]        Di += [Gr -Gi] * [Xi]        rows: features; columns: channels
  *                      [Xi]                         [Xr]
  *
- * and sums in the form of spectra, lanes being channels. Depthwise: a unit has some channels in lanes, and adds up all
- * tiles by itself. */
+ * and sums in the form of spectra, lanes being channels. Depthwise: fft_gradient_depthwise.cpp. */
 #include <string.h>
 
 #include "../gemm/copy.h"
 #include "../gemm/gemm.h"
-#include "fft_sequences.h"
-#include "plan.h"
+#include "fft_run.h"
 
 namespace convkit {
 namespace {
@@ -23,16 +21,6 @@ namespace {
 /* Spectra of a round, and sums; they should stay in the last-level cache, or nearly. */
 constexpr int64_t kRoundBytes = 8 << 20, kSumBytes = 8 << 20;
 constexpr int64_t kMostRoundTiles = 128;
-
-template <typename T>
-struct SumBuffers {
-  FftBuffers<T> image;
-  T *features, *sums;
-  SumBuffers(const FftForm &f, Carver *carver) : image(f, carver) {
-    features = carver->take<T>(f.buffer * 2 * f.lanes);
-    sums = carver->take<T>(4 * f.pairs * f.lanes);
-  }
-};
 
 /* Of a block of frequencies: the vectors of all bundles side by side, one line for each vector. */
 template <typename T>
@@ -49,107 +37,28 @@ struct ProductBuffers {
   }
 };
 
-/* What dense and depthwise have in common. */
 template <typename T>
-struct Gradient {
-  const RunContext &context;
-  const Problem &problem;
-  const FftForm &f;
-  const FftSet<T> &kernels;
-  const TileSet<T> &tiles;
-  FftTables<T> tables;
-
-  char *scratch(int32_t slot) const { return context.scratch + slot * context.plan->blocking.slot_bytes; }
-
-  void load(const FftBundle<T> &b, const FftRound &round, int64_t bundle, bool features) const {
-    int64_t filled[3], valid[3];
-    fft_extents(f, filled, valid);
-    FftLanes lanes;
-    fft_lanes(problem, f, round, bundle, features, &lanes);
-    if (features) lanes.padding_mode = CK_ZEROS;
-    const void *const map = features ? context.operands->features_in : context.operands->image_in;
-    b.load(lanes, features ? valid : filled, static_cast<const T *>(map));
-  }
-
-  /* Lanes are neighbouring weights by `step`: transformed back, scaled, stored. */
-  void store(const FftBundle<T> &b, int64_t origin, int64_t step, int64_t count) const {
-    FftLanes lanes;
-    lanes.count = count;
-    lanes.padding_mode = CK_ZEROS;
-    lanes.neighbours = count > 1 && step == 1;
-    double points = 1;
-    int64_t tap = problem.weights.tap, taps[3];
-    for (int a = 2; a >= 0; --a) {
-      points *= static_cast<double>(f.axes[a].points);
-      taps[a] = lanes.extent[a] = f.axes[a].taps;
-      lanes.dilation[a] = lanes.stride[a] = 1;
-      lanes.step[a] = tap;
-      tap *= taps[a];
-      for (int64_t i = 0; i < count; ++i) lanes.start[a][i] = 0;
-    }
-    for (int64_t i = 0; i < count; ++i) lanes.origin[i] = origin + i * step;
-    const T scale = static_cast<T>(1 / (8 * points)); /* as in fft_weights.cpp */
-    b.store(lanes, taps, static_cast<T *>(context.operands->weight_gradient), [&](T *data, int64_t rows) {
-      for (int64_t i = 0; i < rows * f.lanes; ++i) data[i] *= scale;
-    });
-  }
-};
-
-template <typename T>
-struct Depthwise : Gradient<T> {
-  using Gradient<T>::f;
-  using Gradient<T>::problem;
-  using Gradient<T>::kernels;
-  using Gradient<T>::tables;
-
-  void operator()(int64_t unit, int32_t slot) const {
-    Carver carver(this->scratch(slot));
-    const SumBuffers<T> buffers(f, &carver);
-    FftBuffers<T> second = buffers.image;
-    second.data = buffers.features;
-    const FftBundle<T> image = {f, kernels, tables, buffers.image}, features = {f, kernels, tables, second};
-    const int64_t first = unit * f.lanes, count = smaller(f.lanes, problem.given.groups - first);
-    const FftRound round = {first, count, 0, problem.given.batch * f.tiles, true, f.lanes};
-    const FftPairs<T> pairs = image.pairs(0, f.pairs);
-    memset(buffers.sums, 0, static_cast<size_t>(4 * f.pairs * f.lanes) * sizeof(T));
-    for (int64_t tile = 0; tile < round.tiles; ++tile) {
-      if (tile > 0 && cancelled(*this->context.host)) return;
-      this->load(image, round, tile, false);
-      this->load(features, round, tile, true);
-      kernels.correlate(&pairs, image.buffers.data, features.buffers.data, buffers.sums);
-    }
-    kernels.merge(&pairs, buffers.sums, image.buffers.data);
-    this->store(image, problem.weights.origin + first * problem.weights.feature, problem.weights.feature, count);
-  }
-};
-
-template <typename T>
-struct Dense : Gradient<T> {
-  using Gradient<T>::f;
-  using Gradient<T>::problem;
-  using Gradient<T>::kernels;
-  using Gradient<T>::tables;
-  using Gradient<T>::tiles;
+struct Gradient : FftRun<T> {
+  using FftRun<T>::f;
+  using FftRun<T>::problem;
+  using FftRun<T>::kernels;
+  using FftRun<T>::tiles;
   T *image_spectra, *feature_spectra, *sums;
   FftRound image, features; /* of the round; channels are those of a block */
   bool continues;
 
-  int64_t piece() const { return kFftBlockVectors * f.lanes; }
-  int64_t block_pairs(int64_t block) const { return smaller(kFftBlockPairs, f.pairs - block * kFftBlockPairs); }
   int64_t channel_bundles() const { return image.channel_bundles(); }
 
   void transform(int64_t unit, int32_t slot) const {
     const bool of_features = unit >= image.bundles();
     const FftRound &round = of_features ? features : image;
     const int64_t bundle = of_features ? unit - image.bundles() : unit;
-    Carver carver(this->scratch(slot));
-    const FftBundle<T> b = {f, kernels, tables, FftBuffers<T>(f, &carver)};
+    T *const spectra = of_features ? feature_spectra : image_spectra;
+    const FftBundle<T> b = this->bundle(slot);
     this->load(b, round, bundle, of_features);
-    for (int64_t block = 0; block < f.blocks; ++block) {
-      const FftPairs<T> pairs = b.pairs(block * kFftBlockPairs, block_pairs(block));
-      kernels.split(&pairs, b.buffers.data,
-                    (of_features ? feature_spectra : image_spectra) + (block * round.bundles() + bundle) * piece());
-    }
+    this->each_block(b, [&](const FftPairs<T> &pairs, int64_t block) {
+      kernels.split(&pairs, b.buffers.data, spectra + (block * round.bundles() + bundle) * this->piece());
+    });
   }
 
   /* Rows Gr, Gi for the real parts of the sums, and Gr, -Gi for the imaginary ones. */
@@ -170,15 +79,16 @@ struct Dense : Gradient<T> {
   void multiply_block(int64_t block, int32_t slot) const {
     Carver carver(this->scratch(slot));
     const ProductBuffers<T> b(f, &carver);
-    const int64_t pairs = block_pairs(block), width = channel_bundles() * f.lanes;
+    const int64_t pairs = this->block_pairs(block), width = channel_bundles() * f.lanes;
     const int64_t image_line = image.bundles() * f.lanes, feature_line = features.bundles() * f.lanes;
     const int64_t count = features.channels * channel_bundles(), line = count * f.lanes;
-    T *const block_sums = sums + block * count * piece();
-    kernels.collect(image_spectra + block * image.bundles() * piece(), piece(), image.bundles(), 4 * pairs, b.image,
+    const int64_t piece = this->piece();
+    T *const block_sums = sums + block * count * piece;
+    kernels.collect(image_spectra + block * image.bundles() * piece, piece, image.bundles(), 4 * pairs, b.image,
                     image_line);
-    kernels.collect(feature_spectra + block * features.bundles() * piece(), piece(), features.bundles(), 4 * pairs,
+    kernels.collect(feature_spectra + block * features.bundles() * piece, piece, features.bundles(), 4 * pairs,
                     b.features, feature_line);
-    if (continues) kernels.collect(block_sums, piece(), count, 4 * pairs, b.sums, line);
+    if (continues) kernels.collect(block_sums, piece, count, 4 * pairs, b.sums, line);
     /* Terms are the tiles' real parts, then their imaginary parts; or the other way round. */
     for (int64_t k = 0; k < 2 * image.tiles; ++k) {
       for (int64_t part = 0; part < 2; ++part) b.offsets[part][k] = (k + part) % 2 * image_line + k / 2 * width;
@@ -202,21 +112,20 @@ struct Dense : Gradient<T> {
         multiply(tiles, product);
       }
     }
-    kernels.distribute(b.sums, line, count, 4 * pairs, block_sums, piece());
+    kernels.distribute(b.sums, line, count, 4 * pairs, block_sums, piece);
   }
 
   void transform_back(int64_t unit, int32_t slot) const {
     const int64_t bundles = channel_bundles(), feature = unit / bundles, channel = unit % bundles * f.lanes;
-    Carver carver(this->scratch(slot));
-    const FftBundle<T> b = {f, kernels, tables, FftBuffers<T>(f, &carver)};
-    for (int64_t block = 0; block < f.blocks; ++block) {
-      const FftPairs<T> pairs = b.pairs(block * kFftBlockPairs, block_pairs(block));
-      kernels.merge(&pairs, sums + (block * features.channels * bundles + unit) * piece(), b.buffers.data);
-    }
+    const FftBundle<T> b = this->bundle(slot);
+    this->each_block(b, [&](const FftPairs<T> &pairs, int64_t block) {
+      const int64_t at = block * features.channels * bundles + unit;
+      kernels.merge(&pairs, sums + at * this->piece(), b.buffers.data);
+    });
     const auto &w = problem.weights;
     const int64_t first = image.first_channel % f.inputs + channel;
-    this->store(b, w.origin + (features.first_channel + feature) * w.feature + first * w.channel, w.channel,
-                smaller(f.lanes, image.channels - channel));
+    this->store_gradient(b, w.origin + (features.first_channel + feature) * w.feature + first * w.channel, w.channel,
+                         smaller(f.lanes, image.channels - channel));
   }
 
   ck_status add_round() const {
@@ -246,13 +155,14 @@ struct Dense : Gradient<T> {
 /* Shared memory: spectra of the image and the features of a round, and the sums. */
 template <typename T>
 struct Shared {
-  T *tables, *image, *features, *sums;
+  char *tables;
+  T *image, *features, *sums;
   Shared(const FftForm &f, Carver *carver) {
     const int64_t bundle = f.blocks * kFftBlockVectors * f.lanes, channels = ceil_div(f.channel_block, f.lanes);
-    tables = reinterpret_cast<T *>(carver->take<char>(f.tables_bytes));
-    image = carver->take<T>(f.depthwise ? 0 : bundle * channels * f.round_tiles);
-    features = carver->take<T>(f.depthwise ? 0 : bundle * ceil_div(f.feature_block, f.lanes) * f.round_tiles);
-    sums = carver->take<T>(f.depthwise ? 0 : bundle * channels * f.feature_block);
+    tables = carver->take<char>(f.tables_bytes);
+    image = carver->take<T>(bundle * channels * f.round_tiles);
+    features = carver->take<T>(bundle * ceil_div(f.feature_block, f.lanes) * f.round_tiles);
+    sums = carver->take<T>(bundle * channels * f.feature_block);
   }
 };
 
@@ -282,20 +192,11 @@ void block_fft_gradient(ck_plan *plan) {
   const Problem &problem = plan->problem;
   FftForm &f = plan->fft;
   Blocking &b = plan->blocking;
-  Carver sums(nullptr), buffers(nullptr), products(nullptr), shared(nullptr);
-  if (f.depthwise) {
-    b.units = ceil_div(problem.given.groups, f.lanes);
-    SumBuffers<T>(f, &sums);
-  } else {
-    b.units = problem.given.groups;
-    const int64_t bundle = 4 * f.pairs * f.lanes * static_cast<int64_t>(sizeof(T));
-    block_channels(problem, bundle, tiles_of<T>(*plan->kernels).rows, &f);
-    FftBuffers<T>(f, &buffers);
-    ProductBuffers<T>(f, &products);
-  }
-  b.slot_bytes = larger(larger(buffers.used(), products.used()), sums.used());
-  Shared<T>(f, &shared);
-  b.shared_bytes = shared.used();
+  b.units = problem.given.groups;
+  const int64_t bundle = 4 * f.pairs * f.lanes * static_cast<int64_t>(sizeof(T));
+  block_channels(problem, bundle, tiles_of<T>(*plan->kernels).rows, &f);
+  b.slot_bytes = larger(bytes_of<FftBuffers<T>>(f), bytes_of<ProductBuffers<T>>(f));
+  b.shared_bytes = bytes_of<Shared<T>>(f);
 }
 
 template <typename T>
@@ -305,14 +206,9 @@ ck_status run_fft_gradient(const RunContext &context) {
   const FftForm &f = plan.fft;
   Carver carver(context.shared);
   const Shared<T> shared(f, &carver);
-  Carver places(reinterpret_cast<char *>(shared.tables));
+  Carver places(shared.tables);
   const FftTables<T> tables(f, &places);
   tables.fill(f);
-  const Gradient<T> gradient = {context, problem, f, fft_of<T>(*plan.kernels), tiles_of<T>(*plan.kernels), tables};
-  if (f.depthwise) {
-    const Depthwise<T> depthwise = {gradient};
-    return for_each_unit(*context.host, plan.blocking.units, plan.small, depthwise);
-  }
   if (problem.given.batch == 0) {
     memset(context.operands->weight_gradient, 0,
            static_cast<size_t>(problem.given.feature_channels * problem.depth) * sizeof(T));
@@ -324,8 +220,8 @@ ck_status run_fft_gradient(const RunContext &context) {
             group * f.inputs + channel, smaller(f.channel_block, f.inputs - channel), 0, 0, true, f.lanes};
         const FftRound features = {
             group * f.outputs + feature, smaller(f.feature_block, f.outputs - feature), 0, 0, true, f.lanes};
-        Dense<T> dense = {{gradient}, shared.image, shared.features, shared.sums, image, features, false};
-        const ck_status status = dense.run_block();
+        Gradient<T> gradient = {{context, tables}, shared.image, shared.features, shared.sums, image, features, false};
+        const ck_status status = gradient.run_block();
         if (status != CK_OK) return status;
       }
     }

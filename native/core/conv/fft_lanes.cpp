@@ -37,6 +37,29 @@ struct Existing {
 
 }  // namespace
 
+void fft_weight_lanes(const Problem &problem, const FftForm &f, int64_t origin, int64_t step, int64_t count,
+                      FftLanes *l) {
+  l->count = count;
+  l->padding_mode = CK_ZEROS;
+  l->neighbours = count > 1 && step == 1;
+  int64_t tap = problem.weights.tap;
+  for (int a = 2; a >= 0; --a) {
+    l->extent[a] = f.axes[a].taps;
+    l->dilation[a] = l->stride[a] = 1;
+    l->step[a] = f.adjoint ? -tap : tap;
+    if (f.adjoint) origin += (f.axes[a].taps - 1) * tap;
+    tap *= f.axes[a].taps;
+    for (int64_t i = 0; i < count; ++i) l->start[a][i] = 0;
+  }
+  for (int64_t i = 0; i < count; ++i) l->origin[i] = origin + i * step;
+}
+
+double fft_scale(const FftForm &f) {
+  double points = 1;
+  for (const FftAxis &axis : f.axes) points *= static_cast<double>(axis.points);
+  return 1 / (8 * points);
+}
+
 template <typename T>
 bool FftBundle<T>::load_row(const FftLanes &l, int64_t z, int64_t y, int64_t filled, const T *source, T *out) const {
   const int64_t lanes = f.lanes, length = f.axes[2].length;

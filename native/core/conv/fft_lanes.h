@@ -27,6 +27,13 @@ struct FftLanes {
   bool neighbours; /* lanes have one start, and origins one apart */
 };
 
+/* Lanes are weights: `count` kernels, `step` apart; in the adjoint with their taps in reverse. */
+void fft_weight_lanes(const Problem &problem, const FftForm &form, int64_t origin, int64_t step, int64_t count,
+                      FftLanes *lanes);
+
+/* Of a product of spectra: splitting doubles both factors, merging doubles what it takes, nothing scales transforms. */
+double fft_scale(const FftForm &form);
+
 constexpr int64_t kFftPiece = 256, kFftPiecePitch = kFftPiece + 16; /* elements of a row turned at a time */
 
 /* Scratch of one bundle. */

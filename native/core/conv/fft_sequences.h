@@ -41,7 +41,7 @@ inline void fft_lanes(const Problem &problem, const FftForm &f, const FftRound &
   FftSequence sequences[kMostLanes];
   lanes->count = fft_sequences(round, bundle, sequences);
   lanes->neighbours = round.channels_inner && steps.channel == 1;
-  lanes->padding_mode = problem.given.padding_mode;
+  lanes->padding_mode = of_result ? CK_ZEROS : problem.given.padding_mode;
   int64_t step = steps.pixel;
   for (int a = 2; a >= 0; --a) {
     lanes->extent[a] = of_result ? f.axes[a].result : f.axes[a].source;

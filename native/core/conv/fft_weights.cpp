@@ -29,42 +29,11 @@ struct Packer {
   char *scratch;
   int64_t scratch_step;
 
-  /* Lanes are `count` channels of the result from `row` on, of one channel of the source, both within the group. */
-  void lanes_of(int64_t group, int64_t input, int64_t row, int64_t count, FftLanes *l) const {
-    const auto &w = problem.weights;
-    l->count = count;
-    l->padding_mode = CK_ZEROS;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t feature = group * problem.group_features + (f.adjoint ? input : row + i);
-      const int64_t channel = f.adjoint ? row + i : input;
-      l->origin[i] = w.origin + feature * w.feature + channel * w.channel;
-      for (int a = 0; a < 3; ++a) l->start[a][i] = 0;
-    }
-    finish_lanes(l);
-  }
-
-  /* The steps of the taps, backwards in the adjoint. */
-  void finish_lanes(FftLanes *l) const {
-    const auto &w = problem.weights;
-    int64_t step = w.tap;
-    for (int a = 2; a >= 0; --a) {
-      l->extent[a] = f.axes[a].taps;
-      l->dilation[a] = l->stride[a] = 1;
-      l->step[a] = f.adjoint ? -step : step;
-      for (int64_t i = 0; i < l->count; ++i) l->origin[i] += f.adjoint ? (f.axes[a].taps - 1) * step : 0;
-      step *= f.axes[a].taps;
-    }
-    l->neighbours = l->count > 1 && l->origin[1] - l->origin[0] == 1;
-  }
-
   void transform(const FftLanes &lanes, const PackBuffers<T> &buffers, T *spectra) const {
     const FftBundle<T> bundle = {f, kernels, tables, buffers.bundle};
     const int64_t filled[3] = {f.axes[0].taps, f.axes[1].taps, f.axes[2].taps};
     bundle.load(lanes, filled, weights);
-    /* Splitting doubles source and weights, merging doubles what it takes. */
-    double points = 1;
-    for (const FftAxis &axis : f.axes) points *= static_cast<double>(axis.points);
-    const T scale = static_cast<T>(1 / (8 * points));
+    const T scale = static_cast<T>(fft_scale(f));
     const FftPairs<T> pairs = bundle.pairs(0, f.pairs);
     kernels.split(&pairs, bundle.buffers.data, spectra);
     for (int64_t i = 0; i < 2 * f.pairs; ++i, spectra += 2 * f.lanes) {
@@ -81,12 +50,16 @@ struct Packer {
     const int64_t step = f.panels.step, vectors = ceil_div(step, f.lanes), bundle = 4 * f.pairs * f.lanes;
     Carver carver(scratch + slot * scratch_step);
     const PackBuffers<T> buffers(f, &carver);
+    const auto &w = problem.weights;
+    const int64_t origin = w.origin + group * problem.group_features * w.feature;
+    const int64_t input_step = f.adjoint ? w.feature : w.channel, row_step = f.adjoint ? w.channel : w.feature;
     for (int64_t i = 0; i < count; ++i) {
       for (int64_t v = 0; v < vectors; ++v) {
         const int64_t row = panel * f.panels.width + v * f.lanes;
         const int64_t rows = smaller(f.panels.width - v * f.lanes, f.outputs - row);
         FftLanes lanes;
-        lanes_of(group, first + i, row, clamp(rows, 0, f.lanes), &lanes);
+        fft_weight_lanes(problem, f, origin + (first + i) * input_step + row * row_step, row_step,
+                         clamp(rows, 0, f.lanes), &lanes);
         transform(lanes, buffers, buffers.spectra + (i * vectors + v) * bundle);
       }
     }
@@ -110,13 +83,7 @@ struct Packer {
     const auto &w = problem.weights;
     const int64_t first = unit * f.lanes, count = smaller(f.lanes, problem.given.groups - first);
     FftLanes lanes;
-    lanes.count = count;
-    lanes.padding_mode = CK_ZEROS;
-    for (int64_t i = 0; i < count; ++i) {
-      lanes.origin[i] = w.origin + (first + i) * w.feature;
-      for (int a = 0; a < 3; ++a) lanes.start[a][i] = 0;
-    }
-    finish_lanes(&lanes);
+    fft_weight_lanes(problem, f, w.origin + first * w.feature, w.feature, count, &lanes);
     if (f.source_channels_inner) return transform(lanes, buffers, packed + unit * f.pairs * 4 * f.lanes);
     transform(lanes, buffers, buffers.spectra);
     for (int64_t k = 0; k < 4 * f.pairs; ++k) {
@@ -129,9 +96,7 @@ struct Packer {
 
 template <typename T>
 int64_t fft_pack_scratch(const FftForm &f) {
-  Carver measure(nullptr);
-  PackBuffers<T>(f, &measure);
-  return measure.used();
+  return bytes_of<PackBuffers<T>>(f);
 }
 
 template <typename T>

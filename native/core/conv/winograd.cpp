@@ -162,9 +162,7 @@ void block(ck_plan *plan, int32_t slots) {
   plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * blocks * f.parts;
   plan->weights_bytes = plan->problem.given.groups * f.panels.count * f.points * f.depth * f.panels.step *
                         static_cast<int64_t>(sizeof(T));
-  Carver measure(nullptr);
-  WinogradScratch<T>(f, &measure);
-  plan->blocking.slot_bytes = measure.used();
+  plan->blocking.slot_bytes = bytes_of<WinogradScratch<T>>(f);
 }
 
 template <typename T>

@@ -1,4 +1,4 @@
-/* Fourier transforms, compiled once per instruction set. Included by kernels/<isa>.cpp after its vec_<isa>.h.
+/* Fourier transforms (contract in kernel_table.h).
  *
  * Lanes are independent sequences, so every butterfly is whole-vector arithmetic with broadcast twiddles, and no vector
  * is ever shuffled:
@@ -21,103 +21,6 @@
  * With Z its transform, E = (Z[k] + conj Z[-k]) / 2 and O = (Z[k] - conj Z[-k]) / 2i are those of the even and the odd
  * elements, and E + w O, E - w O are two frequencies of the real sequence. In more dimensions z halves the
  * last axis only, and k and -k are places in all of them; nothing else changes. */
-
-template <class V>
-struct Complex {
-  V re, im;
-};
-
-template <class V>
-CONVKIT_INLINE Complex<V> plus(Complex<V> a, Complex<V> b) {
-  return {V::add(a.re, b.re), V::add(a.im, b.im)};
-}
-template <class V>
-CONVKIT_INLINE Complex<V> minus(Complex<V> a, Complex<V> b) {
-  return {V::subtract(a.re, b.re), V::subtract(a.im, b.im)};
-}
-/* a - i b and a + i b */
-template <class V>
-CONVKIT_INLINE Complex<V> minus_turned(Complex<V> a, Complex<V> b) {
-  return {V::add(a.re, b.im), V::subtract(a.im, b.re)};
-}
-template <class V>
-CONVKIT_INLINE Complex<V> plus_turned(Complex<V> a, Complex<V> b) {
-  return {V::subtract(a.re, b.im), V::add(a.im, b.re)};
-}
-/* a + s b, s real */
-template <class V>
-CONVKIT_INLINE Complex<V> plus_scaled(Complex<V> a, V s, Complex<V> b) {
-  return {V::multiply_add(s, b.re, a.re), V::multiply_add(s, b.im, a.im)};
-}
-template <class V>
-CONVKIT_INLINE Complex<V> times(Complex<V> a, V re, V im) {
-  return {V::subtract_product(a.im, im, V::multiply(a.re, re)), V::multiply_add(a.im, re, V::multiply(a.re, im))};
-}
-
-/* The transforms of a few elements, in place and in natural order. */
-template <class V>
-CONVKIT_INLINE void butterfly(Complex<V> (&x)[2]) {
-  const Complex<V> a = x[0];
-  x[0] = plus(a, x[1]);
-  x[1] = minus(a, x[1]);
-}
-
-template <class V>
-CONVKIT_INLINE void butterfly(Complex<V> (&x)[3]) {
-  using T = typename V::Element;
-  const V half = V::set(T(-0.5)), sine = V::set(T(0.86602540378443864676));
-  const Complex<V> sum = plus(x[1], x[2]), d = minus(x[1], x[2]), rest = plus_scaled(x[0], half, sum);
-  x[0] = plus(x[0], sum);
-  x[1] = {V::multiply_add(sine, d.im, rest.re), V::subtract_product(sine, d.re, rest.im)};
-  x[2] = {V::subtract_product(sine, d.im, rest.re), V::multiply_add(sine, d.re, rest.im)};
-}
-
-template <class V>
-CONVKIT_INLINE void butterfly(Complex<V> (&x)[4]) {
-  const Complex<V> a = plus(x[0], x[2]), b = minus(x[0], x[2]), c = plus(x[1], x[3]), d = minus(x[1], x[3]);
-  x[0] = plus(a, c);
-  x[1] = minus_turned(b, d);
-  x[2] = minus(a, c);
-  x[3] = plus_turned(b, d);
-}
-
-template <class V>
-CONVKIT_INLINE void butterfly(Complex<V> (&x)[5]) {
-  using T = typename V::Element;
-  const V cos1 = V::set(T(0.30901699437494742410)), cos2 = V::set(T(-0.80901699437494742410));
-  const V sin1 = V::set(T(0.95105651629515357212)), sin2 = V::set(T(0.58778525229247312917));
-  const Complex<V> a = plus(x[1], x[4]), b = plus(x[2], x[3]), c = minus(x[1], x[4]), d = minus(x[2], x[3]);
-  const Complex<V> first = plus_scaled(plus_scaled(x[0], cos1, a), cos2, b);
-  const Complex<V> second = plus_scaled(plus_scaled(x[0], cos2, a), cos1, b);
-  const Complex<V> one = {V::multiply_add(sin2, d.re, V::multiply(sin1, c.re)),
-                          V::multiply_add(sin2, d.im, V::multiply(sin1, c.im))};
-  const Complex<V> two = {V::subtract_product(sin1, d.re, V::multiply(sin2, c.re)),
-                          V::subtract_product(sin1, d.im, V::multiply(sin2, c.im))};
-  x[0] = plus(x[0], plus(a, b));
-  x[1] = minus_turned(first, one);
-  x[2] = minus_turned(second, two);
-  x[3] = plus_turned(second, two);
-  x[4] = plus_turned(first, one);
-}
-
-template <class V>
-CONVKIT_INLINE void butterfly(Complex<V> (&x)[8]) {
-  const V root = V::set(typename V::Element(0.70710678118654752440));
-  Complex<V> even[4] = {x[0], x[2], x[4], x[6]}, odd[4] = {x[1], x[3], x[5], x[7]};
-  butterfly(even);
-  butterfly(odd);
-  /* odd[1] and odd[3] are turned by an eighth and three eighths of a circle, and scaled while they are added. */
-  const Complex<V> one = {V::add(odd[1].re, odd[1].im), V::subtract(odd[1].im, odd[1].re)};
-  const Complex<V> three = {V::subtract(odd[3].im, odd[3].re), V::add(odd[3].re, odd[3].im)};
-  x[0] = plus(even[0], odd[0]);
-  x[4] = minus(even[0], odd[0]);
-  x[1] = plus_scaled(even[1], root, one);
-  x[5] = {V::subtract_product(root, one.re, even[1].re), V::subtract_product(root, one.im, even[1].im)};
-  x[2] = minus_turned(even[2], odd[2]);
-  x[6] = plus_turned(even[2], odd[2]);
-  x[3] = {V::multiply_add(root, three.re, even[3].re), V::subtract_product(root, three.im, even[3].im)};
-  x[7] = {V::subtract_product(root, three.re, even[3].re), V::multiply_add(root, three.im, even[3].im)};
-}
 
 /* One pass over `blocks` neighbouring blocks of R * span elements. */
 template <class V, int R, bool TURNS, bool INVERSE>
@@ -317,24 +220,29 @@ void fft_panel(const FftPanel<typename V::Element> *call) {
   }
 }
 
+/* Vector v of bundle b, for `count` bundles of `vectors` vectors; steps are those from bundle to bundle and from vector
+ * to vector. */
 template <class V>
-void fft_collect(const typename V::Element *bundles, int64_t step, int64_t count, int64_t vectors,
-                 typename V::Element *lines, int64_t pitch) {
+CONVKIT_INLINE void fft_rearrange(const typename V::Element *from, int64_t from_bundle, int64_t from_vector,
+                                  typename V::Element *to, int64_t to_bundle, int64_t to_vector, int64_t count,
+                                  int64_t vectors) {
   for (int64_t b = 0; b < count; ++b) {
     for (int64_t v = 0; v < vectors; ++v) {
-      V::store(lines + v * pitch + b * V::lanes, V::load(bundles + b * step + v * V::lanes));
+      V::store(to + b * to_bundle + v * to_vector, V::load(from + b * from_bundle + v * from_vector));
     }
   }
 }
 
 template <class V>
+void fft_collect(const typename V::Element *bundles, int64_t step, int64_t count, int64_t vectors,
+                 typename V::Element *lines, int64_t pitch) {
+  fft_rearrange<V>(bundles, step, V::lanes, lines, V::lanes, pitch, count, vectors);
+}
+
+template <class V>
 void fft_distribute(const typename V::Element *lines, int64_t pitch, int64_t count, int64_t vectors,
                     typename V::Element *bundles, int64_t step) {
-  for (int64_t b = 0; b < count; ++b) {
-    for (int64_t v = 0; v < vectors; ++v) {
-      V::store(bundles + b * step + v * V::lanes, V::load(lines + v * pitch + b * V::lanes));
-    }
-  }
+  fft_rearrange<V>(lines, V::lanes, pitch, bundles, step, V::lanes, count, vectors);
 }
 
 template <class V>

@@ -47,6 +47,14 @@ class Carver {
   int64_t used_ = 0;
 };
 
+/* What arrays take that are cut from a block by the constructor of Arrays. */
+template <typename Arrays, typename... Arguments>
+int64_t bytes_of(const Arguments &...arguments) {
+  Carver measure(nullptr);
+  Arrays(arguments..., &measure);
+  return measure.used();
+}
+
 inline bool cancelled(const ck_runtime &host) { return host.cancelled && host.cancelled(host.context) != 0; }
 
 /* Runs body(unit, slot) for each unit; a small job stays on the calling thread. Units that start after a

@@ -1,0 +1,28 @@
+/* What all passes of depthwise with channels last have in common. */
+#ifndef CONVKIT_CONV_DEPTHWISE_LAST_H
+#define CONVKIT_CONV_DEPTHWISE_LAST_H
+
+#include "depthwise.h"
+#include "plan.h"
+#include "taps.h"
+
+namespace convkit {
+
+/* Calls visit(tap, source coordinate) for the taps of result coordinate i along an axis. */
+template <typename Visit>
+void each_source(const ck_problem &p, bool adjoint, int axis, int64_t i, const Visit &visit) {
+  const int64_t s = p.stride[axis], d = p.dilation[axis];
+  for (int64_t j = 0; j < p.kernel[axis]; ++j) {
+    if (adjoint) {
+      const int64_t at = i + p.pad_begin[axis] - j * d;
+      if (at < 0) break;
+      if (at % s == 0 && at / s < p.features[axis]) visit(j, at / s);
+    } else {
+      const int64_t at = map_coordinate(i * s + j * d - p.pad_begin[axis], p.image[axis], p.padding_mode);
+      if (at != kZeros) visit(j, at);
+    }
+  }
+}
+
+}  // namespace convkit
+#endif

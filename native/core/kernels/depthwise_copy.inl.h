@@ -1,0 +1,49 @@
+/* Rows of a channel on their way into the padded copy of a band, and phases of a row on their way out (contract in
+ * kernel_table.h). Rows are short and there are many of them: a copy may write a whole vector where a few elements were
+ * asked for. */
+
+template <typename T, int STEP>
+void copy_apart(T *__restrict out, const T *__restrict source, int64_t count) {
+  for (int64_t x = 0; x < count; ++x) out[x] = source[x * STEP];
+}
+
+/* Rows of elements `step` apart; the contract is in kernel_table.h. */
+template <class V>
+void copy_rows(typename V::Element *out, int64_t pitch, const typename V::Element *source, int64_t source_pitch,
+               int64_t step, int64_t count, int64_t rows) {
+  using T = typename V::Element;
+  const int64_t whole = count / V::lanes * V::lanes;
+  const int32_t rest = int32_t(count - whole);
+  for (int64_t y = 0; y < rows; ++y, out += pitch, source += source_pitch) {
+    if (step == 1) {
+      for (int64_t x = 0; x < whole; x += V::lanes) V::store(out + x, V::load(source + x));
+      if (rest) V::store(out + whole, V::load_partial(source + whole, rest));
+    } else if (step == 2) {
+      copy_apart<T, 2>(out, source, count);
+    } else if (step == 3) {
+      copy_apart<T, 3>(out, source, count);
+    } else if (step == 4) {
+      copy_apart<T, 4>(out, source, count);
+    } else {
+      for (int64_t x = 0; x < count; ++x) out[x] = source[x * step];
+    }
+  }
+}
+
+template <typename T, int PHASES>
+void interleave_as(const T *__restrict in, int64_t in_step, int64_t count, T *__restrict out) {
+  for (int64_t i = 0; i < count; ++i) {
+    for (int p = 0; p < PHASES; ++p) out[i * PHASES + p] = in[p * in_step + i];
+  }
+}
+
+/* out[i * phases + p] = in[p * in_step + i] */
+template <typename T>
+void interleave(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out) {
+  if (phases == 2) return interleave_as<T, 2>(in, in_step, count, out);
+  if (phases == 3) return interleave_as<T, 3>(in, in_step, count, out);
+  if (phases == 4) return interleave_as<T, 4>(in, in_step, count, out);
+  for (int64_t p = 0; p < phases; ++p) {
+    for (int64_t i = 0; i < count; ++i) out[i * phases + p] = in[p * in_step + i];
+  }
+}
