@@ -22,6 +22,9 @@ import type { Prepared } from './types.js'
 /** Runtimes without explicit resource management get the symbol that its polyfills use. */
 const DISPOSE: symbol = (Symbol as { dispose?: symbol }).dispose ?? Symbol.for('Symbol.dispose')
 
+/** No part of the contract: the benchmark asks which plan a prepared call takes, which may differ from that of `plan`. */
+const PLAN = Symbol.for('convkit.plan')
+
 /** Makes `conv2d.prepare` and the like. */
 export function makePrepare(name: string, kind: OperatorKind, host: Host) {
   return (weight: unknown, options?: unknown): Prepared => {
@@ -130,6 +133,7 @@ function makePrepared(where: string, kernel: PreparedKernel, dtype: DType, resol
     },
     dispose,
     [DISPOSE]: dispose,
+    [PLAN]: (inputShape: readonly number[]) => kernel.planId(sizeOf(inputShape).problem),
   }) as unknown as Prepared
 }
 

@@ -14,7 +14,6 @@ function prepare({ layer, pass, dtype }) {
   const { stride, padding, dilation, groups, outputPadding } = layer
   const options = { stride, padding, dilation, groups, ...(layer.op === 'convTranspose' && { outputPadding }) }
   const shape = shapes(layer)
-  const { id: plan } = operator.plan(shape.input, shape.weight, { ...options, dtype, pass })
 
   const operand = (/** @type {'input' | 'weight' | 'output'} */ name) =>
     convkit.tensor(makeData(layer, name, dtype), shape[name])
@@ -25,8 +24,10 @@ function prepare({ layer, pass, dtype }) {
   if (pass === 'forward') {
     const input = operand('input')
     const prepared = operator.prepare(operand('weight'), options)
+    const plan = prepared[Symbol.for('convkit.plan')](shape.input)
     return { run: () => prepared(input, { out }), result, plan, dispose: () => prepared.dispose() }
   }
+  const { id: plan } = operator.plan(shape.input, shape.weight, { ...options, dtype, pass })
   const gradOutput = operand('output')
   const withOut = { ...options, out }
   const dispose = () => {}

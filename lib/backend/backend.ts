@@ -44,6 +44,8 @@ export interface PreparedKernel {
   run(problem: ConvProblem, input: FloatArray, out: FloatArray): void
   /** As `run`, off the calling thread; the input is copied before the call returns. */
   runAsync(problem: ConvProblem, input: FloatArray, signal: AbortSignalLike | undefined): Promise<FloatArray>
+  /** The id of the plan that a run of this size takes. */
+  planId(problem: ConvProblem): string
   /** Called once; calls under way finish. */
   dispose(): void
 }

@@ -24,7 +24,11 @@ export interface Addon {
   /** As `setThreads`, unless the number has been set before. */
   defaultThreads(count: number): void
 
-  plan(record: Float64Array): {
+  /** With `prepared`, of a call whose weights are packed already. */
+  plan(
+    record: Float64Array,
+    prepared?: boolean,
+  ): {
     id: string
     algorithm: string
     reason: string

@@ -84,6 +84,9 @@ export function createNativeBackend(addon: Addon): Backend {
             return { out, start: (id) => addon.runPreparedAsync(id, handle, input, out) }
           })
         },
+        planId(problem) {
+          return translating(() => addon.plan(describe(pass, problem, algorithm, { epilogue }), true)).id
+        },
         dispose() {
           addon.dispose(handle)
         },

@@ -133,13 +133,14 @@ Napi::Value default_threads(const Napi::CallbackInfo& info) {
   return finish(args.env(), args.outcome());
 }
 
-// plan(record) -> { id, algorithm, reason, refused, workspaceBytes }
+// plan(record, prepared?) -> { id, algorithm, reason, refused, workspaceBytes }
 Napi::Value plan(const Napi::CallbackInfo& info) {
   Args args(info);
   RunCall call;
   const double* fields = nullptr;
   if (read_record(&args, 0, &call, &fields)) {
-    args.settle(Environment::of(args.env())->plans().find(fields, call.record, false, &call.plan));
+    const bool prepared = info[1].IsBoolean() && info[1].As<Napi::Boolean>().Value();
+    args.settle(Environment::of(args.env())->plans().find(fields, call.record, prepared, &call.plan));
   }
   if (!args.good()) return finish(args.env(), args.outcome());
   const ck_plan_info& details = call.plan->info();

@@ -68,6 +68,8 @@ set(CONVKIT_TEST_DIR ${CONVKIT_CORE_DIR}/../test)
 
 set(CONVKIT_TEST_SOURCES
     ${CONVKIT_TEST_DIR}/activation_test.cpp
+    ${CONVKIT_TEST_DIR}/algorithm_test.cpp
+    ${CONVKIT_TEST_DIR}/compare.cpp
     ${CONVKIT_TEST_DIR}/determinism_test.cpp
     ${CONVKIT_TEST_DIR}/failure_test.cpp
     ${CONVKIT_TEST_DIR}/fft_test.cpp

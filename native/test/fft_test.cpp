@@ -11,12 +11,7 @@ namespace {
 template <typename T>
 void compare_fft(const ck_problem &p, Random &random, int32_t slots) {
   const Data<T> data(p, random.chance(50) ? Guard::behind : Guard::before);
-  const std::vector<double> image = small_integers(image_size(p), random);
-  const std::vector<double> features = small_integers(feature_size(p), random);
-  const std::vector<double> weights = small_integers(weight_size(p), random);
-  copy_into(image, data.image);
-  copy_into(features, data.features);
-  copy_into(weights, data.weights);
+  copy_into(Integers(p, random), data);
   copy_into(small_integers(p.image_channels, random), data.bias_image);
   copy_into(small_integers(p.feature_channels, random), data.bias_features);
   for (const ck_pass pass : kPasses) {

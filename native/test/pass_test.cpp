@@ -1,95 +1,9 @@
 /* Each pass on each instruction set against plain loops, in exact small integers. */
 #include <cmath>
 
-#include "runner.h"
+#include "compare.h"
 
 using namespace test;
-
-namespace {
-
-std::vector<double> expected(const ck_problem &p, ck_pass pass, const std::vector<double> &image,
-                             const std::vector<double> &features, const std::vector<double> &weights) {
-  if (pass == CK_FORWARD) return reference_forward(p, image, weights);
-  if (pass == CK_ADJOINT) return reference_adjoint(p, features, weights);
-  return reference_gradient(p, image, features);
-}
-
-template <typename T>
-void compare_all(const ck_problem &p, Random &random, int32_t slots) {
-  const Guard guard = random.chance(50) ? Guard::behind : Guard::before;
-  const Data<T> data(p, guard);
-  const std::vector<double> image = small_integers(image_size(p), random);
-  const std::vector<double> features = small_integers(feature_size(p), random);
-  const std::vector<double> weights = small_integers(weight_size(p), random);
-  copy_into(image, data.image);
-  copy_into(features, data.features);
-  copy_into(weights, data.weights);
-  copy_into(small_integers(p.image_channels, random), data.bias_image);
-  copy_into(small_integers(p.feature_channels, random), data.bias_features);
-  const bool use_epilogue = random.chance(50);
-
-  for (const ck_pass pass : kPasses) {
-    std::vector<double> wanted = expected(p, pass, image, features, weights);
-    ck_epilogue epilogue = {};
-    if (use_epilogue && pass != CK_WEIGHT_GRADIENT) {
-      const Buffer<T> &bias = pass == CK_FORWARD ? data.bias_features : data.bias_image;
-      const int64_t channels = pass == CK_FORWARD ? p.feature_channels : p.image_channels;
-      const int64_t pixels = pass == CK_FORWARD ? product(p.features) : product(p.image);
-      epilogue.bias = bias.data();
-      epilogue.activation = random.chance(50) ? CK_CLIP : CK_PRELU; /* exact both */
-      epilogue.a = -5;
-      epilogue.b = 20;
-      epilogue.slope = bias.data();
-      for (size_t i = 0; i < wanted.size(); ++i) {
-        const int64_t at = static_cast<int64_t>(i);
-        const int64_t c = p.layout == CK_CHANNELS_FIRST ? at / pixels % channels : at % channels;
-        const double b = static_cast<double>(bias[static_cast<size_t>(c)]), x = wanted[i] + b;
-        wanted[i] = epilogue.activation == CK_CLIP ? std::fmin(std::fmax(x, -5), 20) : x < 0 ? b * x : x;
-      }
-    }
-    for (const std::string &algorithm : algorithm_names()) {
-      for (const std::string &isa : isa_names()) {
-        Host host(slots);
-        const Buffer<T> out(result_size(p, pass), guard);
-        const ck_epilogue *const given = use_epilogue && pass != CK_WEIGHT_GRADIENT ? &epilogue : nullptr;
-        const ck_status status =
-            run_pass(host, p, pass, isa.c_str(), data, given, random.chance(50), out.data(), algorithm.c_str());
-        const std::string what = algorithm + " " + describe(p, isa.c_str()) + " pass " + std::to_string(pass);
-        CHECK(host.live == 0, what + ": memory is left");
-        if (is_refusal(status, algorithm)) continue;
-        CHECK(status == CK_OK, what + " status " + std::to_string(status));
-        size_t bad = 0;
-        while (bad < wanted.size() && agrees(out[bad], wanted[bad], algorithm)) ++bad;
-        CHECK(bad == wanted.size(),
-              what + " element " + std::to_string(bad) + " of " + std::to_string(wanted.size()) +
-                  (bad < wanted.size() ? ": " + std::to_string(out[bad]) + ", expected " + std::to_string(wanted[bad])
-                                       : ""));
-      }
-    }
-  }
-}
-
-void compare(const ck_problem &p, Random &random, int32_t slots) {
-  if (p.image_type == CK_FLOAT32) {
-    compare_all<float>(p, random, slots);
-  } else {
-    compare_all<double>(p, random, slots);
-  }
-}
-
-/* A problem in these forms: layout + 2 * layout of weights + 4 * type. */
-void compare_forms(ck_problem p, Random &random, const std::vector<int> &forms = {0, 1, 2, 3, 4, 5, 6, 7}) {
-  if (test::options.brief && !random.chance(33)) return;
-  const int64_t drawn = random.between(0, static_cast<int64_t>(forms.size()) - 1);
-  for (const int form : test::options.brief ? std::vector<int>{forms[static_cast<size_t>(drawn)]} : forms) {
-    p.layout = form & 1;
-    p.weight_layout = form >> 1 & 1;
-    p = with_type(p, form & 4 ? CK_FLOAT64 : CK_FLOAT32);
-    compare(p, random, 1 + form % 3);
-  }
-}
-
-}  // namespace
 
 TEST(named_problems) {
   Random random(test::options.seed);
@@ -119,179 +33,6 @@ TEST(named_problems) {
   }
 }
 
-/* What the direct algorithm tells apart: bands, residues of a dilation, phases and their joint form, long chains. */
-TEST(direct_problems) {
-  Random random(test::options.seed + 3);
-  const std::vector<int> forms = {0, 3, 5, 6};
-  compare_forms(make_problem(1, 70, 2, 1, 50, 61, 3, 1, 1, 1), random, forms);  /* bands of rows */
-  compare_forms(make_problem(1, 64, 2, 1, 70, 64, 2, 1, 0, 1), random, forms);  /* in place where rows join */
-  compare_forms(make_problem(1, 120, 2, 1, 26, 25, 3, 1, 9, 9), random, forms); /* residues */
-  compare_forms(make_problem(1, 5, 6, 1, 15, 17, 3, 1, 12, 12), random, forms); /* taps that never leave the padding */
-  compare_forms(make_problem(2, 3, 40, 1, 37, 23, 4, 2, 1, 1), random, forms);  /* joint phases, few rows */
-  compare_forms(make_problem(1, 20, 40, 1, 17, 23, 4, 2, 1, 1), random, forms); /* phases */
-  compare_forms(make_problem(1, 2, 9, 1, 44, 47, 9, 3, 4, 1), random, forms);   /* nine joint phases */
-  compare_forms(make_problem(1, 3, 5, 1, 40, 41, 8, 8, 3, 1), random, forms);   /* phases in lanes */
-  compare_forms(make_problem(1, 130, 35, 1, 1, 1, 1, 1, 0, 1), random, forms);  /* one pixel */
-  compare_forms(make_problem(2, 18, 10, 2, 4, 4, 4, 1, 0, 1), random, forms);   /* one feature, groups */
-  compare_forms(make_problem(2, 33, 9, 1, 4, 4, 4, 1, 0, 1), random, forms);    /* one feature */
-  compare_forms(make_problem(1, 2, 300, 1, 12, 4, 2, 2, 0, 1), random, forms);  /* blocks of weights */
-  compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
-                random); /* stride and dilation without common divisor */
-  compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
-  for (const int64_t layout : {0, 1}) {                                       /* images together */
-    const std::vector<int> both = {layout == 0 ? 0 : 1, layout == 0 ? 6 : 7};
-    compare_forms(make_problem(37, 9, 20, 1, 1, 1, 1, 1, 0, 1), random, both);
-    compare_forms(make_problem(20, 18, 17, 1, 1, 1, 3, 1, 1, 1), random, both);  /* all taps but one in the padding */
-    compare_forms(make_problem(21, 16, 10, 2, 4, 4, 4, 1, 0, 1), random, both);  /* one feature each */
-    compare_forms(make_problem(40, 3, 5, 1, 4, 4, 3, 1, 1, 1), random, both);    /* runs over rows and images */
-    compare_forms(make_problem(23, 1, 16, 1, 14, 12, 3, 2, 1, 1), random, both); /* phases */
-    compare_forms(make_problem(9, 4, 6, 2, 7, 7, 4, 2, 1, 1), random, both);     /* joint phases, groups */
-    compare_forms(make_problem(70, 6, 8, 1, 2, 2, 2, 1, 0, 1), random, both);    /* in place */
-    ck_problem row = make_problem(33, 5, 7, 1, 1, 25, 1, 1, 0, 1);
-    row.kernel[2] = 5, row.pad_begin[2] = 2;
-    compare_forms(row, random, both);
-    for (int32_t mode = 1; mode < 4; ++mode) {
-      row.padding_mode = mode;
-      compare_forms(row, random, both);
-    }
-  }
-  /* Taps in the padding, left out along each axis and along all. */
-  for (const int64_t dilation : {1, 3, 5}) {
-    compare_forms(make_problem(1, 20, 33, 1, 11, 11, 5, 1, 2 * dilation, dilation), random, forms);
-    compare_forms(make_problem(2, 20, 33, 1, 8, 11, 5, 2, 2 * dilation, dilation), random, forms);
-    compare_forms(make_problem(1, 40, 17, 1, 1, 50, 3, 1, dilation, dilation), random, forms);
-  }
-  ck_problem line = make_problem(1, 2, 3, 1, 1, 3000, 1, 1, 0, 1);
-  line.kernel[2] = 1024, line.stride[2] = 256, line.features[2] = 8;
-  compare_forms(line, random, forms);
-  line.image_channels = 150, line.feature_channels = 2, line.image[2] = 1500, line.kernel[2] = 7, line.stride[2] = 1,
-  line.dilation[2] = 5;
-  line.pad_begin[2] = 15, line.features[2] = 1500;
-  compare_forms(line, random, forms);
-  ck_problem box = make_problem(1, 60, 2, 1, 12, 13, 3, 1, 1, 1);
-  box.image[0] = 7, box.kernel[0] = 3, box.pad_begin[0] = 1, box.features[0] = 7;
-  compare_forms(box, random, forms);
-  box.stride[0] = box.stride[1] = box.stride[2] = 2, box.features[0] = 4, box.features[1] = 6, box.features[2] = 7;
-  compare_forms(box, random, forms);
-}
-
-/* What the weight gradient tells apart: boxes of images, planes, rows and parts of rows; blocks of features, channels
- * and taps; parts; panel by panel and in place; either side in the lanes. */
-TEST(gradient_problems) {
-  Random random(test::options.seed + 23);
-  const std::vector<int> forms = {0, 3, 5, 6};
-  compare_forms(make_problem(300, 20, 9, 1, 1, 1, 1, 1, 0, 1), random, forms);    /* boxes of images of one pixel */
-  compare_forms(make_problem(40, 3, 20, 1, 6, 5, 3, 1, 1, 1), random, forms);     /* of larger ones */
-  compare_forms(make_problem(1, 40, 35, 1, 6, 5, 3, 2, 1, 1), random, forms);     /* panel by panel */
-  compare_forms(make_problem(1, 300, 70, 1, 4, 4, 3, 1, 1, 1), random, forms);    /* in several blocks */
-  compare_forms(make_problem(1, 70, 90, 1, 15, 15, 1, 1, 0, 1), random, forms);   /* in place */
-  compare_forms(make_problem(2, 24, 40, 2, 9, 9, 1, 3, 2, 1), random, forms);     /* pixels apart, groups */
-  compare_forms(make_problem(1, 33, 40, 1, 20, 21, 16, 3, 5, 1), random, forms);  /* blocks of taps */
-  compare_forms(make_problem(1, 20, 34, 1, 40, 36, 3, 1, 17, 17), random, forms); /* far apart, often in the padding */
-  compare_forms(make_problem(1, 3, 8, 1, 205, 203, 3, 1, 1, 1), random, {0, 3, 5}); /* parts, lanes of few channels */
-  compare_forms(make_problem(1, 21, 2, 1, 150, 90, 3, 1, 1, 1), random, {0, 3, 5}); /* few features */
-  ck_problem flipped = make_problem(1, 40, 18, 1, 6, 7, 3, 1, 1, 1);
-  flipped.flip_kernel = 1;
-  compare_forms(flipped, random, forms);
-  ck_problem box = make_problem(2, 5, 9, 1, 5, 6, 2, 1, 0, 1);
-  box.image[0] = 30, box.kernel[0] = 4, box.stride[0] = 2, box.pad_begin[0] = 3, box.features[0] = 17;
-  compare_forms(box, random, forms);
-}
-
-/* What the Winograd algorithm tells apart: forms, blocks along each axis, pieces, runs of a dilation, planes, phases.
- */
-TEST(winograd_problems) {
-  Random random(test::options.seed + 13);
-  const std::vector<int> forms = {0, 3, 5, 6};
-  compare_forms(make_problem(1, 60, 20, 1, 30, 150, 3, 1, 1, 1), random, forms); /* blocks */
-  compare_forms(make_problem(2, 40, 6, 2, 31, 37, 3, 1, 2, 2), random, forms);   /* runs of two, groups */
-  compare_forms(make_problem(1, 90, 8, 1, 33, 35, 3, 1, 12, 12), random, forms); /* long runs */
-  compare_forms(make_problem(1, 40, 9, 1, 26, 45, 7, 1, 3, 1), random, forms);   /* pieces on both axes */
-  compare_forms(make_problem(1, 30, 10, 1, 40, 41, 5, 1, 0, 3), random, forms);  /* pieces of runs */
-  compare_forms(make_problem(1, 40, 12, 1, 45, 50, 4, 2, 1, 1), random, forms);  /* planes; joint phases */
-  compare_forms(make_problem(1, 30, 9, 1, 34, 35, 5, 2, 2, 1), random, forms);   /* planes of different length */
-  compare_forms(make_problem(1, 7, 10, 1, 60, 61, 9, 3, 4, 1), random, forms);   /* nine phases */
-  compare_forms(make_problem(1, 20, 6, 1, 40, 33, 3, 4, 1, 8), random, forms); /* a stride that divides the dilation */
-  for (const int64_t kernel : {2, 3, 4, 7, 11, 16}) {
-    ck_problem line = make_problem(1, 60, 6, 1, 1, 700, 1, 1, 0, 1);
-    line.kernel[2] = kernel, line.dilation[2] = kernel == 11 ? 5 : 1, line.stride[2] = kernel == 16 ? 8 : 1;
-    line.pad_begin[2] = line.dilation[2] * (kernel - 1) / 2;
-    line.features[2] = 700 / line.stride[2];
-    compare_forms(line, random, forms);
-  }
-  ck_problem box = make_problem(1, 30, 4, 1, 20, 21, 3, 1, 1, 1);
-  box.image[0] = box.features[0] = 9, box.kernel[0] = 3, box.pad_begin[0] = 1;
-  compare_forms(box, random, forms);
-  box.padding_mode = CK_REFLECT;
-  compare_forms(box, random, forms);
-  ck_problem column = make_problem(1, 30, 5, 1, 60, 17, 3, 1, 1, 1);
-  column.kernel[2] = 1, column.features[2] = 19;
-  compare_forms(column, random, forms);
-  compare_forms(make_problem(1, 6, 150, 1, 14, 15, 3, 1, 1, 1), random, forms); /* parts of the rows */
-}
-
-/* Any depthwise problem: channels, kernels, strides and ranks beyond those of random_problem. */
-ck_problem random_depthwise(Random &random) {
-  ck_problem p = random_problem(random);
-  const int64_t multiplier = random.chance(15) ? random.between(2, 3) : 1;
-  p.groups = p.image_channels = random.between(1, random.chance(20) ? 70 : 9);
-  p.feature_channels = p.groups * multiplier;
-  const bool line = p.image[1] == 1;
-  for (int a = line ? 2 : 1; a < 3; ++a) {
-    const bool long_axis = random.chance(15);
-    p.image[a] = random.between(1, long_axis ? (line ? 1500 : 90) : 24);
-    p.kernel[a] = random.between(1, p.image[0] > 1 ? 4 : 11);
-    p.stride[a] = random.chance(50) ? 1 : random.between(1, 5);
-    p.dilation[a] = random.chance(60) ? 1 : random.between(1, 4);
-    const int64_t reach = p.dilation[a] * (p.kernel[a] - 1);
-    p.pad_begin[a] = random.between(0, reach + 1);
-    const int64_t room = p.image[a] + p.pad_begin[a] + random.between(0, reach + 1) - reach - 1;
-    p.features[a] = room < 0 ? 1 : room / p.stride[a] + 1;
-  }
-  return p;
-}
-
-ck_problem line_problem(int64_t channels, int64_t length, int64_t kernel, int64_t pad, int64_t dilation) {
-  ck_problem p = make_problem(1, channels, channels, channels, 1, length, kernel, 1, pad, dilation);
-  p.kernel[1] = p.dilation[1] = p.features[1] = 1;
-  p.pad_begin[1] = 0;
-  return p;
-}
-
-/* What the depthwise algorithm tells apart: bands, wide rows, tiles of each height, phases. */
-TEST(depthwise_problems) {
-  Random random(test::options.seed + 11);
-  const std::vector<int> forms = {0, 1, 6};
-  for (const int64_t kernel : {1, 2, 3, 4, 5, 7, 11}) {
-    for (const int64_t stride : {1, 2, 3}) {
-      compare_forms(make_problem(2, 5, 5, 5, 23, 37, kernel, stride, kernel / 2, 1), random, forms);
-      compare_forms(make_problem(1, 35, 35, 35, 9, 7, kernel, stride, kernel - 1, 2), random, forms);
-    }
-  }
-  compare_forms(make_problem(1, 2, 2, 2, 90, 700, 3, 1, 1, 1), random, forms);  /* bands along both axes */
-  compare_forms(make_problem(1, 2, 2, 2, 150, 160, 4, 2, 1, 1), random, forms); /* bands of phases */
-  compare_forms(make_problem(1, 3, 6, 3, 40, 41, 3, 1, 1, 3), random,
-                forms); /* rows of a tile lie apart; two features each */
-  compare_forms(make_problem(1, 2, 2, 2, 40, 41, 3, 4, 1, 2), random, forms); /* every other row of them */
-  /* Long lines: their ends near padding, the rest in place; up to so many taps in one call, and beyond. */
-  for (const int64_t length : {1025, 1500, 16400, 40000}) {
-    for (const int64_t kernel : {1, 2, 4, 8, 9}) {
-      for (const int64_t pad : {0, 3, 70, 300}) {
-        ck_problem p = line_problem(2, length, kernel, pad, kernel == 4 ? 5 : 1);
-        p.padding_mode = pad == 3 && kernel == 4 ? CK_REFLECT : CK_ZEROS;
-        if (length < 2000) compare_forms(p, random, forms);
-        compare(p, random, 2);
-      }
-    }
-  }
-  compare_forms(make_problem(1, 3, 12, 3, 19, 20, 3, 2, 1, 1), random, forms); /* four features add up */
-  for (int i = 0; i < test::options.random_cases; ++i) {
-    const ck_problem p = random_depthwise(random);
-    if (terms_of(p) > 3e6) continue;
-    compare(p, random, static_cast<int32_t>(random.between(1, 3)));
-  }
-}
-
 TEST(random_problems) {
   Random random(test::options.seed * 7919);
   for (int i = 0; i < test::options.random_cases; ++i) {
@@ -309,17 +50,13 @@ TEST(non_finite_operands) {
     const ck_problem p = with_type(random_problem(random), CK_FLOAT32);
     if (p.batch == 0 || static_cast<double>(feature_size(p)) * static_cast<double>(weight_size(p)) > 3e6) continue;
     const Data<float> data(p, Guard::behind);
-    std::vector<double> image = small_integers(image_size(p), random);
-    std::vector<double> features = small_integers(feature_size(p), random);
-    const std::vector<double> weights = small_integers(weight_size(p), random);
+    Integers given(p, random);
     const double odd = random.chance(50) ? std::nan("") : HUGE_VAL;
-    std::vector<double> &hit = random.chance(50) ? image : features;
+    std::vector<double> &hit = random.chance(50) ? given.image : given.features;
     hit[static_cast<size_t>(random.between(0, static_cast<int64_t>(hit.size()) - 1))] = odd;
-    copy_into(image, data.image);
-    copy_into(features, data.features);
-    copy_into(weights, data.weights);
+    copy_into(given, data);
     for (const ck_pass pass : kPasses) {
-      const std::vector<double> wanted = expected(p, pass, image, features, weights);
+      const std::vector<double> wanted = expected(p, pass, given);
       for (const std::string &algorithm : algorithm_names()) {
         for (const std::string &isa : isa_names()) {
           Host host;
@@ -352,9 +89,7 @@ TEST(adjoint_identity) {
   for (int i = 0; i < test::options.random_cases; ++i) {
     const ck_problem p = with_type(random_problem(random), CK_FLOAT64);
     const Data<double> data(p, Guard::behind);
-    copy_into(small_integers(image_size(p), random), data.image);
-    copy_into(small_integers(feature_size(p), random), data.features);
-    copy_into(small_integers(weight_size(p), random), data.weights);
+    copy_into(Integers(p, random), data);
     Host host(2);
     double products[3];
     const Buffer<double> *const others[] = {&data.features, &data.image, &data.weights};

@@ -36,6 +36,23 @@ struct Data {
         bias_features(p.feature_channels, guard) {}
 };
 
+/* What the operands of a test hold. */
+struct Integers {
+  std::vector<double> image, features, weights;
+
+  Integers(const ck_problem &p, Random &random)
+      : image(small_integers(image_size(p), random)),
+        features(small_integers(feature_size(p), random)),
+        weights(small_integers(weight_size(p), random)) {}
+};
+
+template <typename T>
+void copy_into(const Integers &from, const Data<T> &to) {
+  copy_into(from.image, to.image);
+  copy_into(from.features, to.features);
+  copy_into(from.weights, to.weights);
+}
+
 inline int64_t result_size(const ck_problem &p, ck_pass pass) {
   return pass == CK_FORWARD ? feature_size(p) : pass == CK_ADJOINT ? image_size(p) : weight_size(p);
 }

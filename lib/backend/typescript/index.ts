@@ -90,6 +90,7 @@ function prepare(pass: Pass, weights: FloatArray, epilogue: Epilogue): PreparedK
         return out
       })
     },
+    planId: (problem) => plan(pass, problem).id,
     dispose() {
       held = undefined
     },
