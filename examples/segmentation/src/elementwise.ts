@@ -1,6 +1,6 @@
 /** The operations between the convolutions: plain loops over `[batch, height, width, channels]`. */
 import type { Node } from './graph.js'
-import type { Operation, Shape } from './operation.js'
+import { sizeOf, type Operation, type Shape } from './operation.js'
 
 /** `inputs` are the shapes of the node's inputs. */
 export function elementwise(node: Node, inputs: readonly Shape[]): Operation {
@@ -100,8 +100,4 @@ function averagePool({ name, window: [wy, wx], strides: [sy, sx], padding }: Nod
       }
     },
   }
-}
-
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((size, extent) => size * extent, 1)
 }

@@ -1,9 +1,9 @@
 import { Tensor, type BackendOption } from 'convkit'
 import { convolution, imageOf, isConvolution, outputChannels } from './convolution.js'
-import { elementwise, sizeOf } from './elementwise.js'
+import { elementwise } from './elementwise.js'
 import { fuse, readersOf } from './fusion.js'
 import type { Graph, Node } from './graph.js'
-import type { Operation } from './operation.js'
+import { sizeOf, type Operation } from './operation.js'
 import { resize } from './resize.js'
 
 export interface Step extends Operation {

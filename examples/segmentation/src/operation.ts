@@ -13,3 +13,7 @@ export interface Operation {
   /** Writes the result's samples. */
   run(inputs: readonly Tensor[], out: Float32Array): void
 }
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((size, extent) => size * extent, 1)
+}

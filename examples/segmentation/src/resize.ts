@@ -9,9 +9,19 @@
  *      c d  ────────────────►  c c d d  ──────────────────────────►  f times as large
  *                              c c d d    crop of p + f
  */
-import { bilinearWeight, convTranspose2d, Tensor, type BackendOption } from 'convkit'
+import { bilinearWeight, convTranspose2d, Tensor, type BackendOption, type ConvTransposeOptions } from 'convkit'
 import type { Node } from './graph.js'
 import type { Operation, Shape } from './operation.js'
+
+/** The fixed kernel, to be applied to a picture with a frame. */
+export function framedBilinear(
+  channels: number,
+  factors: readonly number[],
+): { weight: Tensor; options: ConvTransposeOptions } {
+  const { weight, options } = bilinearWeight(channels, [...factors], { layout: 'channels-last' })
+  const padding = [options.padding].flat().map((crop, axis) => Number(crop) + factors[axis])
+  return { weight, options: { ...options, padding } }
+}
 
 export function resize({ name, inputs, halfPixelCenters }: Node, shape: Shape, backend: BackendOption): Operation {
   const [batch, height, width, channels] = shape
@@ -21,36 +31,36 @@ export function resize({ name, inputs, halfPixelCenters }: Node, shape: Shape, b
   if (!halfPixelCenters || !factors.every(Number.isInteger)) {
     throw new Error(`node ${name}: only resizing by whole factors with half-pixel centres is supported`)
   }
-  const { weight, options } = bilinearWeight(channels, factors, { layout: 'channels-last' })
-  const padding = [options.padding].flat().map((crop, axis) => Number(crop) + factors[axis])
-  const prepared = convTranspose2d.prepare(weight, { ...options, padding, backend })
-  const framed = new Tensor(new Float32Array(batch * (height + 2) * (width + 2) * channels), [
-    batch,
-    height + 2,
-    width + 2,
-    channels,
-  ])
+  const { weight, options } = framedBilinear(channels, factors)
+  const prepared = convTranspose2d.prepare(weight, { ...options, backend })
+  const framed = new Tensor(new Float32Array(framedSize(shape)), [batch, height + 2, width + 2, channels])
   return {
     description: `resize ×${factors[0]}`,
     outputShape: prepared.outputShape(framed.shape),
     flops: convTranspose2d.plan(framed.shape, weight.shape, options).flops,
-    run: ([image], out) => {
-      repeatEdges(image, framed)
-      prepared(framed, { out })
-    },
+    run: ([image], out) => void prepared(addFrame(image, framed.data), { out }),
   }
 }
 
-function repeatEdges({ data, shape }: Tensor, framed: Tensor): void {
-  const [, height, width, channels] = shape
+function framedSize([batch, height, width, channels]: Shape): number {
+  return batch * (height + 2) * (width + 2) * channels
+}
+
+/** A frame of one pixel, repeated from the edge. */
+export function addFrame(
+  { data, shape }: Tensor,
+  framed: Tensor['data'] = new Float32Array(framedSize(shape)),
+): Tensor {
+  const [batch, height, width, channels] = shape
   const rowLength = (width + 2) * channels
-  for (let row = 0; row < framed.data.length / rowLength; row++) {
+  for (let row = 0; row < batch * (height + 2); row++) {
     const [n, y] = [Math.floor(row / (height + 2)), (row % (height + 2)) - 1]
     const from = (n * height + Math.min(Math.max(y, 0), height - 1)) * width * channels
     const end = from + width * channels
     const to = row * rowLength
-    framed.data.set(data.subarray(from, from + channels), to)
-    framed.data.set(data.subarray(from, end), to + channels)
-    framed.data.set(data.subarray(end - channels, end), to + rowLength - channels)
+    framed.set(data.subarray(from, from + channels), to)
+    framed.set(data.subarray(from, end), to + channels)
+    framed.set(data.subarray(end - channels, end), to + rowLength - channels)
   }
+  return new Tensor(framed, [batch, height + 2, width + 2, channels])
 }
