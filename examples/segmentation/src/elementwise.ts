@@ -1,4 +1,5 @@
 /** The operations between the convolutions: plain loops over `[batch, height, width, channels]`. */
+import { gradBias } from 'convkit'
 import type { Node } from './graph.js'
 import { sizeOf, type Operation, type Shape } from './operation.js'
 
@@ -18,7 +19,7 @@ export function elementwise(node: Node, inputs: readonly Shape[]): Operation {
     case 'Sigmoid':
       return pointwise('sigmoid', inputs[0], (x) => 1 / (1 + Math.exp(-x)))
     case 'AvgPool':
-      return averagePool(node, inputs[0])
+      return isGlobal(node, inputs[0]) ? globalAverage(inputs[0]) : averagePool(node, inputs[0])
     default:
       throw new Error(`node ${node.name}: operations of kind ${node.op} are not supported`)
   }
@@ -70,6 +71,23 @@ function pointwise(description: string, outputShape: Shape, f: (x: number) => nu
     flops: 0,
     run: ([{ data }], out) => {
       for (let i = 0; i < out.length; i++) out[i] = f(data[i])
+    },
+  }
+}
+
+function isGlobal({ window, padding }: Node, [batch, height, width]: Shape): boolean {
+  return batch === 1 && padding === 'valid' && window[0] === height && window[1] === width
+}
+
+/** The sum over all pixels is what a bias has for its gradient. */
+function globalAverage([, height, width, channels]: Shape): Operation {
+  return {
+    description: `average ${height}×${width}`,
+    outputShape: [1, 1, 1, channels],
+    flops: 0,
+    run: ([image], out) => {
+      gradBias(image, { layout: 'channels-last', out })
+      for (let c = 0; c < channels; c++) out[c] /= height * width
     },
   }
 }
