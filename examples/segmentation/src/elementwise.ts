@@ -1,17 +1,17 @@
 /** The operations between the convolutions: plain loops over `[batch, height, width, channels]`. */
-import { gradBias } from 'convkit'
+import { conv2d, gradBias, type BackendOption } from 'convkit'
 import type { Node } from './graph.js'
 import { sizeOf, type Operation, type Shape } from './operation.js'
 
 /** `inputs` are the shapes of the node's inputs. */
-export function elementwise(node: Node, inputs: readonly Shape[]): Operation {
+export function elementwise(node: Node, inputs: readonly Shape[], backend: BackendOption): Operation {
   switch (node.op) {
     case 'Add':
     case 'AddV2':
     case 'AddN':
       return combine(node, 'add', inputs, add)
     case 'Mul':
-      return combine(node, 'multiply', inputs, multiply)
+      return isGate(inputs) ? gate(inputs[0], backend) : combine(node, 'multiply', inputs, multiply)
     case 'Relu':
       return pointwise('relu', inputs[0], (x) => Math.max(x, 0))
     case 'Relu6':
@@ -19,7 +19,7 @@ export function elementwise(node: Node, inputs: readonly Shape[]): Operation {
     case 'Sigmoid':
       return pointwise('sigmoid', inputs[0], (x) => 1 / (1 + Math.exp(-x)))
     case 'AvgPool':
-      return isGlobal(node, inputs[0]) ? globalAverage(inputs[0]) : averagePool(node, inputs[0])
+      return isGlobal(node, inputs[0]) ? globalAverage(inputs[0], backend) : averagePool(node, inputs[0])
     default:
       throw new Error(`node ${node.name}: operations of kind ${node.op} are not supported`)
   }
@@ -64,6 +64,22 @@ function combine({ name }: Node, description: string, shapes: readonly Shape[], 
   }
 }
 
+/** One factor for each channel: the squeeze and excitation of MobileNet v3. */
+function isGate([[batch, , , channels], factors]: readonly Shape[]): boolean {
+  return batch === 1 && factors?.join() === [1, 1, 1, channels].join()
+}
+
+/** A depthwise convolution of one tap, whose weights come anew with each frame. */
+function gate(outputShape: Shape, backend: BackendOption): Operation {
+  const groups = outputShape[3]
+  return {
+    description: 'multiply',
+    outputShape,
+    flops: 0,
+    run: ([image, factors], out) => void conv2d(image, factors, { layout: 'channels-last', groups, backend, out }),
+  }
+}
+
 function pointwise(description: string, outputShape: Shape, f: (x: number) => number): Operation {
   return {
     description,
@@ -80,13 +96,13 @@ function isGlobal({ window, padding }: Node, [batch, height, width]: Shape): boo
 }
 
 /** The sum over all pixels is what a bias has for its gradient. */
-function globalAverage([, height, width, channels]: Shape): Operation {
+function globalAverage([, height, width, channels]: Shape, backend: BackendOption): Operation {
   return {
     description: `average ${height}×${width}`,
     outputShape: [1, 1, 1, channels],
     flops: 0,
     run: ([image], out) => {
-      gradBias(image, { layout: 'channels-last', out })
+      gradBias(image, { layout: 'channels-last', backend, out })
       for (let c = 0; c < channels; c++) out[c] /= height * width
     },
   }

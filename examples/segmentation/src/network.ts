@@ -46,7 +46,7 @@ export class Network {
         ? convolution(node, fused, shapes[0], backend)
         : node.op === 'ResizeBilinear'
           ? resize(node, shapes[0], backend)
-          : elementwise(node, shapes)
+          : elementwise(node, shapes, backend)
       const output = memory.take(operation.outputShape)
       steps.push({ name: node.name, ...operation, inputs, output })
       results.set(fused?.end ?? node, output)
