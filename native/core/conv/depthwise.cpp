@@ -202,8 +202,8 @@ ck_status pack_as(const ck_plan &plan, const ck_runtime &host, const void *given
 
 ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   if (is_last(plan.problem)) {
-    return is_f32(plan) ? pack_depthwise_last<float>(plan, weights, packed)
-                        : pack_depthwise_last<double>(plan, weights, packed);
+    return is_f32(plan) ? pack_depthwise_last<float>(plan, host, weights, packed)
+                        : pack_depthwise_last<double>(plan, host, weights, packed);
   }
   return is_f32(plan) ? pack_as<float>(plan, host, weights, packed) : pack_as<double>(plan, host, weights, packed);
 }

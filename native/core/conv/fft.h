@@ -95,7 +95,7 @@ struct FftTables {
   T *axes[3], *pairs;
   int32_t *places;
   FftTables(const FftForm &form, Carver *carver);
-  void fill(const FftForm &form) const;
+  void fill(const FftForm &form, const ck_runtime &host) const; /* in part, after a cancellation */
 };
 
 template <typename T>

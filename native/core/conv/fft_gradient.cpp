@@ -307,7 +307,7 @@ ck_status run_fft_gradient(const RunContext &context) {
   const Shared<T> shared(f, &carver);
   Carver places(reinterpret_cast<char *>(shared.tables));
   const FftTables<T> tables(f, &places);
-  tables.fill(f);
+  tables.fill(f, *context.host);
   const Gradient<T> gradient = {context, problem, f, fft_of<T>(*plan.kernels), tiles_of<T>(*plan.kernels), tables};
   if (f.depthwise) {
     const Depthwise<T> depthwise = {gradient};
