@@ -5,8 +5,8 @@
 //                    |              |
 //                  cancel: out    cancel: the flag, which the core asks for between tiles
 //
-// A job comes with its place in the backlog and keeps it to the end of this line. The queue is the pool's, shared by all
-// environments and never one of libuv's. What is here knows nothing of Node.
+// A job comes with its place in the backlog and keeps it to the end of this line. The queue is the pool's, shared by
+// all environments and never one of libuv's. What is here knows nothing of Node.
 #ifndef CONVKIT_ADDON_JOBS_H
 #define CONVKIT_ADDON_JOBS_H
 

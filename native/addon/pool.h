@@ -4,8 +4,8 @@
 //                                       |    quick ones, if no thread is idle     -> the express thread
 //   regions   (parallel_for)        ->  the caller works itself; idle pool threads come to help
 //
-// Tasks go before helping: a helper looks up between two indices and leaves when a task is waiting. One more thread than
-// asked for, the express thread, takes nothing but quick tasks, and only while all others are busy: so small calls
+// Tasks go before helping: a helper looks up between two indices and leaves when a task is waiting. One more thread
+// than asked for, the express thread, takes nothing but quick tasks, and only while all others are busy: so small calls
 // wait neither for one large call nor for as many as there are threads, and the large ones keep their order. Threads
 // start when they are first needed, sleep on a condition variable otherwise, and are joined when the last environment
 // detaches.

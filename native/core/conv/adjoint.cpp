@@ -119,7 +119,7 @@ struct Adjoint {
   template <typename Visit>
   void sweep(int64_t channels, T *image, const Visit &visit) const {
     const bool lanes = pixels_in_lanes(problem);
-    const int64_t pixels = lanes ? kSwept : larger(kSwept / channels, 1);
+    const int64_t pixels = lanes ? kSwept : larger(kSwept / problem.image.pixel, 16); /* by what is passed over */
     for (int64_t first = 0; first < problem.image_pixels; first += pixels) {
       const int64_t count = smaller(pixels, problem.image_pixels - first);
       if (!lanes) {

@@ -61,8 +61,8 @@ struct BiasGradient {
 template <typename T>
 ck_status run(const ck_runtime &host, int32_t layout, int64_t batch, int64_t channels, int64_t positions,
               const void *gradient, void *out) {
-  const BiasGradient<T> sum = {host,      layout, batch, channels, positions, static_cast<const T *>(gradient),
-                               static_cast<T *>(out)};
+  const BiasGradient<T> sum = {
+      host, layout, batch, channels, positions, static_cast<const T *>(gradient), static_cast<T *>(out)};
   const bool small = batch * channels * positions < (1 << 18);
   return for_each_unit(host, sum.units(), small, sum);
 }
