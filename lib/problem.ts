@@ -53,3 +53,12 @@ export interface ConvProblem {
    */
   readonly weightLayout: Layout
 }
+
+/** How many elements the result of a pass has. */
+export function resultLength(pass: Pass, problem: ConvProblem): number {
+  const { batch, groups, imageChannels, featureChannels } = problem
+  const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1)
+  if (pass === 'forward') return batch * featureChannels * product(problem.features)
+  if (pass === 'adjoint') return batch * imageChannels * product(problem.image)
+  return featureChannels * (imageChannels / groups) * product(problem.kernel)
+}

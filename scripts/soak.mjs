@@ -1,10 +1,12 @@
-// Hours of a server in one process: mixed calls, synchronous and not, some aborted, some wrong; prepared operators left to
-// the garbage collector; worker threads ended at random moments. Fails when a result differs by one bit from the first
-// of its kind, or when the resident memory grows by more than 5 % after the warm-up.
+// Hours of a server in one process: mixed calls, synchronous and not, some wrong; aborts in every stage of large calls of
+// every algorithm; a queue that is full; prepared operators left to the garbage collector; worker threads ended at
+// random moments. Fails when a result differs by one bit from the first of its kind, or when the resident memory, or
+// what V8 counts of external memory, grows by more than 5 % after the warm-up.
 //
 //   npm run soak -- [--seconds 3600] [--seed N]
 import { spawnSync } from 'node:child_process'
 import { createHash, randomInt } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -32,6 +34,9 @@ if (!globalThis.gc) {
 const entry = (name) => pathToFileURL(join(root, 'dist/esm', name)).href
 const convkit = await import(entry('index.js'))
 const promises = await import(entry('promises.js'))
+const { defaultLimits } = await import(entry('node/backlog.js'))
+const { binary } = convkit.info()
+const addon = binary && createRequire(import.meta.url)(binary)
 
 let state = seed >>> 0 || 1
 /** xorshift: a whole number of 0 … n − 1. */
@@ -88,7 +93,21 @@ function check(key, result) {
   else if (first !== hash) throw new Error(`seed ${seed}: ${key} has other bits than at first`)
 }
 
-const counts = { synchronous: 0, asynchronous: 0, aborted: 0, refused: 0, prepared: 0, workers: 0 }
+const counts = { synchronous: 0, asynchronous: 0, aborted: 0, large: 0, refused: 0, full: 0, prepared: 0, workers: 0 }
+
+/** Layers of some 20 to 200 ms, with much to pack, to transform, to copy and to add up: for aborts at any moment. */
+const largeLayers = [
+  ['conv2d', [1, 128, 96, 96], [128, 128, 3, 3], { padding: 1 }, ['direct', 'im2col', 'winograd', 'fft']],
+  ['conv2d', [1, 1024, 7, 7], [1024, 1024, 3, 3], { padding: 1 }, ['direct', 'im2col', 'winograd', 'fft']],
+  ['convTranspose2d', [1, 256, 32, 32], [256, 128, 4, 4], { stride: 2, padding: 1 }, ['direct', 'im2col', 'winograd']],
+  ['conv1d', [1, 32, 40000], [32, 32, 64], {}, ['direct', 'im2col', 'fft']],
+  ['conv2d', [1, 64, 256, 256], [64, 1, 5, 5], { groups: 64, padding: 2 }, ['depthwise', 'direct', 'fft']],
+  ['conv2d', [1, 256, 256, 64], [5, 5, 1, 64], { groups: 64, padding: 2, layout: 'channels-last' }, ['depthwise']],
+].map(([name, inputShape, weightShape, options, algorithms]) => {
+  const [input, weight] = [randomTensor(inputShape), randomTensor(weightShape)]
+  const gradOutput = convkit.zeros(convkit[name].outputShape(inputShape, weightShape, options))
+  return { name, input, weight, options, gradOutput, algorithms }
+})
 
 const deeds = [
   function synchronous(call) {
@@ -109,6 +128,18 @@ const deeds = [
     if (below(2) === 0) await new Promise(setImmediate)
     controller.abort()
     for (const outcome of await Promise.allSettled(started)) counts.aborted += outcome.status === 'rejected' ? 1 : 0
+  },
+  async function abortedWithin() {
+    const layer = pick(largeLayers)
+    const controller = new AbortController()
+    const options = { ...layer.options, algorithm: pick(layer.algorithms), signal: controller.signal }
+    const [, operator, args] = pick(ways({ ...layer, options }, promises))
+    const started = operator(...args)
+    setTimeout(() => controller.abort(), below(80))
+    const [outcome] = await Promise.allSettled([started])
+    if (outcome.status === 'rejected' && outcome.reason.code === 'ERR_CONVKIT_OPTION') return // refused by the planner
+    if (outcome.status === 'rejected' && outcome.reason.name !== 'AbortError') throw outcome.reason
+    counts[outcome.status === 'rejected' ? 'aborted' : 'large']++
   },
   function refused({ name, input, weight, options }) {
     const wrong = [
@@ -140,20 +171,40 @@ const workerSource = `
   const input = { data: new Float32Array(16 * 64 * 64).fill(1), shape: [1, 16, 64, 64] }
   const weight = { data: new Float32Array(16 * 16 * 9).fill(1), shape: [16, 16, 3, 3] }
   for (;;) await Promise.all([1, 2, 3].map(() => conv2d(input, weight)))`
-async function worker() {
-  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(workerSource)}`))
-  await new Promise((resolve) => setTimeout(resolve, below(300)))
-  await thread.terminate()
-  counts.workers++
+async function workers() {
+  const start = async () => {
+    const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(workerSource)}`))
+    await new Promise((resolve) => setTimeout(resolve, below(300)))
+    await thread.terminate()
+    counts.workers++
+  }
+  await Promise.all(Array.from({ length: 1 + below(3) }, start))
 }
 
-/** Resident memory after collection: the least of a few looks, since the allocator and V8 give back late. */
-async function residentBytes() {
-  let least = Infinity
+/** A flood against small bounds: each call completes with the usual bits, or is refused for want of room. */
+async function flood() {
+  if (convkit.info().backend !== 'native') return
+  const { calls: most, bytes } = defaultLimits()
+  addon.setBacklog(1 + below(20), bytes)
+  const call = pick(calls)
+  const started = Array.from({ length: 40 }, () => ways(call, promises)[0]).map(([, run, args]) => run(...args))
+  addon.setBacklog(most, bytes)
+  for (const { status, reason, value } of await Promise.allSettled(started)) {
+    if (status === 'fulfilled') check(`${call.number} forward`, value)
+    else if (reason.code !== 'ERR_CONVKIT_MEMORY') throw reason
+    counts[status === 'fulfilled' ? 'asynchronous' : 'full']++
+  }
+}
+
+/** Memory after collection: the least of a few looks, since the allocator and V8 give back late. */
+async function memory() {
+  const least = { resident: Infinity, external: Infinity }
   for (let i = 0; i < 5; i++) {
     globalThis.gc()
     await new Promise((resolve) => setTimeout(resolve, 50))
-    least = Math.min(least, process.memoryUsage().rss)
+    const { rss, external } = process.memoryUsage()
+    least.resident = Math.min(least.resident, rss)
+    least.external = Math.min(least.external, external)
   }
   return least
 }
@@ -164,15 +215,16 @@ const begin = performance.now()
 const elapsed = () => (performance.now() - begin) / 1000
 const total = () => Object.values(counts).reduce((a, b) => a + b, 0)
 let warm
-let nextWorker = 0
+let nextWorkers = 0
 let nextLine = 0
 while (elapsed() < seconds) {
   await Promise.all(Array.from({ length: 4 }, async () => pick(deeds)(pick(calls))))
-  if (elapsed() > nextWorker) {
-    await worker()
-    nextWorker = elapsed() + 2
+  if (elapsed() > nextWorkers) {
+    await workers()
+    await flood()
+    nextWorkers = elapsed() + 2
   }
-  if (warm === undefined && elapsed() > seconds * 0.3) warm = await residentBytes()
+  if (warm === undefined && elapsed() > seconds * 0.3) warm = await memory()
   if (elapsed() > nextLine) {
     console.log(
       `${elapsed().toFixed(0).padStart(6)} s ${total()} calls, ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
@@ -180,11 +232,11 @@ while (elapsed() < seconds) {
     nextLine = elapsed() + seconds / 20
   }
 }
-const end = await residentBytes()
-const growth = end / warm - 1
+const end = await memory()
 console.log(`${JSON.stringify(counts)}`)
-console.log(
-  `resident: ${(warm / 2 ** 20).toFixed(1)} MiB after the warm-up, ${(end / 2 ** 20).toFixed(1)} MiB at the end`,
-)
-if (growth > 0.05) throw new Error(`memory grew by ${(100 * growth).toFixed(1)} %`)
-console.log(`passed: ${total()} calls in ${elapsed().toFixed(0)} s, memory ${(100 * growth).toFixed(1)} %`)
+for (const kind of ['resident', 'external']) {
+  const [before, after] = [warm[kind], end[kind]].map((bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`)
+  console.log(`${kind} memory: ${before} after the warm-up, ${after} at the end`)
+  if (end[kind] > warm[kind] * 1.05) throw new Error(`${kind} memory grew from ${before} to ${after}`)
+}
+console.log(`passed: ${total()} calls in ${elapsed().toFixed(0)} s`)

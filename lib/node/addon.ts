@@ -8,7 +8,7 @@ export interface NativeWeights {
 /**
  * What native/addon/addon.cpp exports. `record` is the call record of record.ts; `id` is chosen by the caller and
  * unique among the pending calls. Failures are thrown, or reject, with `code` `'CK_INVALID'`, `'CK_OUT_OF_MEMORY'`,
- * `'CK_UNSUPPORTED'` or `'CK_CANCELLED'`.
+ * `'CK_UNSUPPORTED'`, `'CK_CANCELLED'` or `'CK_QUEUE_FULL'` (see {@link setBacklog}).
  *
  * Synchronous calls read operands in place. Asynchronous ones copy them before they return and write `out` from
  * another thread: it must be memory that nobody else sees until the promise has resolved.
@@ -23,6 +23,8 @@ export interface Addon {
   setThreads(count: number): void
   /** As `setThreads`, unless the number has been set before. */
   defaultThreads(count: number): void
+  /** How much may be under way, of the process: calls, and bytes of their operands and results. */
+  setBacklog(calls: number, bytes: number): void
 
   /** With `prepared`, of a call whose weights are packed already. */
   plan(

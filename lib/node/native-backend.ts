@@ -1,13 +1,17 @@
 import type { Backend, PassOperands, PreparedKernel } from '../backend/backend.js'
 import { abortError, convkitError, type AbortSignalLike } from '../errors.js'
 import { allocate, dtypeOf } from '../operand.js'
-import type { ConvProblem, DType, FloatArray, Pass } from '../problem.js'
+import { resultLength, type ConvProblem, type DType, type FloatArray, type Pass } from '../problem.js'
 import { withAbort } from './abort.js'
 import type { Addon } from './addon.js'
+import { defaultLimits, queueFull } from './backlog.js'
 import { biasRecord, makeRecord, writeCall, writeProblem } from './record.js'
+
+const limits = defaultLimits()
 
 /** The three passes on native code. */
 export function createNativeBackend(addon: Addon): Backend {
+  addon.setBacklog(limits.calls, limits.bytes)
   // Native code reads the record before a call returns, so one serves all calls.
   const record = makeRecord()
   const describe = (pass: Pass, problem: ConvProblem, algorithm: string, operands?: PassOperands): Float64Array => {
@@ -104,15 +108,7 @@ function operandsOf(pass: Pass, { image, features, weights }: PassOperands): [Fl
 }
 
 function allocateResult(pass: Pass, problem: ConvProblem): FloatArray {
-  const { batch, imageChannels, featureChannels, groups } = problem
-  const product = (...factors: number[]): number => factors.reduce((a, b) => a * b, 1)
-  const length =
-    pass === 'forward'
-      ? product(batch, featureChannels, ...problem.features)
-      : pass === 'adjoint'
-        ? product(batch, imageChannels, ...problem.image)
-        : product(featureChannels, imageChannels / groups, ...problem.kernel)
-  return allocate('convkit', problem.dtype, length)
+  return allocate('convkit', problem.dtype, resultLength(pass, problem))
 }
 
 function parseRefused(text: string): { algorithm: string; reason: string }[] {
@@ -137,6 +133,8 @@ function translate(error: unknown): unknown {
   switch (code) {
     case 'CK_OUT_OF_MEMORY':
       return convkitError('RangeError', 'ERR_CONVKIT_MEMORY', `convkit: not enough memory for this call (${message})`)
+    case 'CK_QUEUE_FULL':
+      return queueFull(message, limits)
     case 'CK_UNSUPPORTED':
       return convkitError('TypeError', 'ERR_CONVKIT_OPTION', `convkit: algorithm: ${message}`)
     case 'CK_INVALID':

@@ -2,7 +2,7 @@
  * Asynchronous calls of the TypeScript backend, in one worker thread that starts with the first of them and keeps no
  * process alive while it idles.
  *
- *     runAsync --copies--> queue --one at a time--> worker.js --transfers the result--> promise
+ *     runAsync --room?--copies--> queue --one at a time--> worker.js --transfers the result--> promise
  *
  * The queue stays on this side, so an abort takes waiting work out at once, and stops running work by ending
  * the worker: the next call starts a new one. Where there is no worker.js (a bundle; the sources of lib/ run by the
@@ -13,8 +13,9 @@ import { Worker } from 'node:worker_threads'
 import type { Backend, BiasProblem, Epilogue, PassOperands } from '../backend/backend.js'
 import { abortError, convkitError, type AbortSignalLike, type ErrorCode } from '../errors.js'
 import { allocate, dtypeOf, lengthOf } from '../operand.js'
-import type { ConvProblem, DType, FloatArray, Pass } from '../problem.js'
+import { resultLength, type ConvProblem, type DType, type FloatArray, type Pass } from '../problem.js'
 import { withAbort } from './abort.js'
+import { Backlog, defaultLimits, type Limits } from './backlog.js'
 import { findWorker } from './paths.js'
 
 /** What the worker is sent: the arguments of one call, their arrays copied. */
@@ -26,18 +27,29 @@ export type Task =
 export type Reply = { out: FloatArray } | { error: { name: string; code: ErrorCode | undefined; message: string } }
 
 /** The same backend, with its asynchronous calls in a worker. */
-export function withWorker(backend: Backend): Backend {
+export function withWorker(backend: Backend, limits: Limits = defaultLimits()): Backend {
   const file = findWorker()
   if (file === undefined) return backend
   const queue = new WorkerQueue(file)
+  const backlog = new Backlog(limits)
+  /** Makes the task, which copies, only where there is room for it. Whatever is thrown rejects. */
+  const run = async (bytes: number, make: () => Task, signal: AbortSignalLike | undefined): Promise<FloatArray> => {
+    backlog.enter(bytes)
+    try {
+      return await queue.submit(make(), signal)
+    } finally {
+      backlog.leave(bytes)
+    }
+  }
   return {
     ...backend,
-    // async, so that a copy for which there is no memory rejects
-    async runAsync(pass, problem, algorithm, operands, signal) {
-      return queue.submit({ kind: 'run', pass, problem, algorithm, operands: copyOperands(operands) }, signal)
+    runAsync(pass, problem, algorithm, operands, signal) {
+      const make = (): Task => ({ kind: 'run', pass, problem, algorithm, operands: copyOperands(operands) })
+      return run(bytesOf(arraysOf(operands)) + resultBytes(pass, problem), make, signal)
     },
-    async biasGradientAsync(problem, gradOutput, signal) {
-      return queue.submit({ kind: 'biasGradient', problem, gradOutput: copy(gradOutput) }, signal)
+    biasGradientAsync(problem, gradOutput, signal) {
+      const make = (): Task => ({ kind: 'biasGradient', problem, gradOutput: copy(gradOutput) })
+      return run(bytesOf([gradOutput]), make, signal)
     },
     prepare(pass, algorithm, weights, epilogue) {
       const inner = backend.prepare(pass, algorithm, weights, epilogue)
@@ -45,9 +57,10 @@ export function withWorker(backend: Backend): Backend {
       const side = pass === 'forward' ? 'image' : 'features'
       return {
         run: inner.run.bind(inner),
-        async runAsync(problem, input, signal) {
-          const operands = copyOperands({ ...kept, [side]: input })
-          return queue.submit({ kind: 'run', pass, problem, algorithm, operands }, signal)
+        runAsync(problem, input, signal) {
+          const operands = { ...kept, [side]: input }
+          const make = (): Task => ({ kind: 'run', pass, problem, algorithm, operands: copyOperands(operands) })
+          return run(bytesOf(arraysOf(operands)) + resultBytes(pass, problem), make, signal)
         },
         dispose: inner.dispose.bind(inner),
       }
@@ -74,19 +87,26 @@ function copyEpilogue({ activation, a, b, bias, slope }: Epilogue): Epilogue {
   return { activation, a, b, bias: bias && copy(bias), slope: slope && copy(slope) }
 }
 
+function arraysOf({ image, features, weights, epilogue }: PassOperands): FloatArray[] {
+  return [image, features, weights, epilogue?.bias, epilogue?.slope].filter((array) => array !== undefined)
+}
+
+function bytesOf(arrays: readonly FloatArray[]): number {
+  return arrays.reduce((bytes, array) => bytes + lengthOf(array) * bytesPerElement(dtypeOf(array) as DType), 0)
+}
+
+function resultBytes(pass: Pass, problem: ConvProblem): number {
+  return resultLength(pass, problem) * bytesPerElement(problem.dtype)
+}
+
+function bytesPerElement(dtype: DType): number {
+  return dtype === 'float32' ? 4 : 8
+}
+
 /** The memory of a task, which the worker may have. */
 function buffersOf(task: Task): ArrayBuffer[] {
-  const arrays =
-    task.kind === 'biasGradient'
-      ? [task.gradOutput]
-      : [
-          task.operands.image,
-          task.operands.features,
-          task.operands.weights,
-          task.operands.epilogue?.bias,
-          task.operands.epilogue?.slope,
-        ]
-  return arrays.filter((array) => array !== undefined).map((array) => array.buffer as ArrayBuffer)
+  const arrays = task.kind === 'biasGradient' ? [task.gradOutput] : arraysOf(task.operands)
+  return arrays.map((array) => array.buffer as ArrayBuffer)
 }
 
 interface Entry {

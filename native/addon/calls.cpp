@@ -11,6 +11,8 @@ namespace convkit {
 
 namespace {
 
+constexpr double kMostExact = 9007199254740991.0;
+
 bool read_record(Args* args, size_t index, RunCall* call, const double** fields) {
   *fields = args->numbers(index, kRecordFields);
   if (!args->good()) return false;
@@ -72,13 +74,24 @@ void read_bias(Args* args, size_t from, BiasCall* call) {
   call->out = out.data;
 }
 
-// Copies the operands and hands the call to the pool. std::function wants copyable work, hence the shared call.
+// 'CK_QUEUE_FULL', with how much is under way: what the message of lib/node/backlog.ts begins with.
+Napi::Value queue_full(Napi::Env env, bool quick) {
+  const Backlog::Amount amount = Backlog::instance().under_way(quick);
+  const std::string calls = std::to_string(amount.calls), mebibytes = std::to_string(amount.bytes >> 20);
+  napi_throw_error(env, "CK_QUEUE_FULL", (calls + " calls with " + mebibytes + " MiB").c_str());
+  return env.Undefined();
+}
+
+// Finds a place, copies the operands and hands the call to the pool. std::function wants copyable work, hence the
+// shared call.
 template <typename Call>
 Napi::Value enqueue(const Args& args, double id, size_t out_index, std::shared_ptr<Call> call) {
   if (!args.good()) return finish(args.env(), args.outcome());
+  Backlog::Place place = Backlog::instance().take(call->quick(), call->bytes());
+  if (!place) return queue_full(args.env(), call->quick());
   if (!call->own_operands()) return finish(args.env(), outcome_of(CK_OUT_OF_MEMORY));
   return Environment::of(args.env())
-      ->run_async(args.env(), id, args.value(out_index),
+      ->run_async(args.env(), id, std::move(place), args.value(out_index),
                   [call = std::move(call)](const std::atomic<bool>* cancelled) { return call->execute(cancelled); });
 }
 
@@ -130,6 +143,15 @@ Napi::Value default_threads(const Napi::CallbackInfo& info) {
   Args args(info);
   const int32_t count = thread_count(&args);
   if (args.good()) Pool::instance().default_threads(count);
+  return finish(args.env(), args.outcome());
+}
+
+// setBacklog(calls, bytes): how much may be under way, of the process
+Napi::Value set_backlog(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const double calls = args.number(0), bytes = args.number(1);
+  if (!(calls >= 1 && calls <= kMostExact && bytes >= 0 && bytes <= kMostExact)) args.complain("expected two amounts");
+  if (args.good()) Backlog::instance().set_limits({static_cast<int64_t>(calls), static_cast<int64_t>(bytes)});
   return finish(args.env(), args.outcome());
 }
 

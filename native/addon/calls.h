@@ -13,6 +13,7 @@ Napi::Value set_isa(const Napi::CallbackInfo& info);
 Napi::Value threads(const Napi::CallbackInfo& info);
 Napi::Value set_threads(const Napi::CallbackInfo& info);
 Napi::Value default_threads(const Napi::CallbackInfo& info);
+Napi::Value set_backlog(const Napi::CallbackInfo& info);
 
 Napi::Value plan(const Napi::CallbackInfo& info);
 Napi::Value run(const Napi::CallbackInfo& info);

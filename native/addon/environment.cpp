@@ -11,7 +11,7 @@ namespace {
 // A call on its way, with what JavaScript waits for.
 class NodeJob : public Job {
  public:
-  NodeJob(double id, Work work) : Job(id), work_(std::move(work)) {}
+  NodeJob(double id, Backlog::Place place, Work work) : Job(id, std::move(place)), work_(std::move(work)) {}
 
   napi_deferred deferred = nullptr;
   napi_ref out = nullptr;
@@ -94,8 +94,8 @@ void Environment::settle(napi_env env) {
   if (jobs_.pending() == 0) napi_unref_threadsafe_function(env, wake_);
 }
 
-Napi::Value Environment::run_async(Napi::Env env, double id, Napi::Value out, Work work) {
-  auto job = std::make_unique<NodeJob>(id, std::move(work));
+Napi::Value Environment::run_async(Napi::Env env, double id, Backlog::Place place, Napi::Value out, Work work) {
+  auto job = std::make_unique<NodeJob>(id, std::move(place), std::move(work));
   napi_ref reference = nullptr;
   if (napi_create_reference(env, out, 1, &reference) != napi_ok) {
     return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "no reference can be made"));

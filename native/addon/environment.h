@@ -25,7 +25,7 @@ class Environment {
   PlanCache& plans() { return plans_; }
 
   // Runs the work on a pool thread and returns a promise of nothing; keeps the array of the result alive until then.
-  Napi::Value run_async(Napi::Env env, double id, Napi::Value out, Work work);
+  Napi::Value run_async(Napi::Env env, double id, Backlog::Place place, Napi::Value out, Work work);
   void cancel(double id) { jobs_.cancel(id); }
 
  private:

@@ -1,12 +1,17 @@
 #include "jobs.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace convkit {
 
 void Job::run() {
-  status_ = cancelled_.load(std::memory_order_relaxed) ? CK_CANCELLED : execute(&cancelled_);
+  try {
+    status_ = cancelled_.load(std::memory_order_relaxed) ? CK_CANCELLED : execute(&cancelled_);
+  } catch (const std::bad_alloc&) {
+    status_ = CK_OUT_OF_MEMORY;
+  }
   owner_->finished(this);
 }
 

@@ -5,7 +5,8 @@
 //                    |              |
 //                  cancel: out    cancel: the flag, which the core asks for between tiles
 //
-// The queue is the pool's, shared by all environments and never one of libuv's. What is here knows nothing of Node.
+// A job comes with its place in the backlog and keeps it to the end of this line. The queue is the pool's, shared by
+// all environments and never one of libuv's. What is here knows nothing of Node.
 #ifndef CONVKIT_ADDON_JOBS_H
 #define CONVKIT_ADDON_JOBS_H
 
@@ -14,9 +15,11 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "../core/convkit.h"
+#include "backlog.h"
 #include "pool.h"
 
 namespace convkit {
@@ -25,7 +28,7 @@ class Jobs;
 
 class Job : public Task {
  public:
-  explicit Job(double id) : id_(id) {}
+  Job(double id, Backlog::Place place) : Task(place.quick()), id_(id), place_(std::move(place)) {}
   double id() const { return id_; }
   ck_status status() const { return status_; }
   void run() final;
@@ -37,6 +40,7 @@ class Job : public Task {
  private:
   friend class Jobs;
   const double id_;  // chosen by the caller, unique among the pending ones
+  const Backlog::Place place_;
   std::atomic<bool> cancelled_{false};
   ck_status status_ = CK_OK;
   Jobs* owner_ = nullptr;

@@ -34,6 +34,10 @@ class NodeRuntime {
 // never touch the pool.
 int32_t slots_for(double operations);
 
+// Whether a call with so many operations on so much memory takes some milliseconds at most, even where the fast
+// algorithms do not apply: those that must not wait for the others.
+bool is_quick(double operations, int64_t bytes);
+
 // A copy of that many bytes; null when there is no memory.
 Block copy_of(const void* data, size_t bytes);
 

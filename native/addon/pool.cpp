@@ -67,8 +67,11 @@ void Pool::detach() {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
     wake_.notify_all();
+    wake_express_.notify_all();
     running.swap(running_);
     retired.swap(retired_);
+    if (has_express_) retired.push_back(express_);
+    has_express_ = false;
   }
   for (const pthread_t thread : running) pthread_join(thread, nullptr);
   for (const pthread_t thread : retired) pthread_join(thread, nullptr);
@@ -94,20 +97,18 @@ bool Pool::submit(Task* task) {
   const std::lock_guard<std::mutex> lock(mutex_);
   start_threads(queued_ + 1);
   if (running_.empty()) return false;
-  task->behind_ = nullptr;
-  *last_link_ = task;
-  last_link_ = &task->behind_;
+  (task->quick() ? quick_ : long_).append(task, arrivals_++);
   queued_++;
   wake_.notify_one();
+  call_express();
   return true;
 }
 
 bool Pool::withdraw(Task* task) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (Task** link = &first_task_; *link != nullptr; link = &(*link)->behind_) {
-    if (*link == task) return take_task(link) != nullptr;
-  }
-  return false;
+  const bool removed = (task->quick() ? quick_ : long_).remove(task);
+  if (removed) queued_--;
+  return removed;
 }
 
 void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
@@ -138,11 +139,20 @@ void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
 void Pool::start_threads(size_t wanted_idle) {
   const size_t target = static_cast<size_t>(threads());
   for (size_t idle = idle_; idle < wanted_idle && running_.size() < target; idle++) {
-    if (!start_one()) return;
+    pthread_t thread;
+    if (!start_thread(thread_main<&Pool::thread_loop>, &thread)) return;
+    running_.push_back(thread);
   }
 }
 
-bool Pool::start_one() {
+// Without it (no thread can be had), quick tasks wait like all others.
+void Pool::call_express() {
+  if (!express_wanted()) return;
+  if (!has_express_) has_express_ = start_thread(thread_main<&Pool::express_loop>, &express_);
+  wake_express_.notify_one();
+}
+
+bool Pool::start_thread(void* (*main)(void*), pthread_t* thread) {
   reap();
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
@@ -151,21 +161,19 @@ bool Pool::start_one() {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  const bool started = pthread_create(&thread, &attributes, &Pool::thread_main, this) == 0;
+  const bool started = pthread_create(thread, &attributes, main, this) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
-  if (started) running_.push_back(thread);
   return started;
 }
 
-// Takes the task that `link` points to out of the queue.
-Task* Pool::take_task(Task** link) {
-  Task* task = *link;
-  *link = task->behind_;
-  if (last_link_ == &task->behind_) last_link_ = link;
+void Pool::run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock) {
+  Task* const task = queue->take_first();
   queued_--;
-  return task;
+  call_express();  // this thread may have been the last idle one
+  lock->unlock();
+  task->run();
+  lock->lock();
 }
 
 // Those in retired_ have let go of mutex_ for good and are about to end.
@@ -193,9 +201,21 @@ void Pool::help(Region* region, std::unique_lock<std::mutex>* lock) {
   if (--region->helpers == 0) region->left.notify_one();
 }
 
+template <void (Pool::*loop)()>
 void* Pool::thread_main(void* pool) {
-  static_cast<Pool*>(pool)->thread_loop();
+  (static_cast<Pool*>(pool)->*loop)();
   return nullptr;
+}
+
+void Pool::express_loop() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stopping_) {
+    if (express_wanted()) {
+      run_first(&quick_, &lock);
+    } else {
+      wake_express_.wait(lock);
+    }
+  }
 }
 
 void Pool::thread_loop() {
@@ -208,11 +228,8 @@ void Pool::thread_loop() {
       running_.erase(self);
       return;
     }
-    if (first_task_ != nullptr) {
-      Task* task = take_task(&first_task_);
-      lock.unlock();
-      task->run();
-      lock.lock();
+    if (queued_ > 0) {
+      run_first(quick_.before(long_) ? &quick_ : &long_, &lock);
     } else if (Region* region = region_wanting_help()) {
       help(region, &lock);
     } else {

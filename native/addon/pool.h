@@ -1,11 +1,14 @@
 // The one thread pool of the process, shared by every Node environment (main thread and workers).
 //
 //   tasks     (asynchronous calls)  ->  | first come, first served | -> one pool thread each
+//                                       |    quick ones, if no thread is idle     -> the express thread
 //   regions   (parallel_for)        ->  the caller works itself; idle pool threads come to help
 //
-// Tasks go before helping: a helper looks up between two indices and leaves when a task is waiting, so one large
-// call never holds back the small ones behind it while there is more than one thread. Threads start when they are first
-// needed, sleep on a condition variable otherwise, and are joined when the last environment detaches.
+// Tasks go before helping: a helper looks up between two indices and leaves when a task is waiting. One more thread
+// than asked for, the express thread, takes nothing but quick tasks, and only while all others are busy: so small calls
+// wait neither for one large call nor for as many as there are threads, and the large ones keep their order. Threads
+// start when they are first needed, sleep on a condition variable otherwise, and are joined when the last environment
+// detaches.
 #ifndef CONVKIT_ADDON_POOL_H
 #define CONVKIT_ADDON_POOL_H
 
@@ -18,19 +21,11 @@
 #include <mutex>
 #include <vector>
 
+#include "task_queue.h"
+
 namespace convkit {
 
 constexpr int32_t kMaxThreads = 1024;
-
-class Task {
- public:
-  virtual ~Task() = default;
-  virtual void run() = 0;  // on a pool thread; throws nothing
-
- private:
-  friend class Pool;
-  Task* behind_ = nullptr;  // in the queue: linked, so that enqueueing needs no memory
-};
 
 class Pool {
  public:
@@ -55,12 +50,16 @@ class Pool {
  private:
   struct Region;
 
+  template <void (Pool::*loop)()>
   static void* thread_main(void* pool);
   void thread_loop();
+  void express_loop();
   void start_threads(size_t wanted_idle);
-  bool start_one();
+  bool start_thread(void* (*main)(void*), pthread_t* thread);
   void reap();
-  Task* take_task(Task** link);
+  bool express_wanted() const { return !quick_.empty() && idle_ == 0; }
+  void call_express();
+  void run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock);
   Region* region_wanting_help();
   void help(Region* region, std::unique_lock<std::mutex>* lock);
 
@@ -68,12 +67,14 @@ class Pool {
   int environments_ = 0;
 
   std::mutex mutex_;  // everything below
-  std::condition_variable wake_;
-  Task* first_task_ = nullptr;
-  Task** last_link_ = &first_task_;
-  std::atomic<size_t> queued_{0};
+  std::condition_variable wake_, wake_express_;
+  TaskQueue quick_, long_;
+  uint64_t arrivals_ = 0;
+  std::atomic<size_t> queued_{0};  // in both
   Region* regions_ = nullptr;
   std::vector<pthread_t> running_, retired_;
+  pthread_t express_ = {};
+  bool has_express_ = false;
   size_t idle_ = 0;
   bool stopping_ = false, sized_ = false;
   std::atomic<int32_t> target_{1};

@@ -1,6 +1,6 @@
 #include "prepared.h"
 
-#include <cstring>
+#include <chrono>
 
 namespace convkit {
 
@@ -8,6 +8,8 @@ namespace {
 
 // Different input sizes rarely ask for more than two forms; a caller who alternates between more packs again.
 constexpr size_t kMaxForms = 4;
+
+constexpr std::chrono::milliseconds kLookUp(2);
 
 // True unless there is an array and no memory for its copy.
 bool keep(const void* data, size_t bytes, Block* copy, int64_t* total) {
@@ -43,15 +45,26 @@ std::shared_ptr<Prepared> Prepared::create(const CallRecord& call, ck_type type,
 }
 
 ck_status Prepared::packed_for(const Plan& plan, const ck_runtime* runtime, PackedPtr* packed) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  for (const Form& form : forms_) {
-    if (std::strcmp(form.key.c_str(), plan.info().weights_key) == 0) {
-      *packed = form.packed;
-      return CK_OK;
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    for (const Form& form : forms_) {
+      if (form.key == plan.info().weights_key) {
+        *packed = form.packed;
+        return CK_OK;
+      }
     }
+    if (!packing_) break;
+    // Another call packs, perhaps this very form. Nobody wakes a waiting call that is cancelled: it looks itself.
+    if (runtime->cancelled != nullptr && runtime->cancelled(runtime->context) != 0) return CK_CANCELLED;
+    packed_.wait_for(lock, kLookUp);
   }
+  packing_ = true;
+  lock.unlock();
   ck_weights* created = nullptr;
   const ck_status status = ck_weights_pack(plan.get(), runtime, weights_.get(), &created);
+  lock.lock();
+  packing_ = false;
+  packed_.notify_all();
   if (status != CK_OK) return status;
   *packed = PackedPtr(created, FreeWeights());
   if (forms_.size() == kMaxForms) {

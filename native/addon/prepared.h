@@ -3,6 +3,7 @@
 #define CONVKIT_ADDON_PREPARED_H
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -60,7 +61,9 @@ class Prepared {
   Epilogue epilogue_;
   Block weights_, bias_, slope_;
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // the rest
+  std::condition_variable packed_;
+  bool packing_ = false;
   std::vector<Form> forms_;  // most recently packed last
   std::atomic<int64_t> bytes_{0};
 };

@@ -6,6 +6,7 @@ namespace convkit {
 
 namespace {
 size_t element_size(int32_t type) { return type == CK_FLOAT32 ? 4 : 8; }
+int64_t bytes_of(int64_t elements, int32_t type) { return elements * static_cast<int64_t>(element_size(type)); }
 }  // namespace
 
 bool RunCall::own(const void** operand, int64_t length) {
@@ -20,6 +21,12 @@ bool RunCall::own_operands() {
   const int64_t channels = record.out_channels();
   return own(&first, record.first_length()) && own(&second, record.second_length()) && own(&epilogue.bias, channels) &&
          own(&epilogue.slope, channels);
+}
+
+int64_t RunCall::bytes() const {
+  const int64_t vectors = (epilogue.bias != nullptr ? 1 : 0) + (epilogue.slope != nullptr ? 1 : 0);
+  const int64_t copied = record.first_length() + (second != nullptr ? record.second_length() : 0);
+  return bytes_of(copied + vectors * record.out_channels() + record.out_length(), record.problem.image_type);
 }
 
 ck_status RunCall::execute(const std::atomic<bool>* cancelled) {
@@ -60,6 +67,8 @@ bool BiasCall::own_operands() {
   gradient = copy_.get();
   return gradient != nullptr;
 }
+
+int64_t BiasCall::bytes() const { return bytes_of(record.length + record.channels, type); }
 
 ck_status BiasCall::execute(const std::atomic<bool>* cancelled) const {
   const NodeRuntime runtime(slots_for(static_cast<double>(record.length)), cancelled);

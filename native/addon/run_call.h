@@ -26,6 +26,10 @@ struct RunCall {
   // Replaces every operand by a copy. The result stays where it is. False: no memory.
   bool own_operands();
 
+  // Of the copies and of the result.
+  int64_t bytes() const;
+  bool quick() const { return is_quick(record.operations, bytes() + (prepared ? prepared->bytes() : 0)); }
+
   ck_status execute(const std::atomic<bool>* cancelled);
 
  private:
@@ -41,6 +45,8 @@ struct BiasCall {
   void* out = nullptr;
 
   bool own_operands();
+  int64_t bytes() const;
+  bool quick() const { return is_quick(static_cast<double>(record.length), bytes()); }
   ck_status execute(const std::atomic<bool>* cancelled) const;
 
  private:

@@ -1,6 +1,7 @@
 # Sources of the Node addon, next to those of the core (native/core/sources.cmake).
 set(CONVKIT_ADDON_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/addon.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/backlog.cpp
   ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp
   ${CMAKE_CURRENT_LIST_DIR}/calls.cpp
   ${CMAKE_CURRENT_LIST_DIR}/environment.cpp

@@ -12,7 +12,7 @@
 
 import { convkitError } from '../../errors.js'
 import { allocate } from '../../operand.js'
-import type { ConvProblem, FloatArray, Pass } from '../../problem.js'
+import { resultLength, type ConvProblem, type FloatArray, type Pass } from '../../problem.js'
 import type { Backend, Epilogue, PassOperands, PlanDetails, PreparedKernel } from '../backend.js'
 import { adjoint, adjointScratch } from './adjoint.js'
 import { biasGradient } from './bias-gradient.js'
@@ -95,12 +95,6 @@ function prepare(pass: Pass, weights: FloatArray, epilogue: Epilogue): PreparedK
       held = undefined
     },
   }
-}
-
-function resultLength(pass: Pass, problem: ConvProblem): number {
-  const grid = createGrid(problem)
-  if (pass === 'weightGradient') return grid.weights
-  return problem.batch * (pass === 'forward' ? grid.featureSide : grid.imageSide).batchStride
 }
 
 function copyOfOperands({ image, features, weights, epilogue }: PassOperands): PassOperands {

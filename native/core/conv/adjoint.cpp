@@ -15,6 +15,9 @@
 namespace convkit {
 namespace {
 
+/* Elements of the image that are cleared or finished between two looks at a cancellation. */
+constexpr int64_t kSwept = 1 << 18;
+
 template <typename T>
 struct Scratch {
   PatchIndex *index;
@@ -112,22 +115,46 @@ struct Adjoint {
     }
   }
 
-  /* Image elements that no feature reads hold the epilogue of zero. */
-  void clear(int64_t channels, T *image) const {
+  /* Visits the whole image, which may be far larger than a cache: in parts, so that a cancellation is seen. */
+  template <typename Visit>
+  void sweep(int64_t channels, T *image, const Visit &visit) const {
     const bool lanes = pixels_in_lanes(problem);
-    const int64_t rows = lanes ? channels : problem.image_pixels, columns = lanes ? problem.image_pixels : channels;
-    const int64_t step = lanes ? problem.image.channel : problem.image.pixel;
-    for (int64_t i = 0; i < rows; ++i) memset(image + i * step, 0, static_cast<size_t>(columns) * sizeof(T));
+    const int64_t pixels = lanes ? kSwept : larger(kSwept / problem.image.pixel, 16); /* by what is passed over */
+    for (int64_t first = 0; first < problem.image_pixels; first += pixels) {
+      const int64_t count = smaller(pixels, problem.image_pixels - first);
+      if (!lanes) {
+        if (cancelled(*context.host)) return;
+        visit(image + first * problem.image.pixel, count, 0, channels);
+      }
+      for (int64_t channel = 0; lanes && channel < channels; ++channel) {
+        if (cancelled(*context.host)) return;
+        visit(image + channel * problem.image.channel + first, count, channel, 1);
+      }
+    }
   }
 
-  void finish(int64_t channel, int64_t channels, T *image) const {
+  /* Image elements that no feature reads hold the epilogue of zero. */
+  void clear(int64_t channels, T *image) const {
+    sweep(channels, image, [&](T *pixels, int64_t count, int64_t, int64_t part) {
+      const bool lanes = pixels_in_lanes(problem);
+      const int64_t rows = lanes ? 1 : count, columns = lanes ? count : part;
+      for (int64_t i = 0; i < rows; ++i) {
+        memset(pixels + i * problem.image.pixel, 0, static_cast<size_t>(columns) * sizeof(T));
+      }
+    });
+  }
+
+  void finish(int64_t first, int64_t channels, T *image) const {
     Epilogue<T> epilogue;
-    if (!make_epilogue(context, channel, &epilogue)) return;
-    if (pixels_in_lanes(problem)) {
-      tiles.finish(image, problem.image.channel, channels, problem.image_pixels, &epilogue);
-    } else {
-      tiles.finish(image, problem.image.pixel, problem.image_pixels, channels, &epilogue);
-    }
+    if (!make_epilogue(context, first, &epilogue)) return;
+    sweep(channels, image, [&](T *pixels, int64_t count, int64_t channel, int64_t part) {
+      make_epilogue(context, first + channel, &epilogue);
+      if (pixels_in_lanes(problem)) {
+        tiles.finish(pixels, problem.image.channel, 1, count, &epilogue);
+      } else {
+        tiles.finish(pixels, problem.image.pixel, count, part, &epilogue);
+      }
+    });
   }
 };
 

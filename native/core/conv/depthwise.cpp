@@ -160,7 +160,7 @@ void block(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
   const Problem &problem = plan.problem;
-  if (is_last(problem)) return pack_depthwise_last<T>(plan, given, packed);
+  if (is_last(problem)) return pack_depthwise_last<T>(plan, host, given, packed);
   const DepthwiseForm &f = plan.depthwise;
   const auto &w = problem.weights;
   const int64_t *const k = problem.given.kernel;

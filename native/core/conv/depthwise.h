@@ -115,7 +115,7 @@ ck_status run_depthwise_gradient(const RunContext &context);
 template <typename T>
 void block_depthwise_last(ck_plan *plan);
 template <typename T>
-ck_status pack_depthwise_last(const ck_plan &plan, const void *weights, char *packed);
+ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
 template <typename T>

@@ -68,6 +68,7 @@ struct Gradient {
   void add_bands(int64_t image, int64_t feature, const Scratch<T> &scratch) const {
     const int64_t bands = f.bands[0] * f.bands[1] * f.bands[2];
     for (int64_t number = 0; number < bands; ++number) {
+      if (cancelled(*context.host)) return;
       const DepthwiseBand band = depthwise_band(f, number);
       if (band.count[0] <= 0 || band.count[1] <= 0 || band.count[2] <= 0) continue;
       const DepthwiseSource<T> source(problem.given.padding_mode, f, band, kernels, scratch.grid, 1);

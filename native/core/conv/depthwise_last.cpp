@@ -13,6 +13,7 @@ namespace convkit {
 namespace {
 
 /* All channels of a part of a row stay in the second-level cache, while vector after vector of them is taken. */
+constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
 constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16;
 
 struct Tables {
@@ -154,17 +155,19 @@ void block_depthwise_last(ck_plan *plan) {
 
 /* [tap][channel], whole vectors. */
 template <typename T>
-ck_status pack_depthwise_last(const ck_plan &plan, const void *weights, char *packed) {
+ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const Problem &problem = plan.problem;
   const auto &w = problem.weights;
   const T *const from = static_cast<const T *>(weights) + w.origin;
-  T *to = reinterpret_cast<T *>(packed);
-  for (int64_t t = 0; t < problem.taps; ++t, to += plan.depthwise.pitch) {
-    for (int64_t c = 0; c < plan.depthwise.pitch; ++c) {
+  const int64_t pitch = plan.depthwise.pitch, parts = ceil_div(pitch, kPackedPart);
+  const auto pack = [&](int64_t unit, int32_t) {
+    const int64_t t = unit / parts, first = unit % parts * kPackedPart;
+    T *const to = reinterpret_cast<T *>(packed) + t * pitch;
+    for (int64_t c = first; c < smaller(first + kPackedPart, pitch); ++c) {
       to[c] = c < problem.given.groups ? from[t * w.tap + c * w.feature] : T(0);
     }
-  }
-  return CK_OK;
+  };
+  return for_each_unit(host, problem.taps * parts, plan.small || plan.weights_bytes < (1 << 16), pack);
 }
 
 template <typename T>
@@ -181,8 +184,8 @@ ck_status run_depthwise_last(const RunContext &context) {
 
 template void block_depthwise_last<float>(ck_plan *);
 template void block_depthwise_last<double>(ck_plan *);
-template ck_status pack_depthwise_last<float>(const ck_plan &, const void *, char *);
-template ck_status pack_depthwise_last<double>(const ck_plan &, const void *, char *);
+template ck_status pack_depthwise_last<float>(const ck_plan &, const ck_runtime &, const void *, char *);
+template ck_status pack_depthwise_last<double>(const ck_plan &, const ck_runtime &, const void *, char *);
 template ck_status run_depthwise_last<float>(const RunContext &);
 template ck_status run_depthwise_last<double>(const RunContext &);
 

@@ -46,11 +46,11 @@ struct Gradient {
       scratch.offsets[j] = (j * p.dilation[2] - p.pad_begin[2]) * problem.image.pixel;
     }
     for (int64_t image = 0; image < p.batch; ++image) {
-      if (cancelled(*context.host)) return;
       const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c;
       const T *const features = static_cast<const T *>(o.features_in) + image * problem.features.batch + c;
       for (int64_t z = 0; z < p.features[0]; ++z) {
         for (int64_t y = 0; y < p.features[1]; ++y) {
+          if (cancelled(*context.host)) return;
           const T *const row = features + (z * p.features[1] + y) * p.features[2] * problem.features.pixel;
           each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
             each_source(p, false, 1, y, [&](int64_t tap_y, int64_t at_y) {

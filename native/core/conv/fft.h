@@ -96,7 +96,7 @@ struct FftTables {
   T *axes[3], *pairs;
   int32_t *places;
   FftTables(const FftForm &form, Carver *carver);
-  void fill(const FftForm &form) const;
+  void fill(const FftForm &form, const ck_runtime &host) const; /* in part, after a cancellation */
 };
 
 /* Weights as [group][pair][panel][channel][4][row], or depthwise [bundle of channels or channel][pair][4]. */

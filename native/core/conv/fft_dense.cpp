@@ -86,6 +86,7 @@ struct Dense : FftRun<T> {
       call.c_step = result.channel_bundles() * f.lanes;
       const int64_t most = balanced(2 * count, tiles.rows);
       for (int64_t p = 0; p < panels.count; ++p) {
+        if (cancelled(*context.host)) return;
         const int64_t row = p * panels.width, width = smaller(panels.width, f.outputs - row);
         call.b = w + p * panel_step;
         call.columns = static_cast<int32_t>(width);
@@ -100,6 +101,7 @@ struct Dense : FftRun<T> {
     call.a_offsets = b.offsets;
     call.c_step = count;
     for (int64_t p = 0; p < panels.count; ++p) {
+      if (cancelled(*context.host)) return;
       const int64_t row = p * panels.width, rows = smaller(panels.width, f.outputs - row);
       call.a = w + p * panel_step;
       for (int64_t part = 0; part < 2; ++part) {

@@ -208,7 +208,7 @@ ck_status run_fft_gradient(const RunContext &context) {
   const Shared<T> shared(f, &carver);
   Carver places(shared.tables);
   const FftTables<T> tables(f, &places);
-  tables.fill(f);
+  tables.fill(f, *context.host);
   if (problem.given.batch == 0) {
     memset(context.operands->weight_gradient, 0,
            static_cast<size_t>(problem.given.feature_channels * problem.depth) * sizeof(T));

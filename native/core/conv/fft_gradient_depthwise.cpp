@@ -60,7 +60,7 @@ ck_status run_fft_depthwise_gradient(const RunContext &context) {
   const ck_plan &plan = *context.plan;
   Carver shared(context.shared);
   const FftTables<T> tables(plan.fft, &shared);
-  tables.fill(plan.fft);
+  tables.fill(plan.fft, *context.host);
   const Gradient<T> gradient = {{context, tables}};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, gradient);
 }

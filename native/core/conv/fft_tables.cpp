@@ -37,7 +37,7 @@ FftTables<T>::FftTables(const FftForm &f, Carver *carver) {
 }
 
 template <typename T>
-void FftTables<T>::fill(const FftForm &f) const {
+void FftTables<T>::fill(const FftForm &f, const ck_runtime &host) const {
   for (int a = 0; a < 3; ++a) {
     T *out = axes[a];
     int64_t length = f.axes[a].points;
@@ -63,6 +63,7 @@ void FftTables<T>::fill(const FftForm &f) const {
     const T sine = static_cast<T>(-sin(angle * static_cast<double>(x)));
     for (int64_t z = 0; z < nz; ++z) {
       for (int64_t y = 0; y < ny; ++y) {
+        if (count % 1024 == 0 && cancelled(host)) return;
         const int64_t other_z = z > 0 ? nz - z : 0, other_y = y > 0 ? ny - y : 0;
         if (x == other_x && (other_z < z || (other_z == z && other_y < y))) continue;
         const int64_t one = place_of(f.axes[0], z) + place_of(f.axes[1], y) + place_of(f.axes[2], x);

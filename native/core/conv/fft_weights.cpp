@@ -104,7 +104,7 @@ ck_status pack_fft_weights(const ck_plan &plan, const ck_runtime &host, const vo
   const FftForm &f = plan.fft;
   Carver carver(packed);
   const FftTables<T> tables(f, &carver);
-  tables.fill(f);
+  tables.fill(f, host);
   const int64_t step = plan.blocking.pack_bytes;
   const Block scratch(host, step * (plan.small ? 1 : host.slots));
   if (!scratch.data()) return CK_OUT_OF_MEMORY;

@@ -64,18 +64,19 @@ Matrix<T> weight_matrix(const ck_plan &plan, const T *weights, int64_t group, in
 /* Memory is read in its own order: panel by panel where the terms are neighbours, else some terms of all panels. */
 template <typename T>
 ck_status pack_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
-  constexpr int64_t kTermsAtOnce = 8;
+  constexpr int64_t kTermsAtOnce = 8, kTermsOfPanel = 1 << 13; /* of a unit */
   const Blocking &b = plan.blocking;
   const T *const source = static_cast<const T *>(weights);
   const int64_t terms = plan.pass == CK_FORWARD ? plan.problem.depth : plan.problem.group_features;
   int64_t unused;
   const bool by_panel = weight_matrix(plan, source, 0, 0, &unused).term.is_plain(1);
-  const int64_t parts = by_panel ? b.weights.count : ceil_div(terms, kTermsAtOnce);
+  const int64_t most = by_panel ? kTermsOfPanel : kTermsAtOnce, cuts = ceil_div(terms, most);
+  const int64_t parts = by_panel ? b.weights.count * cuts : cuts;
 
   const auto pack = [&](int64_t unit, int32_t) {
     const int64_t part = unit % parts, block = unit / parts % b.weight_blocks, group = unit / parts / b.weight_blocks;
-    const int64_t first_panel = by_panel ? part : 0, panels = by_panel ? 1 : b.weights.count;
-    const int64_t k = by_panel ? 0 : part * kTermsAtOnce, depth = by_panel ? terms : smaller(kTermsAtOnce, terms - k);
+    const int64_t first_panel = by_panel ? part / cuts : 0, panels = by_panel ? 1 : b.weights.count;
+    const int64_t k = part % cuts * most, depth = smaller(most, terms - k);
     int64_t rows;
     const Matrix<T> matrix = weight_matrix(plan, source, group, block, &rows);
     T *const out = reinterpret_cast<T *>(packed) + (group * b.weight_blocks + block) * b.weight_block_step;

@@ -94,6 +94,7 @@ void repair_padding(const RunContext &context, int64_t feature, int64_t features
     if (joined && !any_nan(sums + f * steps.feature, block.rows())) continue;
     const int64_t group = (feature + f) / problem.group_features;
     for (int64_t t = 0; t < block.taps; ++t) {
+      if (cancelled(*context.host)) return;
       T *const row = sums + f * steps.feature + t * steps.tap;
       bool known = false, wanted = false;
       for (int64_t c = 0; c < block.channels; ++c) {
@@ -101,7 +102,7 @@ void repair_padding(const RunContext &context, int64_t feature, int64_t features
         if (!is_nan(*sum)) continue;
         if (!known) wanted = repair.needed(feature + f, block.first_tap + t);
         known = true;
-        if (!wanted) break;
+        if (!wanted || cancelled(*context.host)) break;
         *sum = repair.sum(feature + f, block.first_tap + t, group * problem.group_channels + block.first_channel + c);
       }
     }

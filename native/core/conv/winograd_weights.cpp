@@ -45,6 +45,7 @@ int64_t tap_at(const WinogradAxis &axis, int64_t plane, int64_t phase, int64_t n
 
 template <typename T>
 struct Packer {
+  const ck_runtime &host;
   const Problem &problem;
   const WinogradForm &f;
   const T *weights;
@@ -122,6 +123,7 @@ struct Packer {
     for (int64_t term = 0; term < terms; ++term) {
       list_places(term, first_row, rows, places);
       for (int64_t c = 0; c < f.channels; c += together) {
+        if (cancelled(host)) return;
         const int64_t channels = smaller(together, f.channels - c), apart = together * step;
         for (int64_t r = 0; r < rows; r += kFilterRows) {
           pack_rows(origin + c * channel_step, channels, channel_step, places + r, smaller(kFilterRows, rows - r),
@@ -146,7 +148,8 @@ struct Packer {
 template <typename T>
 ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const WinogradForm &f = plan.winograd;
-  const Packer<T> packer = {plan.problem,
+  const Packer<T> packer = {host,
+                            plan.problem,
                             f,
                             static_cast<const T *>(weights),
                             winograd_of<T>(*plan.kernels),
