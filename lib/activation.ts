@@ -1,5 +1,5 @@
 import type { ActivationKind } from './backend/backend.js'
-import { convkitError, describe, typedArrayName } from './errors.js'
+import { convkitError, describe, isRecord } from './errors.js'
 import { parseFloatArray } from './options.js'
 import type { FloatArray } from './problem.js'
 
@@ -73,11 +73,11 @@ export function parseActivation(where: string, value: unknown): ParsedActivation
     if (Object.hasOwn(WORDS, value)) return WORDS[value]
     throw bad('TypeError', where, 'activation', EXPECTED, describe(value) + hint(value))
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || typedArrayName(value) !== undefined) {
+  if (!isRecord(value)) {
     throw bad('TypeError', where, 'activation', EXPECTED, describe(value))
   }
   const read = new Map<string, unknown>()
-  for (const key of Object.keys(value)) read.set(key, (value as Record<string, unknown>)[key])
+  for (const key of Object.keys(value)) read.set(key, value[key])
   const type = read.get('type')
   if (typeof type !== 'string' || !Object.hasOwn(PARAMETERS, type)) {
     throw bad('TypeError', where, 'activation.type', "'leaky-relu' | 'elu' | 'prelu' | 'clip'", describe(type))
@@ -117,7 +117,10 @@ function parseNumber(where: string, key: string, value: unknown, finite: boolean
 }
 
 function hint(word: string): string {
-  const squeezed = word.toLowerCase().replace(/[^a-z0-9]/g, '')
+  const squeezed = word
+    .slice(0, 40)
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
   if (squeezed === 'swish') return "; did you mean 'silu'?"
   if (squeezed === 'leakyrelu') return "; did you mean { type: 'leaky-relu', slope: 0.01 }?"
   const meant = [...Object.keys(WORDS), ...Object.keys(PARAMETERS)].find((name) => name.replace(/-/g, '') === squeezed)

@@ -114,6 +114,8 @@ function makeRequest(
     dtype: problem.dtype,
     shape,
     out: call.out,
+    operands:
+      call.out === undefined ? [] : [...operands, call.bias, call.slope].flatMap((operand) => operand?.data ?? []),
     signal: call.signal,
     run: (out) => {
       backend.run(pass, problem, call.algorithm, passOperands, out)

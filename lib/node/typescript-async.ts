@@ -57,7 +57,7 @@ export function withWorker(backend: Backend): Backend {
 
 function copy(data: FloatArray): FloatArray {
   const copied = allocate('convkit', dtypeOf(data) as DType, lengthOf(data))
-  copied.set(data)
+  if (copied.length > 0) copied.set(data)
   return copied
 }
 
