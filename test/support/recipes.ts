@@ -266,6 +266,7 @@ export const recipe: fc.Arbitrary<Recipe> = fc.tuple(target, problem).chain(([dr
 const doHarm = (harm: Harm, buffer: ArrayBufferLike): void => {
   const resizable = buffer as ReturnType<typeof resizableBuffer> & { resizable?: boolean; maxByteLength: number }
   if (harm === 'throw') throw new RangeError('thrown by a getter')
+  if (buffer.byteLength === 0) return // nothing left to harm
   if (harm === 'overwrite') return void new Uint8Array(buffer).fill(0x40)
   if (harm === 'detach' && buffer instanceof ArrayBuffer) return void detach(buffer)
   if (resizable.resizable !== true) return
