@@ -32,20 +32,23 @@ export interface ParsedActivation {
   readonly kind: ActivationKind
   readonly a: number
   readonly b: number
-  readonly slope?: FloatArray
+  readonly slope: FloatArray | undefined
 }
 
-const LINEAR: ParsedActivation = { kind: 'linear', a: 0, b: 0 }
+/** Every property is there: what is missing would be looked for on `Object.prototype`, which may be polluted. */
+const parsed = (kind: ActivationKind, a = 0, b = 0, slope?: FloatArray): ParsedActivation => ({ kind, a, b, slope })
+
+const LINEAR = parsed('linear')
 
 const WORDS: Readonly<Record<string, ParsedActivation>> = {
   linear: LINEAR,
-  relu: { kind: 'clip', a: 0, b: Infinity },
-  relu6: { kind: 'clip', a: 0, b: 6 },
-  sigmoid: { kind: 'sigmoid', a: 0, b: 0 },
-  tanh: { kind: 'tanh', a: 0, b: 0 },
-  silu: { kind: 'silu', a: 0, b: 0 },
-  'hard-sigmoid': { kind: 'hard-sigmoid', a: 0, b: 0 },
-  'hard-swish': { kind: 'hard-swish', a: 0, b: 0 },
+  relu: parsed('clip', 0, Infinity),
+  relu6: parsed('clip', 0, 6),
+  sigmoid: parsed('sigmoid'),
+  tanh: parsed('tanh'),
+  silu: parsed('silu'),
+  'hard-sigmoid': parsed('hard-sigmoid'),
+  'hard-swish': parsed('hard-swish'),
 }
 
 /** The parameters of each activation that is written as an object. */
@@ -96,16 +99,16 @@ export function parseActivation(where: string, value: unknown): ParsedActivation
   }
   if (type === 'prelu') {
     const expected = 'a Float32Array or Float64Array with one slope per output channel'
-    return { kind: 'prelu', a: 0, b: 0, slope: parseFloatArray(where, 'activation.slope', read.get('slope'), expected) }
+    return parsed('prelu', 0, 0, parseFloatArray(where, 'activation.slope', read.get('slope'), expected))
   }
   if (type === 'clip') {
     const min = parseNumber(where, 'activation.min', read.get('min'), false)
     const max = parseNumber(where, 'activation.max', read.get('max'), false)
     if (!(min <= max)) throw bad('RangeError', where, 'activation', 'min ≤ max', `min ${min}, max ${max}`)
-    return { kind: 'clip', a: min, b: max }
+    return parsed('clip', min, max)
   }
   const [name] = parameters as [string]
-  return { kind: type as ActivationKind, a: parseNumber(where, `activation.${name}`, read.get(name), true), b: 0 }
+  return parsed(type as ActivationKind, parseNumber(where, `activation.${name}`, read.get(name), true))
 }
 
 function parseNumber(where: string, key: string, value: unknown, finite: boolean): number {

@@ -35,7 +35,7 @@ export interface ChannelVector {
   readonly data: FloatArray
   readonly dtype: DType
   /** Given as a tensor: the shape that it states. */
-  readonly shape?: readonly number[]
+  readonly shape: readonly number[] | undefined
 }
 
 export interface CallOptions extends GeometryOptions {
@@ -177,7 +177,7 @@ function parseOutputSize(
 }
 
 function channelVector(name: string, data: FloatArray): ChannelVector {
-  return { name, data, dtype: dtypeOf(data) as DType }
+  return { name, data, dtype: dtypeOf(data) as DType, shape: undefined }
 }
 
 function parseBias(where: string, value: unknown): ChannelVector | undefined {

@@ -162,7 +162,7 @@ const checkLater = async (made: Recipe, backend: string): Promise<void> => {
         : ((member === undefined || member === '' ? op : op[member])(...args, options) as Promise<unknown>)
   } catch (error) {
     if (member !== 'prepare') throw error // preparing is synchronous; nothing else throws
-    running = Promise.reject(error as Error)
+    running = Promise.reject(error)
   }
   const got: Outcome = await running.then(
     (result) => ({ result }),

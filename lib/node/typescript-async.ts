@@ -41,7 +41,7 @@ export function withWorker(backend: Backend): Backend {
     },
     prepare(pass, algorithm, weights, epilogue) {
       const inner = backend.prepare(pass, algorithm, weights, epilogue)
-      const kept = copyOperands({ weights, epilogue })
+      const kept = copyOperands({ image: undefined, features: undefined, weights, epilogue })
       const side = pass === 'forward' ? 'image' : 'features'
       return {
         run: inner.run.bind(inner),
@@ -63,10 +63,10 @@ function copy(data: FloatArray): FloatArray {
 
 function copyOperands({ image, features, weights, epilogue }: PassOperands): PassOperands {
   return {
-    ...(image && { image: copy(image) }),
-    ...(features && { features: copy(features) }),
-    ...(weights && { weights: copy(weights) }),
-    ...(epilogue && { epilogue: copyEpilogue(epilogue) }),
+    image: image && copy(image),
+    features: features && copy(features),
+    weights: weights && copy(weights),
+    epilogue: epilogue && copyEpilogue(epilogue),
   }
 }
 

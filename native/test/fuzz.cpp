@@ -28,8 +28,6 @@ namespace {
 constexpr double kMostTerms = 200000, kMostSharedTerms = 4e6, kMostSpoiledTerms = 20000;
 constexpr int64_t kMostPlanBytes = 1 << 20;
 
-const char *only_isa = nullptr;
-
 struct {
   long hostile, spoiled, legal, too_large, runs;
 } counts;
@@ -78,7 +76,6 @@ void run_everywhere(const ck_problem &p, const Run &r, Random &random) {
   }
   for (const std::string &algorithm : all_algorithms()) {
     for (const std::string &isa : isa_names()) {
-      if (only_isa && isa != only_isa) continue;
       const std::string what = algorithm + " " + describe(p, isa.c_str()) + " pass " + std::to_string(r.pass) +
                                " slots " + std::to_string(r.slots);
       Host host(r.slots);
@@ -129,7 +126,6 @@ void run_spoiled(const ck_problem &p, Random &random) {
   const bool prepack = random.chance(50);
   for (const std::string &algorithm : algorithm_names()) {
     for (const std::string &isa : isa_names()) {
-      if (only_isa && isa != only_isa) continue;
       const std::string fault = spoiled.fault(isa.c_str(), algorithm, 1, prepack);
       if (!fault.empty()) report(fault);
     }
@@ -194,7 +190,7 @@ void run_hostile(Random &random) {
   names.emplace_back("none such");
   for (const std::string &algorithm : names) {
     Host host(static_cast<int32_t>(random.between(1, 3)));
-    const PlanOwner owner(host, p, pass, only_isa, random.chance(50) ? algorithm.c_str() : nullptr);
+    const PlanOwner owner(host, p, pass, isa_names().front().c_str(), random.chance(50) ? algorithm.c_str() : nullptr);
     if ((owner.status == CK_OK) != (owner.plan != nullptr)) report("a status without its plan " + describe(p, "any"));
     if (owner.status != CK_OK && host.live != 0) report("memory is left " + describe(p, "any"));
     if (host.bytes > kMostPlanBytes) report("a plan of many bytes " + describe(p, "any"));
@@ -227,7 +223,7 @@ int main(int argc, char **argv) {
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--isa") == 0 && i + 1 < argc) {
-      only_isa = argv[++i];
+      only_isa(argv[++i]);
     } else {
       files = true;
       std::FILE *const file = std::fopen(argv[i], "rb");
