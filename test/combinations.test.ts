@@ -152,18 +152,13 @@ const checkLater = async (made: Recipe, backend: string): Promise<void> => {
   const { args, options } = prepareCall(made, { backend })
   const api = promises as unknown as Api
   const op = api[nameOf(made)]
-  let running: Promise<unknown>
-  try {
-    running =
-      member === 'prepare'
-        ? (((convkit as unknown as Api)[nameOf(made)]['prepare'](args[0], options) as { async: Loosest }).async(
-            args[1],
-          ) as Promise<unknown>)
-        : ((member === undefined || member === '' ? op : op[member])(...args, options) as Promise<unknown>)
-  } catch (error) {
-    if (member !== 'prepare') throw error // preparing is synchronous; nothing else throws
-    running = Promise.reject(error)
+  const start = (): unknown => {
+    if (member !== 'prepare') return (member === undefined || member === '' ? op : op[member])(...args, options)
+    const prepared = (convkit as unknown as Api)[nameOf(made)]['prepare'](args[0], options)
+    return (prepared as { async: Loosest }).async(args[1])
   }
+  // Preparing is synchronous and throws; nothing else may.
+  const running = member === 'prepare' ? (async () => start())() : (start() as Promise<unknown>)
   const got: Outcome = await running.then(
     (result) => ({ result }),
     (error: unknown) => ({ error: error as Error }),
