@@ -1,5 +1,5 @@
 import type { ActivationKind } from './backend/backend.js'
-import { convkitError, describe, typedArrayName } from './errors.js'
+import { convkitError, describe, isRecord } from './errors.js'
 import { parseFloatArray } from './options.js'
 import type { FloatArray } from './problem.js'
 
@@ -50,20 +50,23 @@ export interface ParsedActivation {
   readonly kind: ActivationKind
   readonly a: number
   readonly b: number
-  readonly slope?: FloatArray
+  readonly slope: FloatArray | undefined
 }
 
-const LINEAR: ParsedActivation = { kind: 'linear', a: 0, b: 0 }
+/** Every property is there: what is missing would be looked for on `Object.prototype`, which may be polluted. */
+const parsed = (kind: ActivationKind, a = 0, b = 0, slope?: FloatArray): ParsedActivation => ({ kind, a, b, slope })
+
+const LINEAR = parsed('linear')
 
 const WORDS: Readonly<Record<string, ParsedActivation>> = {
   linear: LINEAR,
-  relu: { kind: 'clip', a: 0, b: Infinity },
-  relu6: { kind: 'clip', a: 0, b: 6 },
-  sigmoid: { kind: 'sigmoid', a: 0, b: 0 },
-  tanh: { kind: 'tanh', a: 0, b: 0 },
-  silu: { kind: 'silu', a: 0, b: 0 },
-  'hard-sigmoid': { kind: 'hard-sigmoid', a: 0, b: 0 },
-  'hard-swish': { kind: 'hard-swish', a: 0, b: 0 },
+  relu: parsed('clip', 0, Infinity),
+  relu6: parsed('clip', 0, 6),
+  sigmoid: parsed('sigmoid'),
+  tanh: parsed('tanh'),
+  silu: parsed('silu'),
+  'hard-sigmoid': parsed('hard-sigmoid'),
+  'hard-swish': parsed('hard-swish'),
 }
 
 /** The parameters of each activation that is written as an object. */
@@ -91,11 +94,11 @@ export function parseActivation(where: string, value: unknown): ParsedActivation
     if (Object.hasOwn(WORDS, value)) return WORDS[value]
     throw bad('TypeError', where, 'activation', EXPECTED, describe(value) + hint(value))
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || typedArrayName(value) !== undefined) {
+  if (!isRecord(value)) {
     throw bad('TypeError', where, 'activation', EXPECTED, describe(value))
   }
   const read = new Map<string, unknown>()
-  for (const key of Object.keys(value)) read.set(key, (value as Record<string, unknown>)[key])
+  for (const key of Object.keys(value)) read.set(key, value[key])
   const type = read.get('type')
   if (typeof type !== 'string' || !Object.hasOwn(PARAMETERS, type)) {
     throw bad('TypeError', where, 'activation.type', "'leaky-relu' | 'elu' | 'prelu' | 'clip'", describe(type))
@@ -114,16 +117,16 @@ export function parseActivation(where: string, value: unknown): ParsedActivation
   }
   if (type === 'prelu') {
     const expected = 'a Float32Array or Float64Array with one slope per output channel'
-    return { kind: 'prelu', a: 0, b: 0, slope: parseFloatArray(where, 'activation.slope', read.get('slope'), expected) }
+    return parsed('prelu', 0, 0, parseFloatArray(where, 'activation.slope', read.get('slope'), expected))
   }
   if (type === 'clip') {
     const min = parseNumber(where, 'activation.min', read.get('min'), false)
     const max = parseNumber(where, 'activation.max', read.get('max'), false)
     if (!(min <= max)) throw bad('RangeError', where, 'activation', 'min ≤ max', `min ${min}, max ${max}`)
-    return { kind: 'clip', a: min, b: max }
+    return parsed('clip', min, max)
   }
   const [name] = parameters as [string]
-  return { kind: type as ActivationKind, a: parseNumber(where, `activation.${name}`, read.get(name), true), b: 0 }
+  return parsed(type as ActivationKind, parseNumber(where, `activation.${name}`, read.get(name), true))
 }
 
 function parseNumber(where: string, key: string, value: unknown, finite: boolean): number {
@@ -135,7 +138,10 @@ function parseNumber(where: string, key: string, value: unknown, finite: boolean
 }
 
 function hint(word: string): string {
-  const squeezed = word.toLowerCase().replace(/[^a-z0-9]/g, '')
+  const squeezed = word
+    .slice(0, 40)
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
   if (squeezed === 'swish') return "; did you mean 'silu'?"
   if (squeezed === 'leakyrelu') return "; did you mean { type: 'leaky-relu', slope: 0.01 }?"
   const meant = [...Object.keys(WORDS), ...Object.keys(PARAMETERS)].find((name) => name.replace(/-/g, '') === squeezed)

@@ -35,6 +35,7 @@ function biasRequest(host: Host, gradOutput: unknown, options: unknown, allowed:
     dtype,
     shape: [channels],
     out,
+    operands: [dy.data],
     signal,
     run: (result) => {
       backend.biasGradient(problem, dy.data, result)

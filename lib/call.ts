@@ -6,7 +6,7 @@
 import { parseActivation, type ParsedActivation } from './activation.js'
 import { ALGORITHMS } from './backend/algorithms.js'
 import type { Epilogue } from './backend/backend.js'
-import { convkitError, describe, type AbortSignalLike } from './errors.js'
+import { convkitError, describe, isRecord, type AbortSignalLike } from './errors.js'
 import type { GeometryOptions, OperatorKind } from './geometry.js'
 import { checkData, dtypeOf, isDetached, lengthOf, readTensor } from './operand.js'
 import {
@@ -36,7 +36,7 @@ export interface ChannelVector {
   readonly data: FloatArray
   readonly dtype: DType
   /** Given as a tensor: the shape that it states. */
-  readonly shape?: readonly number[]
+  readonly shape: readonly number[] | undefined
 }
 
 export interface CallOptions extends GeometryOptions {
@@ -178,20 +178,12 @@ function parseOutputSize(
 }
 
 function channelVector(name: string, data: FloatArray): ChannelVector {
-  return { name, data, dtype: dtypeOf(data) as DType }
+  return { name, data, dtype: dtypeOf(data) as DType, shape: undefined }
 }
 
 function parseBias(where: string, value: unknown): ChannelVector | undefined {
   if (value === undefined) return undefined
-  if (
-    typeof value === 'object' &&
-    value !== null &&
-    dtypeOf(value) === undefined &&
-    !ArrayBuffer.isView(value) &&
-    !Array.isArray(value)
-  ) {
-    return readTensor(where, 'bias', value)
-  }
+  if (isRecord(value) && !ArrayBuffer.isView(value)) return readTensor(where, 'bias', value)
   return channelVector(
     'bias',
     parseFloatArray(where, 'bias', value, 'a Float32Array, a Float64Array or a tensor of rank 1'),
@@ -201,14 +193,14 @@ function parseBias(where: string, value: unknown): ChannelVector | undefined {
 export function parseSignal(where: string, raw: RawOptions): AbortSignalLike | undefined {
   const value = raw.get('signal')
   if (value === undefined) return undefined
-  if (typeof value === 'object' && value !== null) {
-    const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignalLike>
+  if (isRecord(value)) {
+    const { aborted, addEventListener, removeEventListener } = value
     if (
       typeof aborted === 'boolean' &&
       typeof addEventListener === 'function' &&
       typeof removeEventListener === 'function'
     ) {
-      return value as AbortSignalLike
+      return value as unknown as AbortSignalLike
     }
   }
   throw convkitError(

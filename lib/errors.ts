@@ -27,7 +27,14 @@ export function convkitError(
   code: ErrorCode,
   message: string,
 ): Error & { code: ErrorCode } {
-  return Object.assign(new CLASSES[kind](message.replace(/\s*\n\s*/g, ' ')), { code })
+  const error = new CLASSES[kind](message.replace(/\s*\n\s*/g, ' '))
+  return withCode(error, code)
+}
+
+/** Defines `code`: an assignment could run a setter that somebody has put on `Object.prototype`. */
+function withCode<C extends string>(error: Error, code: C): Error & { code: C } {
+  const property = { __proto__: null, value: code, enumerable: true, writable: true, configurable: true }
+  return Object.defineProperty(error, 'code', property) as Error & { code: C }
 }
 
 /** The parts of an AbortSignal that convkit uses; declared here so that the library needs no DOM or Node types. */
@@ -46,7 +53,7 @@ export interface AbortSignalLike {
 export function abortError(signal: AbortSignalLike): Error & { code: 'ABORT_ERR' } {
   const error = new Error('The operation was aborted', { cause: signal.reason })
   error.name = 'AbortError'
-  return Object.assign(error, { code: 'ABORT_ERR' as const })
+  return withCode(error, 'ABORT_ERR')
 }
 
 const LONGEST = 60
@@ -58,11 +65,13 @@ const LONGEST = 60
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'string': {
-      const text = JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, '\u00b7')
+      // Cut first: a text may be as long as a string can be, and quotes would make it longer.
+      const text = JSON.stringify(value.slice(0, LONGEST + 1)).replace(/[\u007f-\u009f\u2028\u2029]/g, '\u00b7')
       return text.length > LONGEST ? `${text.slice(0, LONGEST)}…"` : text.replace(/^"|"$/g, "'")
     }
     case 'bigint':
-      return `${value}n (a bigint)`
+      // Digits of a large one would take minutes.
+      return BigInt.asIntN(64, value) === value ? `${value}n (a bigint)` : 'a large bigint'
     case 'number':
       return Object.is(value, -0) ? '-0' : String(value)
     case 'symbol':
@@ -71,6 +80,7 @@ export function describe(value: unknown): string {
       return 'a function'
     case 'object':
       if (value === null) return 'null'
+      if (isRevoked(value)) return 'a revoked proxy'
       if (Array.isArray(value)) return 'an array'
       return typedArrayName(value) ?? 'an object'
     default:
@@ -92,6 +102,31 @@ const typedArrayTag = Object.getOwnPropertyDescriptor(
 /** `'Float32Array'` and the like for a true typed array (of any realm, subclasses too), else undefined. */
 export function typedArrayName(value: unknown): string | undefined {
   return typedArrayTag.call(value)
+}
+
+/** Array.isArray, which throws for a revoked proxy; to convkit that is no array. */
+export function isArray(value: unknown): value is unknown[] {
+  return !isRevoked(value) && Array.isArray(value)
+}
+
+/** Whether the value is an object from which properties can be read: neither null, an array nor a typed array. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !isRevoked(value) &&
+    !Array.isArray(value) &&
+    typedArrayName(value) === undefined
+  )
+}
+
+function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value) // runs no trap of a proxy
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** The length of an array, which a proxy may lie about; NaN when it is no number. */

@@ -213,8 +213,8 @@ function fixedPadding(padding: Padding, axis: number, eff: number): [number, num
 const isSame = (padding: Padding): padding is 'same' | 'same-lower' => padding === 'same' || padding === 'same-lower'
 
 /** ⌈a / b⌉ and ⌊a / b⌋ without the rounding of a floating-point quotient. */
-const ceilDivide = (a: number, b: number): number => (a - (a % b)) / b + (a % b > 0 ? 1 : 0)
-const floorDivide = (a: number, b: number): number => (a - (a % b)) / b
+export const ceilDivide = (a: number, b: number): number => (a - (a % b)) / b + (a % b > 0 ? 1 : 0)
+export const floorDivide = (a: number, b: number): number => (a - (a % b)) / b
 
 /** One axis of conv: input extent → padding and output extent. Also used by im2col and col2im. */
 export function convAxis(

@@ -4,7 +4,7 @@
  * have been read does {@link checkData} look at lengths. Nothing of the caller's runs between that and the kernels.
  */
 
-import { arrayLength, convkitError, describe, list, typedArrayName } from './errors.js'
+import { arrayLength, convkitError, describe, isArray, isRecord, list, typedArrayName } from './errors.js'
 import type { DType, FloatArray } from './problem.js'
 
 /** No operand or result has more elements than this. */
@@ -67,7 +67,28 @@ export function isDetached(data: FloatArray): boolean {
   }
 }
 
-/** True when the two views share at least one byte. */
+const arrayBufferLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength')?.get as (
+  this: unknown,
+) => number
+
+function isShared(buffer: ArrayBufferLike): boolean {
+  try {
+    arrayBufferLength.call(buffer)
+    return false
+  } catch {
+    return true
+  }
+}
+
+/**
+ * True when the views may share memory although their buffers are two objects: a clone of a SharedArrayBuffer has the
+ * memory of its original, and so has the buffer of a shared WebAssembly memory after it has grown. Nothing tells.
+ */
+export function mayAlias(a: FloatArray, b: FloatArray): boolean {
+  return bufferOf(a) !== bufferOf(b) && isShared(bufferOf(a)) && isShared(bufferOf(b))
+}
+
+/** True when the two views share at least one byte of one buffer. */
 export function overlap(a: FloatArray, b: FloatArray): boolean {
   if (bufferOf(a) !== bufferOf(b)) return false
   const [startA, startB] = [byteOffsetGetter.call(a) as number, byteOffsetGetter.call(b) as number]
@@ -80,7 +101,12 @@ export function overlap(a: FloatArray, b: FloatArray): boolean {
  * @param property - of `name`, for messages: `'.shape'`
  */
 export function readShape(where: string, name: string, value: unknown, property = ''): number[] {
-  if (!Array.isArray(value)) {
+  return checkExtents(where, name, readAxes(where, name, value, property), property)
+}
+
+/** Copies an array of at most 16 entries: its length and each of them are read once, before the first is judged. */
+export function readAxes(where: string, name: string, value: unknown, property = ''): unknown[] {
+  if (!isArray(value)) {
     throw convkitError(
       'TypeError',
       'ERR_CONVKIT_SHAPE',
@@ -94,21 +120,25 @@ export function readShape(where: string, name: string, value: unknown, property 
       'ERR_CONVKIT_SHAPE',
       `${where}: ${name}${property}: expected at most 16 axes, received ${rank}`,
     )
-  const shape = new Array<number>(rank)
-  // All are read before the first is judged.
-  for (let axis = 0; axis < rank; axis++) shape[axis] = (value as unknown[])[axis] as number
-  for (let axis = 0; axis < rank; axis++) {
-    const extent = shape[axis]
-    if (!Number.isSafeInteger(extent) || extent < 0) {
+  return Array.from({ length: rank }, (_, axis) => value[axis])
+}
+
+/** The entries as safe integers ≥ 0. */
+export function checkExtents(where: string, name: string, entries: readonly unknown[], property = ''): number[] {
+  return entries.map((extent, axis) => {
+    if (!isExtent(extent)) {
       throw convkitError(
         typeof extent === 'number' ? 'RangeError' : 'TypeError',
         'ERR_CONVKIT_SHAPE',
         `${where}: ${name}${property}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
       )
     }
-    shape[axis] = extent + 0 // −0 counts as 0
-  }
-  return shape
+    return extent + 0 // −0 counts as 0
+  })
+}
+
+function isExtent(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 /**
@@ -134,17 +164,16 @@ export function elementCount(where: string, name: string, shape: readonly number
 
 /** Reads `data`, `shape` (else `dims`), `dtype` and `type` of a tensor, each once. */
 export function readTensor(where: string, name: string, value: unknown): Operand {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || typedArrayName(value) !== undefined) {
+  if (!isRecord(value)) {
     throw convkitError(
       'TypeError',
       'ERR_CONVKIT_DTYPE',
       `${where}: ${name}: expected a tensor { data: Float32Array | Float64Array, shape: number[] }, received ${describe(value)}`,
     )
   }
-  const tensor = value as { shape?: unknown; dims?: unknown; data?: unknown; dtype?: unknown; type?: unknown }
-  const ownShape = tensor.shape
-  const shapeValue = ownShape === undefined ? tensor.dims : ownShape
-  const { data, dtype: saysDtype, type: saysType } = tensor
+  const ownShape = value['shape']
+  const shapeValue = ownShape === undefined ? value['dims'] : ownShape
+  const { data, dtype: saysDtype, type: saysType } = value
   const dtype = dtypeOf(data)
   if (dtype === undefined) {
     throw convkitError(

@@ -4,7 +4,7 @@
  * into checked, plain data. A key whose value is `undefined` counts as absent; `null` is an error everywhere.
  */
 
-import { arrayLength, convkitError, describe, list, typedArrayName } from './errors.js'
+import { arrayLength, convkitError, describe, isArray, isRecord, list, typedArrayName } from './errors.js'
 import type { FloatArray, Layout, PaddingMode } from './problem.js'
 
 /** What {@link readOptions} returns: nothing of the caller's object but the values. */
@@ -25,6 +25,9 @@ const ALIASES: Readonly<Record<string, OptionKey>> = {
   numgroups: 'groups', featuregroupcount: 'groups', dataformat: 'layout', format: 'layout', biases: 'bias', act: 'activation',
   activations: 'activation', output: 'out', outputsize: 'outputShape', isa: 'backend', outputpaddings: 'outputPadding', adj: 'outputPadding',
 }
+
+/** Longer texts are no other system's words. */
+const LONGEST_WORD = 40
 
 function bad(kind: 'TypeError' | 'RangeError', where: string, key: string, expected: string, received: string): Error {
   return convkitError(kind, 'ERR_CONVKIT_OPTION', `${where}: ${key}: expected ${expected}, received ${received}`)
@@ -56,14 +59,7 @@ export function readOut(where: string, options: unknown): unknown {
 const ONLY_OUT: readonly OptionKey[] = ['out']
 
 function ownKeys(where: string, options: unknown): string[] {
-  if (
-    typeof options !== 'object' ||
-    options === null ||
-    Array.isArray(options) ||
-    typedArrayName(options) !== undefined
-  ) {
-    throw bad('TypeError', where, 'options', 'an object', describe(options))
-  }
+  if (!isRecord(options)) throw bad('TypeError', where, 'options', 'an object', describe(options))
   return Object.keys(options)
 }
 
@@ -84,7 +80,10 @@ function unknownKey(where: string, key: string, allowed: readonly OptionKey[]): 
       `${where}: option '${key}' does not apply here (expected one of: ${allowed.join(', ')})`,
     )
   }
-  const squeezed = key.toLowerCase().replace(/[^a-z]/g, '')
+  const squeezed = key
+    .slice(0, LONGEST_WORD)
+    .toLowerCase()
+    .replace(/[^a-z]/g, '')
   const meant = ALIASES[squeezed] ?? ALL_KEYS.find((name) => name.toLowerCase() === squeezed)
   const hint = meant !== undefined && allowed.includes(meant) ? `; did you mean '${meant}'?` : ''
   return convkitError(
@@ -104,9 +103,9 @@ export function parseInteger(where: string, key: string, value: unknown, min: nu
 
 /** Copies a plain array of exactly `rank` entries, reading its length and each entry once. */
 export function readEntries(where: string, key: string, value: unknown, rank: number, what: string): unknown[] {
-  if (!Array.isArray(value)) throw bad('TypeError', where, key, what, describe(value))
+  if (!isArray(value)) throw bad('TypeError', where, key, what, describe(value))
   const length = arrayLength(value)
-  const entries = length <= 8 ? Array.from({ length }, (_, i) => (value as unknown[])[i]) : []
+  const entries = length <= 8 ? Array.from({ length }, (_, i) => value[i]) : []
   if (length !== rank) {
     const shown = length <= 8 ? list(entries) : `${length} entries`
     throw bad(
@@ -138,7 +137,7 @@ function slip(key: string, entries: readonly unknown[], rank: number): string {
 
 /** A number for all axes, or an array with one per axis. */
 export function parsePerAxis(where: string, key: string, value: unknown, rank: number, min: number): number[] {
-  if (!Array.isArray(value)) {
+  if (!isArray(value)) {
     if (typeof value !== 'number')
       throw bad('TypeError', where, key, `an integer ≥ ${min} or an array of ${rank}`, describe(value))
     return new Array<number>(rank).fill(parseInteger(where, key, value, min))
@@ -166,7 +165,10 @@ export function parseWord<W extends string>(
 ): W {
   if (typeof value === 'string') {
     if ((words as readonly string[]).includes(value)) return value as W
-    const squeezed = value.toLowerCase().replace(/[^a-z0-9]/g, '')
+    const squeezed = value
+      .slice(0, LONGEST_WORD)
+      .toLowerCase()
+      .replace(/[^a-z0-9]/g, '')
     const meant = words.find((word) => word.replace(/[^a-z0-9]/g, '') === squeezed || word === WORDS[squeezed])
     const hint = meant === undefined ? '' : `; did you mean '${meant}'?`
     throw bad('TypeError', where, key, oneOf(words) + also, describe(value) + hint)
@@ -212,7 +214,7 @@ export function parsePadding(where: string, value: unknown, rank: number, transp
       ', numbers or pairs',
     )
   }
-  if (typeof value === 'number' || !Array.isArray(value)) {
+  if (!isArray(value)) {
     if (typeof value !== 'number')
       throw bad(
         'TypeError',
@@ -225,7 +227,7 @@ export function parsePadding(where: string, value: unknown, rank: number, transp
     return { begin: both, end: both }
   }
   const entries = readEntries(where, 'padding', value, rank, 'integers ≥ 0 or pairs [begin, end]')
-  const pairs = entries.filter((entry) => Array.isArray(entry)).length
+  const pairs = entries.filter((entry) => isArray(entry)).length
   if (pairs > 0 && pairs < rank) {
     throw bad('TypeError', where, 'padding', 'either numbers or pairs [begin, end], not both', list(entries))
   }

@@ -8,6 +8,7 @@ import {
   checkDtypes,
   dtypeOf,
   elementCount,
+  mayAlias,
   readShape,
   readTensor,
   type Operand,
@@ -15,7 +16,7 @@ import {
 import { passOf, type Host } from './passes.js'
 import { parseFloatArray, readOptions, readOut } from './options.js'
 import type { DType, FloatArray } from './problem.js'
-import { checkDistinct, runLater } from './request.js'
+import { checkDistinct, deliver, runLater } from './request.js'
 import { Tensor, TRUSTED } from './tensor.js'
 import type { Prepared } from './types.js'
 
@@ -87,8 +88,9 @@ function makePrepared(where: string, kernel: PreparedKernel, dtype: DType, resol
     throw convkitError('TypeError', 'ERR_CONVKIT_BUFFER', `${where}: expected an operator in use, but it was disposed`)
   }
 
-  /** Runs no code of the caller. */
+  /** Runs no code of the caller, some of which may have disposed of the operator meanwhile. */
   const check = (x: Operand, out: FloatArray | undefined, size: Size): void => {
+    checkInUse()
     if (x.dtype !== dtype || (out !== undefined && dtypeOf(out) !== dtype)) {
       checkDtypes(where, [{ name: 'weight', dtype }, x, out && { name: 'out', dtype: dtypeOf(out) as DType }])
     }
@@ -105,9 +107,10 @@ function makePrepared(where: string, kernel: PreparedKernel, dtype: DType, resol
     const x = readTensor(where, 'input', input)
     const size = sizeOf(x.shape)
     check(x, out, size)
-    const result = out ?? allocate(where, dtype, size.outputElements)
+    const aliased = out !== undefined && mayAlias(out, x.data)
+    const result = out === undefined || aliased ? allocate(where, dtype, size.outputElements) : out
     kernel.run(size.problem, x.data, result)
-    return new Tensor(result, size.outputShape, TRUSTED, dtype)
+    return new Tensor(aliased ? deliver(result, out) : result, size.outputShape, TRUSTED, dtype)
   }
 
   const later = async (input: unknown, options?: unknown): Promise<Tensor> => {

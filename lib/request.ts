@@ -3,8 +3,8 @@
  * that a synchronous and an asynchronous call differ in nothing but the thread.
  */
 
-import { abortError, convkitError, type AbortSignalLike } from './errors.js'
-import { allocate, bufferOf, checkData, elementCount, lengthOf, overlap, type Operand } from './operand.js'
+import { convkitError, type AbortSignalLike } from './errors.js'
+import { allocate, bufferOf, checkData, elementCount, lengthOf, mayAlias, overlap, type Operand } from './operand.js'
 import type { DType, FloatArray } from './problem.js'
 import { Tensor, TRUSTED } from './tensor.js'
 
@@ -13,6 +13,8 @@ export interface Request {
   readonly dtype: DType
   readonly shape: readonly number[]
   readonly out: FloatArray | undefined
+  /** What `run` reads. */
+  readonly operands: readonly FloatArray[]
   readonly signal: AbortSignalLike | undefined
   run(out: FloatArray): void
   /** Copies the operands before it returns. */
@@ -45,15 +47,34 @@ export function checkDistinct(where: string, out: FloatArray, { name, data }: Pi
 }
 
 export function runNow(request: Request): Tensor {
-  const { where, dtype, shape } = request
-  const out = request.out ?? allocate(where, dtype, elementCount(where, 'the result', shape))
-  request.run(out)
-  return new Tensor(out, Object.freeze(shape), TRUSTED, dtype)
+  const { where, dtype, shape, out, operands } = request
+  const result = placeOfResult(where, dtype, elementCount(where, 'the result', shape), out, operands)
+  request.run(result)
+  return new Tensor(deliver(result, out), Object.freeze(shape), TRUSTED, dtype)
 }
 
-export async function runLater(request: Omit<Request, 'run'>): Promise<Tensor> {
+/** Where a result is computed: in `out`, unless there is none or it may have an operand's memory. */
+export function placeOfResult(
+  where: string,
+  dtype: DType,
+  count: number,
+  out: FloatArray | undefined,
+  operands: readonly FloatArray[],
+): FloatArray {
+  if (out === undefined || operands.some((data) => mayAlias(out, data))) return allocate(where, dtype, count)
+  return out
+}
+
+/** The result in the array that the caller gave, if any. */
+export function deliver(result: FloatArray, out: FloatArray | undefined): FloatArray {
+  if (out === undefined || out === result) return result
+  copyInto(out, result)
+  return out
+}
+
+/** The signal is asked by the backends, once operands are copied: its properties may be getters that run any code. */
+export async function runLater(request: Omit<Request, 'run' | 'operands'>): Promise<Tensor> {
   const { where, dtype, shape, signal, out } = request
-  if (signal?.aborted) throw abortError(signal)
   const result = await request.runAsync(signal)
   if (out === undefined) return new Tensor(result, Object.freeze(shape), TRUSTED, dtype)
   // `out` has been in the caller's hands all the while. lengthOf is 0 for a detached view.
@@ -64,8 +85,7 @@ export async function runLater(request: Omit<Request, 'run'>): Promise<Tensor> {
       `${where}: out: expected ${result.length} elements when the call completed, received ${lengthOf(out)} (its buffer was ${bufferOf(out).byteLength === 0 ? 'detached' : 'resized'} meanwhile)`,
     )
   }
-  copyInto(out, result)
-  return new Tensor(out, Object.freeze(shape), TRUSTED, dtype)
+  return new Tensor(deliver(result, out), Object.freeze(shape), TRUSTED, dtype)
 }
 
 /** The intrinsic copy, whatever a subclass of the caller's has in its place. */

@@ -3,14 +3,14 @@
  * asked for; each reads top to bottom.
  */
 
-import type { PassOperands } from './backend/backend.js'
+import type { Epilogue, PassOperands } from './backend/backend.js'
 import { checkChannelVector, epilogueOf, readCall, type CallOptions } from './call.js'
 import { convkitError, list } from './errors.js'
 import { resolveGeometry, type Geometry, type OperatorKind } from './geometry.js'
 import { checkData, checkDtypes, dtypeOf, elementCount, readShape, readTensor, type Operand } from './operand.js'
 import type { OptionKey } from './options.js'
 import { passOf, type Asked, type Host } from './passes.js'
-import type { DType } from './problem.js'
+import type { DType, FloatArray } from './problem.js'
 import { checkOut, type Request } from './request.js'
 
 /** Who is called. */
@@ -28,6 +28,18 @@ function dtypeOfCall(where: string, operands: readonly Operand[], { bias, slope,
   return checkDtypes(where, [...operands, bias, slope, named])
 }
 
+/** Input and output of an operator are image and features of its direct convolution, or the other way round. */
+function passOperandsOf(
+  { transposed }: OperatorKind,
+  input: FloatArray | undefined,
+  output: FloatArray | undefined,
+  weights?: FloatArray,
+  epilogue?: Epilogue,
+): PassOperands {
+  const [image, features] = transposed ? [output, input] : [input, output]
+  return { image, features, weights, epilogue }
+}
+
 export function forwardRequest(caller: Caller, input: unknown, weight: unknown, options: unknown): Request {
   const { where, kind, allowed } = caller
   const call = readCall(where, kind, options, allowed)
@@ -35,7 +47,7 @@ export function forwardRequest(caller: Caller, input: unknown, weight: unknown, 
   const w = readTensor(where, 'weight', weight)
   const dtype = dtypeOfCall(where, [x, w], call)
   const geometry = resolveGeometry(where, kind, x.shape, w.shape, call, dtype)
-  const passOperands = { [kind.transposed ? 'features' : 'image']: x.data, weights: w.data, epilogue: epilogueOf(call) }
+  const passOperands = passOperandsOf(kind, x.data, undefined, w.data, epilogueOf(call))
   return makeRequest(caller, call, 'forward', geometry, [x, w], passOperands, geometry.outputShape)
 }
 
@@ -54,7 +66,7 @@ export function gradInputRequest(
   const dtype = dtypeOfCall(where, [w, dy], call)
   const geometry = resolveGeometry(where, kind, shape, w.shape, call, dtype, { input: 'inputShape' })
   checkGradOutput(where, dy, geometry)
-  const passOperands = { [kind.transposed ? 'image' : 'features']: dy.data, weights: w.data }
+  const passOperands = passOperandsOf(kind, undefined, dy.data, w.data)
   return makeRequest(caller, call, 'gradInput', geometry, [w, dy], passOperands, shape)
 }
 
@@ -73,7 +85,7 @@ export function gradWeightRequest(
   const dtype = dtypeOfCall(where, [x, dy], call)
   const geometry = resolveGeometry(where, kind, x.shape, shape, call, dtype, { weight: 'weightShape' })
   checkGradOutput(where, dy, geometry)
-  const passOperands = kind.transposed ? { image: dy.data, features: x.data } : { image: x.data, features: dy.data }
+  const passOperands = passOperandsOf(kind, x.data, dy.data)
   return makeRequest(caller, call, 'gradWeight', geometry, [x, dy], passOperands, shape)
 }
 
@@ -114,6 +126,8 @@ function makeRequest(
     dtype: problem.dtype,
     shape,
     out: call.out,
+    operands:
+      call.out === undefined ? [] : [...operands, call.bias, call.slope].flatMap((operand) => operand?.data ?? []),
     signal: call.signal,
     run: (out) => {
       backend.run(pass, problem, call.algorithm, passOperands, out)

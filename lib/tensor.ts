@@ -1,5 +1,5 @@
-import { convkitError, describe, list } from './errors.js'
-import { allocate, checkData, dtypeOf, elementCount, readShape } from './operand.js'
+import { arrayLength, convkitError, describe, isArray, list } from './errors.js'
+import { allocate, checkData, checkExtents, dtypeOf, elementCount, readAxes, readShape } from './operand.js'
 import type { DType, FloatArray } from './problem.js'
 
 /** The key to the constructor that checks nothing; not exported from the package. */
@@ -63,14 +63,9 @@ export class Tensor {
    * @throws RangeError `ERR_CONVKIT_SHAPE` when the sizes do not agree
    */
   reshape(shape: readonly number[]): Tensor {
-    if (!Array.isArray(shape)) readShape('reshape', 'shape', shape) // throws
-    const wanted = Array.from(shape as unknown[])
+    const wanted = readAxes('reshape', 'shape', shape)
     const open = wanted.indexOf(-1)
-    const extents = readShape(
-      'reshape',
-      'shape',
-      open < 0 ? wanted : wanted.map((extent, axis) => (axis === open ? 1 : extent)),
-    )
+    const extents = checkExtents('reshape', 'shape', open < 0 ? wanted : wanted.with(open, 1))
     const rest = elementCount('reshape', 'the tensor', extents)
     const inferred = open < 0 ? 1 : rest === 0 ? NaN : this.size / rest
     if (rest * inferred !== this.size || !Number.isSafeInteger(inferred)) {
@@ -103,12 +98,24 @@ export class Tensor {
  * @throws TypeError `ERR_CONVKIT_DTYPE`, `ERR_CONVKIT_SHAPE`; RangeError `ERR_CONVKIT_SHAPE`, `ERR_CONVKIT_BUFFER`
  */
 export function tensor(data: FloatArray | readonly number[], shape: readonly number[]): Tensor {
-  return new Tensor(Array.isArray(data) ? fromNumbers(data as readonly unknown[]) : (data as FloatArray), shape)
+  if (!isArray(data)) return new Tensor(data as FloatArray, shape)
+  // The shape says how much memory there must be; an array may say any length.
+  const extents = readShape('tensor', 'shape', shape)
+  const count = elementCount('tensor', 'data', extents)
+  const length = arrayLength(data)
+  if (length !== count) {
+    throw convkitError(
+      'RangeError',
+      'ERR_CONVKIT_BUFFER',
+      `tensor: data has ${length} elements, but shape ${list(extents)} needs ${count}`,
+    )
+  }
+  return new Tensor(fromNumbers(data, count), extents)
 }
 
-function fromNumbers(numbers: readonly unknown[]): FloatArray {
-  const data = allocate('tensor', 'float32', numbers.length)
-  for (let i = 0; i < data.length; i++) {
+function fromNumbers(numbers: readonly unknown[], count: number): FloatArray {
+  const data = allocate('tensor', 'float32', count)
+  for (let i = 0; i < count; i++) {
     const value = numbers[i]
     if (typeof value !== 'number') {
       throw convkitError(

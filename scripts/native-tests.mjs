@@ -1,12 +1,14 @@
-// Builds the core with its native tests, away from the addon's build, and runs them with ctest: `core`, the tests, and
-// `fuzz`, random problems on every algorithm and instruction set.
+// Builds the core with its native tests, away from the addon's build, and runs them: `core`, the tests, and `fuzz`,
+// random problems on every algorithm and instruction set.
 //
 //   node scripts/native-tests.mjs                  as it is shipped
 //                                 --sanitize       address and undefined-behaviour sanitizers
-//                                 --threads        the thread sanitizer
+//                                 --threads        the thread sanitizer, on the kernels for any CPU
 //                                 --valgrind       under valgrind (which knows no AVX-512: the rest runs)
-//                                 --fuzz [args]    coverage-guided fuzzing until it fails, or for -max_total_time=SECONDS
-//                                 --short          the fuzzer alone, for a minute or so
+//                                 --fuzz [args]    coverage-guided fuzzing under address and undefined-behaviour
+//                                                  sanitizers until it fails, or for -max_total_time=SECONDS
+//                                 --short          what continuous integration runs, a minute or so each: with --fuzz
+//                                                  the native tests too, under the same sanitizers
 //                                 --build-only
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,26 +19,27 @@ const option = (name, value) => `-D${name}=${value}`
 
 // Instrumented kernels are some ten times slower.
 const brief = option('CONVKIT_TEST_ARGUMENTS', '--brief;--random;60')
+const release = option('CMAKE_BUILD_TYPE', 'Release')
+const debug = option('CMAKE_BUILD_TYPE', 'RelWithDebInfo')
 
 const ways = {
-  plain: { folder: 'build-native', options: [option('CMAKE_BUILD_TYPE', 'Release')] },
-  sanitize: {
-    folder: 'build-sanitize',
-    options: [option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'), option('CONVKIT_SANITIZE', 'address'), brief],
-  },
+  plain: { folder: 'build-native', options: [release] },
+  sanitize: { folder: 'build-sanitize', options: [debug, option('CONVKIT_SANITIZE', 'address'), brief] },
+  // Units of work and slots are the same on all instruction sets; instrumented, the large kernels take minutes to compile.
   threads: {
     folder: 'build-threads',
-    options: [option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'), option('CONVKIT_SANITIZE', 'thread'), brief],
+    options: [debug, option('CONVKIT_SANITIZE', 'thread'), option('CONVKIT_PORTABLE', 'ON'), brief],
   },
   // Emulated code is some fifty times slower.
-  valgrind: { folder: 'build-native', options: [option('CMAKE_BUILD_TYPE', 'Release')] },
+  valgrind: { folder: 'build-native', options: [release] },
   fuzz: {
     folder: 'build-fuzz',
     options: [
-      option('CMAKE_BUILD_TYPE', 'RelWithDebInfo'),
+      debug,
       option('CMAKE_CXX_COMPILER', 'clang++'),
       option('CONVKIT_SANITIZE', 'address'),
       option('CONVKIT_FUZZ', 'ON'),
+      option('CONVKIT_PLAIN_KERNELS', 'portable;avx2;avx512'),
     ],
   },
 }
@@ -44,24 +47,27 @@ const name = Object.keys(ways).find((way) => has(`--${way}`)) ?? 'plain'
 const { folder, options } = ways[name]
 
 run('cmake', ['-S', '.', '-B', folder, ...options, option('CONVKIT_TESTS', 'ON'), option('CONVKIT_ADDON', 'OFF')])
-const only = has('--short') ? ['--target', 'fuzz_core'] : []
-run('cmake', ['--build', folder, '--parallel', jobs, ...only])
+const targets = ['fuzz_core', ...(has('--short') && name === 'valgrind' ? [] : ['test_core'])]
+run('cmake', ['--build', folder, '--parallel', jobs, '--target', ...targets])
 if (!has('--build-only')) runTests(join(root, folder))
 
 function runTests(build) {
   const [fuzzer, tests] = ['fuzz_core', 'test_core'].map((program) => join(build, program))
+  const short = has('--short')
   if (name === 'fuzz') {
+    if (short) run(tests, ['--brief', '--random', '20'])
     const corpus = join(build, 'corpus')
     mkdirSync(corpus, { recursive: true })
     const given = process.argv.slice(2).filter((argument) => argument.startsWith('-') && !argument.startsWith('--'))
-    if (has('--short')) given.unshift('-max_total_time=45')
+    if (short) given.unshift('-runs=4000', '-seed=1')
     run(fuzzer, ['-max_len=160', `-artifact_prefix=${build}/`, '-use_value_profile=1', ...given, corpus])
   } else if (name === 'valgrind') {
     const check = ['--error-exitcode=1', '--leak-check=full', '--errors-for-leak-kinds=definite', '--quiet']
-    run('valgrind', [...check, fuzzer, '--runs', has('--short') ? '1000' : '20000'])
-    if (!has('--short')) run('valgrind', [...check, tests, '--brief', '--random', '6'])
-  } else if (has('--short')) {
-    run(fuzzer, ['--runs', '4000'])
+    run('valgrind', [...check, fuzzer, '--runs', short ? '400' : '20000'])
+    if (!short) run('valgrind', [...check, tests, '--brief', '--random', '6'])
+  } else if (short) {
+    run(tests, ['--brief', '--random', '10'])
+    run(fuzzer, ['--runs', '2000'])
   } else {
     run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--parallel', jobs])
   }

@@ -5,6 +5,7 @@
 
 import { afterAll, describe, test } from 'vitest'
 import { info, setThreads } from '../lib/index.js'
+import * as promises from '../lib/promises.js'
 import { backends } from './support/backends.js'
 import { expectClose, expectSameBits } from './support/compare.js'
 import { product, Random, reals, seed, type Plain } from './support/data.js'
@@ -123,6 +124,45 @@ describe.each(backends)('bits, %s', (backend) => {
         expectSameBits(calls[pass](i), image, `${name}, pass ${pass}, image ${i}`)
       }
     }
+  })
+})
+
+type Later = Record<'gradInput' | 'gradWeight', (...args: unknown[]) => Promise<TensorResult>> &
+  ((...args: unknown[]) => Promise<TensorResult>)
+
+describe.each(backends)('bits of every way to call, %s', (backend) => {
+  // The TypeScript path takes its time, and has one way for all layers.
+  const some = Object.entries(layers).filter(([name]) => backend === 'native' || name === 'depthwise')
+  test.each(some)('%s: at once or later, prepared, after other work', async (name, layer) => {
+    const random = new Random(seed)
+    const op = operatorOf(layer.family, layer.input.length - 2)
+    const later = promises[`${layer.family}${layer.input.length - 2}d` as 'conv2d'] as unknown as Later
+    const [input, weight] = [reals(random, layer.input), reals(random, layer.weight)]
+    const options = { ...layer.options, backend }
+    const gradOutput = reals(random, op.outputShape(input.shape, weight.shape, options))
+    const wanted = op(input, weight, options)
+    const gradInput = op.gradInput(input.shape, weight, gradOutput, options)
+    const gradWeight = op.gradWeight(input, weight.shape, gradOutput, options)
+    const prepared = op.prepare(weight, options)
+    const wantedPrepared = prepared(input)
+
+    // All at the same time, so that they meet in the pool, among calls of other sizes.
+    const running = [
+      later(input, weight, options),
+      prepared.async(input),
+      later.gradInput(input.shape, weight, gradOutput, options),
+      later(reals(random, layer.input), weight, options),
+      later.gradWeight(input, weight.shape, gradOutput, options),
+    ]
+    const [y, z, dx, , dw] = await Promise.all(running)
+    expectSameBits(y, wanted, `${name}, later`)
+    expectSameBits(z, wantedPrepared, `${name}, prepared, later`)
+    expectSameBits(dx, gradInput, `${name}, gradInput later`)
+    expectSameBits(dw, gradWeight, `${name}, gradWeight later`)
+    expectSameBits(op(input, weight, options), wanted, `${name}, again`)
+    expectSameBits(op.prepare(weight, options)(input), wantedPrepared, `${name}, prepared anew`)
+    const out = wanted.data.slice().fill(NaN)
+    expectSameBits(op(input, weight, { ...options, out }), wanted, `${name}, into out`)
   })
 })
 

@@ -4,130 +4,13 @@
  * products overflow.
  */
 
-import { createContext, runInContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import * as promises from '../lib/promises.js'
 import { backends } from './support/backends.js'
 import { integers, ones, Random, seed } from './support/data.js'
 import { codes, errorOf, expectTyped, outcomeOf, type ConvkitError } from './support/errors.js'
+import { catalogue, describeValue, isTrap } from './support/hostile.js'
 import { loose, operator, operatorNames, operatorOf, type Family, type Operator } from './support/operators.js'
-
-/** Values of another realm: other constructors, the same kinds. */
-const realm = createContext({})
-const elsewhere = (code: string): unknown => runInContext(code, realm)
-
-/** Made anew for every use: what one call does to a value must not reach the next. */
-const catalogue: readonly (() => unknown)[] = [
-  () => null,
-  () => true,
-  () => false,
-  () => -0,
-  () => 0,
-  () => 1,
-  () => 2,
-  () => 1.5,
-  () => -1,
-  () => NaN,
-  () => Infinity,
-  () => -Infinity,
-  () => Number.EPSILON,
-  () => 2 ** 31,
-  () => 2 ** 32,
-  () => 2 ** 53,
-  () => 2 ** 53 - 1,
-  () => 1e300,
-  () => 3n,
-  () => 2n ** 64n,
-  () => '',
-  () => '1',
-  () => 'same',
-  () => 'SAME',
-  () => '__proto__',
-  () => 'toString',
-  () => Symbol('hostile'),
-  () => Symbol.iterator,
-  () => ({}),
-  () => ({ length: 2, 0: 1, 1: 1 }),
-  () => ({ length: -1 }),
-  () => ({ valueOf: () => 2, toString: () => 'relu' }),
-  () => ({ type: 'relu' }),
-  () => ({ type: 'clip', min: NaN, max: 2 }),
-  () => ({ type: 'leaky-relu', slope: '1' }),
-  () => ({ type: 'elu', alpha: NaN }),
-  () => ({ type: 'prelu', slope: [1, 2] }),
-  () => ({ type: 'prelu', slope: new Float32Array(0) }),
-  () => ({ data: new Float32Array(6) }),
-  () => ({ data: new Float32Array(6), shape: null }),
-  () => ({ data: new Float32Array(6), shape: [2, '3'] }),
-  () => ({ data: new Float32Array(6), shape: [2, -3] }),
-  () => ({ data: new Float32Array(6), shape: [1.5, 4] }),
-  () => ({ data: new Float32Array(6), shape: [2 ** 53, 2 ** 53, 2 ** 53, 2 ** 53] }),
-  () => ({ data: new Float32Array(0), shape: [0, 2 ** 53 - 1, 2 ** 53 - 1, 2] }),
-  () => ({ data: new Float32Array(6), shape: new Array(1000).fill(1) }),
-  () => ({ data: [1, 2], shape: [2] }),
-  () => ({ data: null, shape: [1, 2, 5, 5] }),
-  () => ({ shape: [1, 2, 5, 5] }),
-  () => ({ data: new Float64Array(50), shape: [1, 2, 5, 5] }),
-  () => ({ data: new Float32Array(50), dims: [1, 2, 5, 5] }),
-  () => ({ data: new Float32Array(50), shape: [1, 2, 5, 5], dtype: 'int8' }),
-  () => [],
-  () => [null, null],
-  () => [1],
-  () => [1, 1],
-  () => [2, 0],
-  () => [0, 0],
-  () => [-1, 1],
-  () => [1, 1, 1, 1],
-  () => [1, 2, 5, 5],
-  () => [1, 2, 5, -5],
-  () => [2 ** 32, 2 ** 32, 3, 3],
-  () => new Array<unknown>(2),
-  () => Object.assign(new Array<unknown>(2), { 0: 1 }),
-  () => new Array<unknown>(2 ** 12),
-  () => [
-    [1, 1],
-    [1, 1],
-  ],
-  () => [
-    [1, 1],
-    [1, '1'],
-  ],
-  () => [[1], [1]],
-  () => {
-    const cyclic: unknown[] = [1]
-    cyclic.push(cyclic)
-    return cyclic
-  },
-  () => new Int32Array([1, 1]),
-  () => new Float32Array(6),
-  () => new Float32Array(0),
-  () => new Float64Array(6),
-  () => new Uint8Array(6),
-  () => new BigInt64Array(2),
-  () => new ArrayBuffer(8),
-  () => new SharedArrayBuffer(8),
-  () => new DataView(new ArrayBuffer(8)),
-  () => new Date(0),
-  () => /same/,
-  () => new Map([['stride', 2]]),
-  () => new Set([1, 1]),
-  () => new Error('value'),
-  () => new Proxy({}, {}),
-  () => new Proxy([1, 1], {}),
-  () => new Proxy(() => undefined, {}),
-  () => Promise.resolve(1),
-  () => () => undefined,
-  () => class Empty extends Array {},
-  () => Object.create(null) as unknown,
-  () => Object.freeze([1, 1]),
-  () => new String('same'),
-  () => new Number(1),
-  () => new Boolean(true),
-  () => globalThis,
-  () => elsewhere('[1, 1]'),
-  () => elsewhere('new Float32Array(6)'),
-  () => elsewhere('({ data: new Float32Array(50), shape: [1, 2, 5, 5] })'),
-]
 
 /** A function that takes anything, or nothing. */
 type Loosest = (...args: unknown[]) => unknown
@@ -248,14 +131,6 @@ const helperPlaces: Record<string, Outcome> = {
     (loose.tensor([1, 2, 3, 4, 5, 6], [6]) as unknown as { reshape(shape: unknown): unknown }).reshape(v),
 }
 
-const describeValue = (value: unknown): string => {
-  try {
-    return typeof value === 'object' ? (JSON.stringify(value) ?? 'object').slice(0, 80) : String(value).slice(0, 80)
-  } catch {
-    return typeof value
-  }
-}
-
 const described = catalogue.map((make) => describeValue(make()))
 
 const checkPlace = (name: string, call: Outcome): void => {
@@ -263,11 +138,10 @@ const checkPlace = (name: string, call: Outcome): void => {
     const what = `${name} = ${described[i]}`
     const results = backends.map((backend) => outcomeOf(() => call(make(), backend)))
     // A result, or a typed error.
-    if (!results[0].startsWith('result '))
-      expectTyped(
-        errorOf(() => call(make(), backends[0])),
-        what,
-      )
+    if (!results[0].startsWith('result ')) {
+      const error = errorOf(() => call(make(), backends[0]))
+      if (!isTrap(error)) expectTyped(error, what)
+    }
     for (const other of results.slice(1)) expect(other, what).toBe(results[0])
   }
 }

@@ -50,12 +50,15 @@ export interface PreparedKernel {
   dispose(): void
 }
 
-/** The operands of one pass: the two that it reads, in the order image, features, weights. */
+/**
+ * The operands of one pass: the two that it reads, in the order image, features, weights. Callers leave none out:
+ * what an object does not have is looked for on `Object.prototype`, which may be polluted.
+ */
 export interface PassOperands {
-  readonly image?: FloatArray
-  readonly features?: FloatArray
-  readonly weights?: FloatArray
-  readonly epilogue?: Epilogue
+  readonly image?: FloatArray | undefined
+  readonly features?: FloatArray | undefined
+  readonly weights?: FloatArray | undefined
+  readonly epilogue?: Epilogue | undefined
 }
 
 /** The sum over batch and positions that {@link Backend.biasGradient} takes. */

@@ -23,7 +23,7 @@ import {
 } from '../operand.js'
 import { parsePadding, parsePerAxis, readOptions, type OptionKey, type PaddingWord } from '../options.js'
 import type { DType, FloatArray } from '../problem.js'
-import { checkOut } from '../request.js'
+import { checkOut, deliver, placeOfResult } from '../request.js'
 import { Tensor } from '../tensor.js'
 import type { PaddingOption, PerAxis } from '../types.js'
 
@@ -133,13 +133,13 @@ export function im2col(input: TensorLike, kernelShape: readonly number[], option
   const count = elementCount(where, 'the result', shape)
   checkData(where, 'input.data', x.data, elementCount(where, 'input', x.shape), x.shape)
   checkOut(where, out, shape, [x])
-  const columns = out ?? allocate(where, dtype, count)
-  columns.fill(0)
+  const columns = placeOfResult(where, dtype, count, out, [x.data])
+  if (out !== undefined) for (let i = 0; i < count; i++) columns[i] = 0 // a subclass may have a `fill` of its own
   const imageSize = product(spatial)
   forEachTap(window, (image, column) => {
     for (let c = 0; c < batch * channels; c++) columns[c * taps * positions + column] = x.data[c * imageSize + image]
   })
-  return new Tensor(columns, shape)
+  return new Tensor(deliver(columns, out), shape)
 }
 
 /**
@@ -185,7 +185,7 @@ export function col2im(
   const count = elementCount(where, 'the result', shape)
   checkData(where, 'columns.data', y.data, elementCount(where, 'columns', y.shape), y.shape)
   checkOut(where, out, shape, [y])
-  const image = out ?? allocate(where, dtype, count)
+  const image = placeOfResult(where, dtype, count, out, [y.data])
   const imageSize = product(spatial)
   const sums = allocate(where, 'float64', imageSize)
   for (let c = 0; c < batch * channels; c++) {
@@ -193,5 +193,5 @@ export function col2im(
     forEachTap(window, (position, column) => (sums[position] += y.data[c * taps * positions + column]))
     for (let i = 0; i < imageSize; i++) image[c * imageSize + i] = sums[i]
   }
-  return new Tensor(image, shape)
+  return new Tensor(deliver(image, out), shape)
 }

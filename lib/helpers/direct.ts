@@ -80,7 +80,7 @@ export function asDirectConvolution(
 
   const transposedSides = splitWeight(where, w.shape, kind, weightLayout)
   const directSides = { features: outputChannels, image: sides.channels / call.groups, kernel: problem.kernel }
-  const direct = allocate(where, dtype, w.data.length)
+  const direct = allocate(where, dtype, elementCount(where, 'weight', w.shape))
   swapChannels(w.data, direct, transposedSides, directSides, call.groups, weightLayout, !call.flipKernel)
 
   const kept = (['bias', 'activation', 'backend', 'algorithm'] as const)

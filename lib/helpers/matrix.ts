@@ -1,6 +1,6 @@
 import { parseCall } from '../call.js'
 import { convkitError, list } from '../errors.js'
-import { resolveGeometry, splitWeight, type OperatorKind } from '../geometry.js'
+import { ceilDivide, floorDivide, resolveGeometry, splitWeight, type OperatorKind } from '../geometry.js'
 import { allocate, checkData, elementCount, MAX_ELEMENTS, readShape, readTensor, type TensorLike } from '../operand.js'
 import { readOptions, type OptionKey } from '../options.js'
 import type { ConvProblem, FloatArray, PaddingMode } from '../problem.js'
@@ -91,15 +91,9 @@ function build(where: string, problem: ConvProblem, weight: FloatArray, imagePer
   const weightFirst = problem.weightLayout === 'channels-first'
   const [rows, cols] = [featureChannels * positions, imageChannels * imageSize]
 
+  const entries = featureChannels * imagePerGroup * product(countOnAxes(where, problem))
+  if (entries >= MAX_ELEMENTS) throw tooMany(where, entries)
   const tapsOf = (feature: number): Tap[][] => mergeTaps(listTaps(problem, feature))
-  let entries = 0
-  for (let p = 0; p < positions; p++) entries += tapsOf(p).length * featureChannels * imagePerGroup
-  if (entries >= MAX_ELEMENTS)
-    throw convkitError(
-      'RangeError',
-      'ERR_CONVKIT_MEMORY',
-      `${where}: the matrix would have ${entries} entries, more than 2^32 - 1`,
-    )
   const values = allocate(where, problem.dtype, entries)
   const [rowPtr, colIdx] = allocateIndexes(where, rows + 1, entries)
 
@@ -134,6 +128,45 @@ function build(where: string, problem: ConvProblem, weight: FloatArray, imagePer
     }
   }
   return { rows, cols, rowPtr, colIdx, values }
+}
+
+function tooMany(where: string, entries: number): Error {
+  return convkitError(
+    'RangeError',
+    'ERR_CONVKIT_MEMORY',
+    `${where}: the matrix would have ${entries} entries, more than 2^32 - 1`,
+  )
+}
+
+/**
+ * Pairs of a feature and an image position that it reads, on each axis by itself; their product is the number of
+ * pairs. Known before anything is allocated, and at once where extents are huge.
+ */
+function countOnAxes(where: string, problem: ConvProblem): number[] {
+  const { image, kernel, features, stride, dilation, padBegin, paddingMode } = problem
+  return features.map((count, axis) => {
+    let pairs = 0
+    if (paddingMode === 'zeros') {
+      for (let j = 0; j < kernel[axis]; j++) {
+        // 0 ≤ o·stride + offset < image
+        const offset = j * dilation[axis] - padBegin[axis]
+        const room = image[axis] - 1 - offset
+        if (room < 0) continue
+        const first = ceilDivide(Math.max(0, -offset), stride[axis])
+        const last = Math.min(count - 1, floorDivide(room, stride[axis]))
+        pairs += Math.max(0, last - first + 1)
+      }
+      return pairs
+    }
+    if (count >= MAX_ELEMENTS) throw tooMany(where, count) // each feature reads something
+    for (let o = 0; o < count; o++) {
+      const read = new Set<number>()
+      for (let j = 0; j < kernel[axis]; j++)
+        read.add(mapIndex(paddingMode, o * stride[axis] + j * dilation[axis] - padBegin[axis], image[axis]))
+      pairs += read.size
+    }
+    return pairs
+  })
 }
 
 /** The taps of one feature position that read the image (or, by the padding mode, a mapped element of it). */

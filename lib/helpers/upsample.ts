@@ -1,5 +1,5 @@
 import { parseLayout } from '../call.js'
-import { convkitError, list } from '../errors.js'
+import { arrayLength, convkitError, isArray, list } from '../errors.js'
 import { convAxis, effectiveKernel, joinWeight, splitWeight, type OperatorKind } from '../geometry.js'
 import { allocate, checkData, elementCount, readTensor, type TensorLike } from '../operand.js'
 import {
@@ -194,7 +194,7 @@ export function bilinearWeight(channels: number, factor: PerAxis, options?: Bili
   const where = 'bilinearWeight'
   const raw = readOptions(where, options, ['groups', 'dtype', 'layout'])
   const count = parseInteger(where, 'channels', channels, 1)
-  const rank = Array.isArray(factor) ? (factor as readonly number[]).length : 2
+  const rank = isArray(factor) ? arrayLength(factor) : 2
   if (!(rank >= 1 && rank <= 3)) {
     throw convkitError(
       'RangeError',

@@ -25,7 +25,7 @@ export function createNativeBackend(addon: Addon): Backend {
 
     run(pass, problem, algorithm, operands, out) {
       const [first, second] = operandsOf(pass, operands)
-      const { bias, slope } = operands.epilogue ?? {}
+      const { bias, slope } = operands.epilogue ?? NO_EPILOGUE
       translating(() => {
         addon.run(describe(pass, problem, algorithm, operands), first, second, out, bias, slope)
       })
@@ -35,7 +35,7 @@ export function createNativeBackend(addon: Addon): Backend {
       return startJob(addon, signal, () => {
         const out = allocateResult(pass, problem)
         const [first, second] = operandsOf(pass, operands)
-        const { bias, slope } = operands.epilogue ?? {}
+        const { bias, slope } = operands.epilogue ?? NO_EPILOGUE
         const call = describe(pass, problem, algorithm, operands)
         return { out, start: (id) => addon.runAsync(id, call, first, second, out, bias, slope) }
       })
@@ -98,6 +98,9 @@ export function createNativeBackend(addon: Addon): Backend {
     },
   }
 }
+
+/** Not `{}`: that has whatever a polluted `Object.prototype` has. */
+const NO_EPILOGUE = { bias: undefined, slope: undefined }
 
 /** The two operands that a pass reads, in the order of native/addon/record.h. */
 function operandsOf(pass: Pass, { image, features, weights }: PassOperands): [FloatArray, FloatArray] {

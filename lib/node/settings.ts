@@ -3,11 +3,11 @@
 export const MAX_THREADS = 1024
 
 export interface Settings {
-  readonly backend?: 'native' | 'typescript'
-  readonly isa?: string
-  readonly threads?: number
+  readonly backend: 'native' | 'typescript' | undefined
+  readonly isa: string | undefined
+  readonly threads: number | undefined
   /** What is wrong with them, and what would be right. */
-  readonly complaint?: string
+  readonly complaint: string | undefined
 }
 
 type Name = 'CONVKIT_BACKEND' | 'CONVKIT_ISA' | 'CONVKIT_THREADS'
@@ -18,14 +18,14 @@ export function readSettings(environment: { readonly [name in Name]?: string | u
   const isa = environment.CONVKIT_ISA || undefined
   const threads = environment.CONVKIT_THREADS || undefined
   if (backend !== undefined && backend !== 'native' && backend !== 'typescript') {
-    return { complaint: `CONVKIT_BACKEND=${backend} does not exist; it takes native or typescript` }
+    return wrong(`CONVKIT_BACKEND=${backend} does not exist; it takes native or typescript`)
   }
   if (threads !== undefined && !(/^[0-9]+$/.test(threads) && +threads >= 1 && +threads <= MAX_THREADS)) {
-    return { complaint: `CONVKIT_THREADS=${threads} is no number of threads; it takes 1 to ${MAX_THREADS}` }
+    return wrong(`CONVKIT_THREADS=${threads} is no number of threads; it takes 1 to ${MAX_THREADS}`)
   }
-  return {
-    ...(backend === undefined ? {} : { backend }),
-    ...(isa === undefined ? {} : { isa }),
-    ...(threads === undefined ? {} : { threads: +threads }),
-  }
+  return { backend, isa, threads: threads === undefined ? undefined : +threads, complaint: undefined }
+}
+
+function wrong(complaint: string): Settings {
+  return { backend: undefined, isa: undefined, threads: undefined, complaint }
 }

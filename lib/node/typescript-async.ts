@@ -53,7 +53,7 @@ export function withWorker(backend: Backend, limits: Limits = defaultLimits()): 
     },
     prepare(pass, algorithm, weights, epilogue) {
       const inner = backend.prepare(pass, algorithm, weights, epilogue)
-      const kept = copyOperands({ weights, epilogue })
+      const kept = copyOperands({ image: undefined, features: undefined, weights, epilogue })
       const side = pass === 'forward' ? 'image' : 'features'
       return {
         run: inner.run.bind(inner),
@@ -70,16 +70,16 @@ export function withWorker(backend: Backend, limits: Limits = defaultLimits()): 
 
 function copy(data: FloatArray): FloatArray {
   const copied = allocate('convkit', dtypeOf(data) as DType, lengthOf(data))
-  copied.set(data)
+  if (copied.length > 0) copied.set(data)
   return copied
 }
 
 function copyOperands({ image, features, weights, epilogue }: PassOperands): PassOperands {
   return {
-    ...(image && { image: copy(image) }),
-    ...(features && { features: copy(features) }),
-    ...(weights && { weights: copy(weights) }),
-    ...(epilogue && { epilogue: copyEpilogue(epilogue) }),
+    image: image && copy(image),
+    features: features && copy(features),
+    weights: weights && copy(weights),
+    epilogue: epilogue && copyEpilogue(epilogue),
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conv/plan.h"
+#include "cpu/float_environment.h"
 #include "util/host.h"
 #include "util/text.h"
 
@@ -73,6 +74,7 @@ ck_status ck_plan_create(const ck_runtime *runtime, const ck_problem *problem, c
     Text(why, 160).add("the runtime or the problem is missing or incomplete");
     return CK_INVALID;
   }
+  const FloatEnvironment environment; /* the planner's costs are floating-point numbers */
   ck_plan *const made = static_cast<ck_plan *>(allocate(*runtime, sizeof(ck_plan)));
   if (!made) return CK_OUT_OF_MEMORY;
   memset(static_cast<void *>(made), 0, sizeof *made);
@@ -99,6 +101,7 @@ ck_status ck_weights_pack(const ck_plan *plan, const ck_runtime *runtime, const 
   if (!packed) return CK_INVALID;
   *packed = nullptr;
   if (!plan || !usable(runtime) || !weights || plan->pass == CK_WEIGHT_GRADIENT) return CK_INVALID;
+  const FloatEnvironment environment;
   void *const block = allocate(*runtime, kWeightsHeader + plan->weights_bytes);
   if (!block) return CK_OUT_OF_MEMORY;
   ck_weights *const made = static_cast<ck_weights *>(block);
@@ -123,6 +126,7 @@ void ck_weights_destroy(ck_weights *packed) {
 ck_status ck_run(const ck_plan *plan, const ck_runtime *runtime, const ck_operands *operands) {
   if (!plan || !usable(runtime) || !operands || !complete(*plan, *operands)) return CK_INVALID;
   if (plan->blocking.units == 0) return CK_OK;
+  const FloatEnvironment environment;
 
   const bool pack = plan->pass != CK_WEIGHT_GRADIENT && !operands->packed && !plan->packs_inside;
   const int64_t slot_bytes = plan->blocking.slot_bytes * (plan->small ? 1 : runtime->slots);

@@ -73,7 +73,10 @@ set(CONVKIT_TEST_SOURCES
     ${CONVKIT_TEST_DIR}/determinism_test.cpp
     ${CONVKIT_TEST_DIR}/failure_test.cpp
     ${CONVKIT_TEST_DIR}/fft_test.cpp
+    ${CONVKIT_TEST_DIR}/float_environment_test.cpp
     ${CONVKIT_TEST_DIR}/main.cpp
+    ${CONVKIT_TEST_DIR}/nonfinite.cpp
+    ${CONVKIT_TEST_DIR}/nonfinite_test.cpp
     ${CONVKIT_TEST_DIR}/pass_test.cpp
     ${CONVKIT_TEST_DIR}/problems.cpp
     ${CONVKIT_TEST_DIR}/tile_test.cpp

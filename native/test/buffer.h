@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <cstdlib>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <new>
+#include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define CONVKIT_TEST_GUARDS 0
@@ -22,18 +25,60 @@ namespace test {
 
 enum class Guard { behind, before };
 
+#if CONVKIT_TEST_GUARDS
+/* Pages between two that may not be touched. Small ones are used again: tests spent most of their time in mmap. */
+class GuardedPages {
+ public:
+  static char *take(size_t pages) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex());
+      std::vector<char *> &some = unused()[pages];
+      if (!some.empty()) {
+        char *const base = some.back();
+        some.pop_back();
+        return base;
+      }
+    }
+    char *const base = static_cast<char *>(
+        mmap(nullptr, (pages + 2) * size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (base == MAP_FAILED) throw std::bad_alloc();
+    if (pages > 0 && mprotect(base + size(), pages * size(), PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+    return base;
+  }
+  static void give(char *base, size_t pages) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex());
+      std::vector<char *> &some = unused()[pages];
+      if (pages <= 64 && some.size() < 64) return some.push_back(base);
+    }
+    munmap(base, (pages + 2) * size());
+  }
+  static size_t size() {
+    static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return bytes;
+  }
+
+ private:
+  static std::mutex &mutex() {
+    static std::mutex one;
+    return one;
+  }
+  static std::map<size_t, std::vector<char *>> &unused() {
+    static std::map<size_t, std::vector<char *>> by_pages;
+    return by_pages;
+  }
+};
+#endif
+
 /* Bytes with a guard; `before` begins on a page, `behind` ends on one. */
 class GuardedBytes {
  public:
   GuardedBytes(size_t bytes, Guard guard) {
 #if CONVKIT_TEST_GUARDS
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t body = (bytes + page - 1) / page * page;
-    mapped_ = body + 2 * page;
-    base_ = static_cast<char *>(mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    if (base_ == MAP_FAILED) throw std::bad_alloc();
-    if (body > 0 && mprotect(base_ + page, body, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-    data_ = base_ + page + (guard == Guard::behind ? body - bytes : 0);
+    const size_t page = GuardedPages::size();
+    pages_ = (bytes + page - 1) / page;
+    base_ = GuardedPages::take(pages_);
+    data_ = base_ + page + (guard == Guard::behind ? pages_ * page - bytes : 0);
 #else
     (void)guard;
     data_ = base_ = static_cast<char *>(std::malloc(bytes > 0 ? bytes : 1));
@@ -41,7 +86,7 @@ class GuardedBytes {
   }
   ~GuardedBytes() {
 #if CONVKIT_TEST_GUARDS
-    munmap(base_, mapped_);
+    GuardedPages::give(base_, pages_);
 #else
     std::free(base_);
 #endif
@@ -52,7 +97,7 @@ class GuardedBytes {
 
  private:
   char *base_ = nullptr, *data_ = nullptr;
-  size_t mapped_ = 0;
+  size_t pages_ = 0;
 };
 
 template <typename T>

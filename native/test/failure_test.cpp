@@ -8,8 +8,9 @@ using namespace test;
 
 namespace {
 
-bool untouched(const Buffer<float> &out) {
-  for (const float x : out) {
+template <typename T>
+bool untouched(const Buffer<T> &out) {
+  for (const T x : out) {
     if (!std::isnan(x)) return false;
   }
   return true;
@@ -33,27 +34,79 @@ void check_invalid(const ck_problem &p, const char *what) {
   }
 }
 
+/* A problem for each algorithm; of depthwise layers, and of the others. */
+ck_problem problem_for(const std::string &algorithm, int32_t layout) {
+  if (algorithm != "depthwise") return larger_problem(layout);
+  ck_problem p = make_problem(2, 24, 24, 24, 53, 51, 5, 1, 2, 1);
+  p.layout = p.weight_layout = layout;
+  return p;
+}
+
+/* Each allocation of a pass fails in turn: the status says so, nothing is written or kept, and the same host, plan and
+ * packed weights give the right result afterwards. */
+template <typename T>
+void check_allocations(const ck_problem &p, ck_pass pass, bool prepack, const std::string &algorithm) {
+  const std::string what = algorithm + " " + describe(p, "") + " pass " + std::to_string(pass);
+  Random random(test::options.seed);
+  const Data<T> data(p, Guard::behind);
+  copy_into(small_integers(image_size(p), random), data.image);
+  copy_into(small_integers(feature_size(p), random), data.features);
+  copy_into(small_integers(weight_size(p), random), data.weights);
+  Host host(2);
+  const Buffer<T> wanted(result_size(p, pass)), out(result_size(p, pass));
+  if (is_refusal(run_pass(host, p, pass, nullptr, data, nullptr, prepack, wanted.data(), algorithm.c_str()),
+                 algorithm)) {
+    return;
+  }
+  const auto is_right = [&] { return std::memcmp(out.data(), wanted.data(), out.size() * sizeof(T)) == 0; };
+
+  /* From the plan on. */
+  int64_t failures = 0;
+  for (;; ++failures) {
+    host.fail_at = host.allocations + failures;
+    out.fill(std::numeric_limits<T>::quiet_NaN());
+    const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, prepack, out.data(), algorithm.c_str());
+    CHECK(host.live == 0, what + ": memory is left after a failure");
+    if (status == CK_OK) break;
+    CHECK(status == CK_OUT_OF_MEMORY && untouched(out), what + ": allocation " + std::to_string(failures));
+  }
+  CHECK(is_right(), what + ": after failures");
+  CHECK(failures >= 2, what + ": the plan and the workspace are allocated");
+
+  /* Of the run alone: plan and weights stay. */
+  host.fail_at = -1;
+  const PlanOwner owner(host, p, pass, nullptr, algorithm.c_str());
+  ck_operands operands = operands_of(pass, data, out.data());
+  ck_weights *packed = nullptr;
+  if (prepack && pass != CK_WEIGHT_GRADIENT) {
+    CHECK(ck_weights_pack(owner.plan, &host.runtime, data.weights.data(), &packed) == CK_OK, what);
+    operands.packed = packed;
+    operands.weights = nullptr;
+  }
+  const int64_t kept = host.live;
+  for (int64_t failing = 0;; ++failing) {
+    host.fail_at = host.allocations + failing;
+    out.fill(std::numeric_limits<T>::quiet_NaN());
+    const ck_status status = ck_run(owner.plan, &host.runtime, &operands);
+    CHECK(host.live == kept, what + ": memory is left by a run");
+    if (status == CK_OK) break;
+    CHECK(status == CK_OUT_OF_MEMORY && untouched(out), what + ": run, allocation " + std::to_string(failing));
+  }
+  CHECK(is_right(), what + ": the plan is usable after failures");
+  ck_weights_destroy(packed);
+}
+
 }  // namespace
 
 TEST(allocation_failures) {
-  for (int32_t form = 0; form < 6; ++form) {
-    const ck_problem p = larger_problem(form & 1);
-    const char *const algorithm = kAlgorithms[form / 2];
-    const Data<float> data(p, Guard::behind);
-    data.image.fill(1), data.features.fill(1), data.weights.fill(1);
-    for (const ck_pass pass : kPasses) {
-      for (const bool prepack : {false, true}) {
-        int64_t fail_at = 0;
-        for (;; ++fail_at) {
-          Host host(2);
-          host.fail_at = fail_at;
-          const Buffer<float> out(result_size(p, pass));
-          const ck_status status = run_pass(host, p, pass, nullptr, data, nullptr, prepack, out.data(), algorithm);
-          CHECK(host.live == 0, "memory is left after a failure");
-          if (status == CK_OK) break;
-          CHECK(status == CK_OUT_OF_MEMORY && untouched(out), "allocation " + std::to_string(fail_at));
+  for (const std::string &algorithm : algorithm_names()) {
+    for (int32_t layout = 0; layout < 2; ++layout) {
+      const ck_problem p = problem_for(algorithm, layout);
+      for (const ck_pass pass : kPasses) {
+        for (const bool prepack : {false, true}) {
+          check_allocations<float>(p, pass, prepack, algorithm);
+          if (!test::options.brief) check_allocations<double>(with_type(p, CK_FLOAT64), pass, prepack, algorithm);
         }
-        CHECK(fail_at >= 2, "the plan and the workspace are allocated");
       }
     }
   }

@@ -1,11 +1,11 @@
 /* Fuzzing: bytes -> a problem and how it is run -> every algorithm on every instruction set against the base path.
  *
  *     bytes  --->  legal problem    run on guarded, poisoned memory: algorithms x instruction sets = im2col, portable
- *            \-->  hostile problem  any numbers in its fields: a plan or a typed refusal, and no allocation beyond a
- * plan's
+ *            |-->  hostile problem  any numbers in its fields: a plan or a typed refusal, no allocation beyond a plan's
+ *            \-->  spoiled problem  NaN and infinity in an operand: nonfinite.h
  *
  * Data are small integers, so that each sum is exact: equal means equal. Transforms (winograd, fft) go through
- * fractions and must come back within a quarter of the integer.
+ * fractions and must come back within a quarter of the integer. The planner's own choice is tried as well.
  *
  * Built with Clang and CONVKIT_FUZZ, coverage guides the bytes (libFuzzer's options apply). Otherwise they are random:
  *
@@ -18,16 +18,19 @@
 #include <limits>
 #include <type_traits>
 
-#include "runner.h"
+#include "nonfinite.h"
 
 using namespace test;
 
 namespace {
 
-constexpr double kMostTerms = 200000; /* multiply-adds of one run: larger problems say nothing new, slowly */
+/* Multiply-adds of one run. Larger problems say nothing new, slowly; but from a million on, threads share the work. */
+constexpr double kMostTerms = 200000, kMostSharedTerms = 4e6, kMostSpoiledTerms = 20000;
 constexpr int64_t kMostPlanBytes = 1 << 20;
 
-const char *only_isa = nullptr;
+struct {
+  long hostile, spoiled, legal, too_large, runs;
+} counts;
 
 [[noreturn]] void report(const std::string &what) {
   std::fprintf(stderr, "FAILED %s\n", what.c_str());
@@ -38,8 +41,16 @@ struct Run {
   ck_pass pass;
   int32_t slots;
   bool prepack, epilogue;
-  Guard guard;
+  Guard guard, out_guard;
 };
+
+/* Every algorithm by name, and the planner's choice, which has none. */
+std::vector<std::string> all_algorithms() {
+  std::vector<std::string> names = algorithm_names();
+  names.emplace_back();
+  return names;
+}
+const char *name_or_null(const std::string &name) { return name.empty() ? nullptr : name.c_str(); }
 
 template <typename T>
 void run_everywhere(const ck_problem &p, const Run &r, Random &random) {
@@ -63,21 +74,22 @@ void run_everywhere(const ck_problem &p, const Run &r, Random &random) {
       report("the base path on " + describe(p, "portable"));
     }
   }
-  for (const std::string &algorithm : algorithm_names()) {
+  for (const std::string &algorithm : all_algorithms()) {
     for (const std::string &isa : isa_names()) {
-      if (only_isa && isa != only_isa) continue;
       const std::string what = algorithm + " " + describe(p, isa.c_str()) + " pass " + std::to_string(r.pass) +
                                " slots " + std::to_string(r.slots);
       Host host(r.slots);
-      const Buffer<T> out(result_size(p, r.pass), r.guard);
+      const Buffer<T> out(result_size(p, r.pass), r.out_guard);
       const ck_status status =
-          run_pass(host, p, r.pass, isa.c_str(), data, given, r.prepack, out.data(), algorithm.c_str());
+          run_pass(host, p, r.pass, isa.c_str(), data, given, r.prepack, out.data(), name_or_null(algorithm));
       if (host.live != 0) report(what + ": memory is left");
-      if (is_refusal(status, algorithm)) continue;
+      if (!algorithm.empty() && is_refusal(status, algorithm)) continue;
       if (status != CK_OK) report(what + ": status " + std::to_string(status));
+      ++counts.runs;
       for (size_t i = 0; i < out.size(); ++i) {
         const double got = static_cast<double>(out[i]), wanted = static_cast<double>(base[i]);
-        if (is_exact(algorithm) ? got == wanted : std::fabs(got - wanted) < 0.25) continue;
+        const bool exact = !algorithm.empty() && is_exact(algorithm);
+        if (exact ? got == wanted : std::fabs(got - wanted) < 0.25) continue;
         report(what + ": element " + std::to_string(i) + " is " + std::to_string(got) + ", expected " +
                std::to_string(wanted));
       }
@@ -85,15 +97,52 @@ void run_everywhere(const ck_problem &p, const Run &r, Random &random) {
   }
 }
 
+Guard random_guard(Random &random) { return random.chance(50) ? Guard::behind : Guard::before; }
+
 void run_legal(Random &random) {
-  const Run r = {kPasses[random.between(0, 2)], static_cast<int32_t>(random.between(1, 3)), random.chance(50),
-                 random.chance(50), random.chance(50) ? Guard::behind : Guard::before};
+  const Run r = {kPasses[random.between(0, 2)],
+                 static_cast<int32_t>(random.between(1, 3)),
+                 random.chance(50),
+                 random.chance(50),
+                 random_guard(random),
+                 random_guard(random)};
+  const double most = random.chance(5) ? kMostSharedTerms : kMostTerms;
   const ck_problem p = random_problem(random);
-  if (terms_of(p) > kMostTerms) return;
+  if (terms_of(p) > most) {
+    ++counts.too_large;
+    return;
+  }
+  ++counts.legal;
   if (p.image_type == CK_FLOAT32) {
     run_everywhere<float>(p, r, random);
   } else {
     run_everywhere<double>(p, r, random);
+  }
+}
+
+template <typename T>
+void run_spoiled(const ck_problem &p, Random &random) {
+  const Spoiled<T> spoiled(p, kPasses[random.between(0, 2)], random);
+  const bool prepack = random.chance(50);
+  for (const std::string &algorithm : algorithm_names()) {
+    for (const std::string &isa : isa_names()) {
+      const std::string fault = spoiled.fault(isa.c_str(), algorithm, 1, prepack);
+      if (!fault.empty()) report(fault);
+    }
+  }
+}
+
+void run_spoiled(Random &random) {
+  const ck_problem p = random_problem(random);
+  if (terms_of(p) > kMostSpoiledTerms) {
+    ++counts.too_large;
+    return;
+  }
+  ++counts.spoiled;
+  if (p.image_type == CK_FLOAT32) {
+    run_spoiled<float>(p, random);
+  } else {
+    run_spoiled<double>(p, random);
   }
 }
 
@@ -125,6 +174,7 @@ int64_t hostile_number(Random &random) {
 
 /* A legal problem of which some fields are overwritten. Sizes of the result follow from nothing: nothing is run. */
 void run_hostile(Random &random) {
+  ++counts.hostile;
   ck_problem p = random_problem(random);
   int64_t *const fields[] = {&p.batch, &p.groups,  &p.image_channels, &p.feature_channels, p.image,
                              p.kernel, p.features, p.stride,          p.dilation,          p.pad_begin};
@@ -140,7 +190,7 @@ void run_hostile(Random &random) {
   names.emplace_back("none such");
   for (const std::string &algorithm : names) {
     Host host(static_cast<int32_t>(random.between(1, 3)));
-    const PlanOwner owner(host, p, pass, only_isa, random.chance(50) ? algorithm.c_str() : nullptr);
+    const PlanOwner owner(host, p, pass, isa_names().front().c_str(), random.chance(50) ? algorithm.c_str() : nullptr);
     if ((owner.status == CK_OK) != (owner.plan != nullptr)) report("a status without its plan " + describe(p, "any"));
     if (owner.status != CK_OK && host.live != 0) report("memory is left " + describe(p, "any"));
     if (host.bytes > kMostPlanBytes) report("a plan of many bytes " + describe(p, "any"));
@@ -154,6 +204,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   Random random(bytes, size);
   if (random.chance(25)) {
     run_hostile(random);
+  } else if (random.chance(10)) {
+    run_spoiled(random);
   } else {
     run_legal(random);
   }
@@ -171,7 +223,7 @@ int main(int argc, char **argv) {
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--isa") == 0 && i + 1 < argc) {
-      only_isa = argv[++i];
+      only_isa(argv[++i]);
     } else {
       files = true;
       std::FILE *const file = std::fopen(argv[i], "rb");
@@ -192,7 +244,8 @@ int main(int argc, char **argv) {
                  static_cast<unsigned long long>(seed) + static_cast<unsigned long long>(run));
     LLVMFuzzerTestOneInput(bytes, sizeof bytes);
   }
-  std::printf("%ld problems, no failure\n", runs);
+  std::printf("%ld problems, no failure: %ld legal (%ld runs compared), %ld spoiled, %ld hostile, %ld too large\n",
+              runs, counts.legal, counts.runs, counts.spoiled, counts.hostile, counts.too_large);
   return 0;
 }
 #endif

@@ -1,4 +1,4 @@
-/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] [--brief] */
+/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] [--isa NAME] [--brief] */
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +7,7 @@
 
 #include "../core/convkit.h"
 #include "harness.h"
+#include "problems.h"
 
 namespace test {
 
@@ -36,6 +37,8 @@ int main(int argc, char **argv) {
       test::options.random_cases = std::atoi(argv[++i]);
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       test::options.seed = std::strtoull(argv[++i], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--isa") == 0 && i + 1 < argc) {
+      test::only_isa(argv[++i]);
     } else if (std::strcmp(argv[i], "--brief") == 0) {
       test::options.brief = true;
     } else {
@@ -43,7 +46,7 @@ int main(int argc, char **argv) {
     }
   }
   std::printf("instruction sets:");
-  for (int32_t i = 0; i < ck_isa_count(); ++i) std::printf(" %s", ck_isa_name(i));
+  for (const std::string &isa : test::isa_names()) std::printf(" %s", isa.c_str());
   std::printf(", seed %llu\n", static_cast<unsigned long long>(test::options.seed));
   for (const test::Test &t : test::all_tests()) {
     if (std::string(t.name).find(test::options.only) == std::string::npos) continue;

@@ -71,7 +71,8 @@ void copy_into(const std::vector<double> &from, const Buffer<T> &to) {
   for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<T>(from[i]);
 }
 
-std::vector<std::string> isa_names();
+std::vector<std::string> isa_names(); /* those that run here, or the one of only_isa */
+void only_isa(const char *name);
 
 }  // namespace test
 #endif

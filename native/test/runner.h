@@ -90,7 +90,7 @@ struct PlanOwner {
 template <typename T>
 ck_status run_pass(Host &host, const ck_problem &p, ck_pass pass, const char *isa, const Data<T> &data,
                    const ck_epilogue *epilogue, bool prepack, T *out, const char *algorithm = nullptr) {
-  const PlanOwner owner(host, p, pass, isa, algorithm);
+  const PlanOwner owner(host, p, pass, isa, algorithm, !algorithm && prepack);
   if (owner.status != CK_OK) return owner.status;
   ck_operands operands = operands_of(pass, data, out);
   operands.epilogue = epilogue;

@@ -50,7 +50,8 @@ export const expectTyped = (error: ConvkitError | undefined, what: string): Conv
 export const outcomeOf = (call: () => unknown): string => {
   try {
     const result = call() as { shape?: readonly number[]; data?: ArrayLike<number> } | undefined
-    const data = result?.data === undefined ? result : [result.shape, Array.from(result.data)]
+    // A typed array copies another one without asking it.
+    const data = result?.data === undefined ? result : [result.shape, Array.from(new Float64Array(result.data))]
     return `result ${JSON.stringify(data)}`
   } catch (error) {
     const { name, code, message } = error as ConvkitError

@@ -74,7 +74,12 @@ function plan(pass: Pass, problem: ConvProblem): PlanDetails {
 
 /** Weights stay as they are: which problem they will meet is not known yet. */
 function prepare(pass: Pass, weights: FloatArray, epilogue: Epilogue): PreparedKernel {
-  let held: PassOperands | undefined = { weights: copyOf(weights), epilogue: copyOfEpilogue(epilogue) }
+  let held: PassOperands | undefined = {
+    image: undefined,
+    features: undefined,
+    weights: copyOf(weights),
+    epilogue: copyOfEpilogue(epilogue),
+  }
   const operandsWith = (input: FloatArray): PassOperands => {
     if (held === undefined)
       throw convkitError('TypeError', 'ERR_CONVKIT_BUFFER', `${WHERE}: the prepared operator is disposed`)
@@ -99,9 +104,9 @@ function prepare(pass: Pass, weights: FloatArray, epilogue: Epilogue): PreparedK
 
 function copyOfOperands({ image, features, weights, epilogue }: PassOperands): PassOperands {
   return {
-    ...(image && { image: copyOf(image) }),
-    ...(features && { features: copyOf(features) }),
-    ...(weights && { weights: copyOf(weights) }),
-    ...(epilogue && { epilogue: copyOfEpilogue(epilogue) }),
+    image: image && copyOf(image),
+    features: features && copyOf(features),
+    weights: weights && copyOf(weights),
+    epilogue: epilogue && copyOfEpilogue(epilogue),
   }
 }

@@ -34,7 +34,7 @@ function nextTurn(signal: AbortSignalLike | undefined): Promise<void> {
 /** A copy in memory of its own. `set` reads the elements alone: a subclass of the caller's has no say in it. */
 export function copyOf(data: FloatArray): FloatArray {
   const copy = allocate(WHERE, dtypeOf(data) as DType, lengthOf(data))
-  copy.set(data)
+  if (copy.length > 0) copy.set(data) // an empty view may lie outside of its buffer, which is no fault of a batch of 0
   return copy
 }
 

@@ -79,6 +79,7 @@ extern "C" ck_status ck_bias_gradient(const ck_runtime *runtime, ck_type type, c
   if (layout != CK_CHANNELS_FIRST && layout != CK_CHANNELS_LAST) return CK_INVALID;
   int64_t elements = larger(batch, 1);
   if (!multiply_within(&elements, channels, most) || !multiply_within(&elements, positions, most)) return CK_INVALID;
+  const FloatEnvironment environment;
   switch (type) {
     case CK_FLOAT32:
       return run<float>(*runtime, layout, batch, channels, positions, gradient, out);

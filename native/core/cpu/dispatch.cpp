@@ -13,7 +13,8 @@ struct Available {
 
   /* In the order of preference. A new instruction set is one line here. */
   Available() {
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(CONVKIT_PORTABLE)
+#elif defined(__x86_64__) || defined(_M_X64)
     const CpuFeatures cpu = detect_features();
     if (cpu.avx512) add(kernels_avx512);
     if (cpu.avx2) add(kernels_avx2);

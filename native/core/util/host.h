@@ -3,6 +3,7 @@
 #define CONVKIT_UTIL_HOST_H
 
 #include "../convkit.h"
+#include "../cpu/float_environment.h"
 #include "numbers.h"
 
 namespace convkit {
@@ -58,7 +59,7 @@ int64_t bytes_of(const Arguments &...arguments) {
 inline bool cancelled(const ck_runtime &host) { return host.cancelled && host.cancelled(host.context) != 0; }
 
 /* Runs body(unit, slot) for each unit; a small job stays on the calling thread. Units that start after a
- * cancellation do nothing. */
+ * cancellation do nothing. The caller has set its own floating-point environment; other threads get the same. */
 template <typename Body>
 ck_status for_each_unit(const ck_runtime &host, int64_t units, bool small, Body &body) {
   struct Job {
@@ -68,11 +69,15 @@ ck_status for_each_unit(const ck_runtime &host, int64_t units, bool small, Body 
       Job &job = *static_cast<Job *>(arg);
       if (!cancelled(job.host)) job.body(unit, slot);
     }
+    static void run_anywhere(void *arg, int64_t unit, int32_t slot) {
+      const FloatEnvironment environment;
+      run(arg, unit, slot);
+    }
   } job{host, body};
   if (small || units == 1) {
     for (int64_t unit = 0; unit < units; ++unit) Job::run(&job, unit, 0);
   } else if (units > 0) {
-    host.parallel_for(host.context, units, Job::run, &job);
+    host.parallel_for(host.context, units, Job::run_anywhere, &job);
   }
   return cancelled(host) ? CK_CANCELLED : CK_OK;
 }
