@@ -27,11 +27,11 @@ for (const [name, { model }] of Object.entries({ free, tied })) {
 
 const shown = heldOut.slice(0, 16).all()
 const rows = concatenate([shown, free.model.reconstruct(shown), tied.model.reconstruct(shown)])
-await report('reconstructions.png', (file) => grid(rows, { columns: 16, magnify: 2 }).save(file))
+report('reconstructions.png', (file) => grid(rows, { columns: 16, magnify: 2 }).save(file))
 const { encoder, decoder } = free.model.kernels
 const kernels = beside([encoder, decoder, tied.model.kernels.encoder].map(drawKernels))
-await report('kernels.png', (file) => kernels.save(file))
-await report('loss.svg', (file) =>
+report('kernels.png', (file) => kernels.save(file))
+report('loss.svg', (file) =>
   saveChart(file, {
     title: 'Learning to reconstruct digits',
     x: 'batches of 64',
@@ -53,8 +53,8 @@ function drawKernels({ data, shape }: Tensor): Picture {
   return grid(new Tensor(scaled, shape), { columns: 4, range: [-1, 1], magnify: 6, background: 255 })
 }
 
-async function report(name: string, save: (file: string) => Promise<void>): Promise<void> {
+function report(name: string, save: (file: string) => void): void {
   const file = join(out, name)
-  await save(file)
+  save(file)
   console.log(relative(process.env['INIT_CWD'] ?? '.', file))
 }

@@ -1,5 +1,5 @@
 /** Grey pictures: grids of small images, written as PNG. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { PNG } from 'pngjs'
 import type { Tensor } from 'convkit'
@@ -23,13 +23,13 @@ export class Picture {
     }
   }
 
-  async save(file: string): Promise<void> {
+  save(file: string): void {
     const { width, height } = this
     const grey = { colorType: 0, inputColorType: 0, inputHasAlpha: false, bitDepth: 8, deflateLevel: 9 } as const
     const png = new PNG({ width, height, ...grey })
     png.data = Buffer.from(this.pixels)
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, PNG.sync.write(png, grey))
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, PNG.sync.write(png, grey))
   }
 }
 
