@@ -1,0 +1,107 @@
+/** What is timed: each job on convkit and on TensorFlow.js, with the same weights and the same batch. */
+import * as tf from '@tensorflow/tfjs'
+import type { Tensor } from 'convkit'
+import { Adam } from 'convkit-examples-shared/adam.js'
+import type { Sequential } from 'convkit-examples-shared/layer.js'
+import { meanSquare } from 'convkit-examples-shared/loss.js'
+import { prepare } from 'convkit-examples-shared/inference.js'
+import { Random } from 'convkit-examples-shared/random.js'
+import { Autoencoder } from '../../autoencoder/src/model.js'
+import { ADAM, Gan, noise, REAL } from '../../dcgan/src/learn.js'
+import { toChannelsLast, toTensorFlow } from './tensorflow.js'
+
+/** Works on one batch; gives what can be compared: a result, or the losses of a training step. */
+export type Work = () => ArrayLike<number>
+
+export interface Job {
+  readonly name: string
+  readonly training: boolean
+  readonly convkit: Work
+  /** For the backend that is set when it is called. */
+  tensorFlow(): Work
+}
+
+export function makeJobs(digits: Tensor): Job[] {
+  const random = new Random(1)
+  const trained = new Gan(random)
+  const used = new Gan(random) // of its own, as those that are trained change
+  const z = noise(random, digits.shape[0])
+  return [
+    trainAutoencoder(new Autoencoder(false, random), digits),
+    trainGan(trained, digits, z),
+    use('autoencoder', new Autoencoder(false, random).network, digits),
+    use('DCGAN, generator', used.generator, z),
+    use('DCGAN, discriminator', used.discriminator, digits),
+  ]
+}
+
+function use(name: string, network: Sequential, input: Tensor): Job {
+  const prepared = prepare(network)
+  return {
+    name,
+    training: false,
+    convkit: () => prepared(input).data,
+    tensorFlow() {
+      const model = toTensorFlow(network, input.shape.slice(1))
+      const x = toChannelsLast(input)
+      return () => tf.tidy(() => (model.predict(x, { batchSize: input.shape[0] }) as tf.Tensor).dataSync<'float32'>())
+    },
+  }
+}
+
+function trainAutoencoder({ network }: Autoencoder, input: Tensor): Job {
+  const adam = new Adam(network.parameters)
+  return {
+    name: 'autoencoder',
+    training: true,
+    convkit() {
+      const { value, gradient } = meanSquare(network.forward(input, true), input)
+      network.backward(gradient, { input: false, parameters: true })
+      adam.step()
+      return [value]
+    },
+    tensorFlow() {
+      const model = toTensorFlow(network, input.shape.slice(1))
+      const optimizer = tf.train.adam(1e-3)
+      const x = toChannelsLast(input)
+      return () =>
+        tf.tidy(() => {
+          const loss = (): tf.Scalar => tf.losses.meanSquaredError(x, model.apply(x, { training: true }) as tf.Tensor)
+          return optimizer.minimize(loss, true)!.dataSync<'float32'>()
+        })
+    },
+  }
+}
+
+function trainGan(gan: Gan, real: Tensor, noise: Tensor): Job {
+  return {
+    name: 'DCGAN',
+    training: true,
+    convkit: () => Object.values(gan.learn(real, noise)),
+    tensorFlow() {
+      const generator = toTensorFlow(gan.generator, noise.shape.slice(1))
+      const discriminator = toTensorFlow(gan.discriminator, real.shape.slice(1))
+      const [ofGenerator, ofDiscriminator] = [generator, discriminator].map((model) => ({
+        optimizer: tf.train.adam(ADAM.learningRate, ADAM.beta1),
+        variables: model.trainableWeights.map((weight) => weight.read() as tf.Variable),
+      }))
+      const [x, z] = [real, noise].map(toChannelsLast)
+      const judge = (pictures: tf.Tensor, answer: number): tf.Scalar => {
+        const output = discriminator.apply(pictures, { training: true }) as tf.Tensor
+        return tf.losses.sigmoidCrossEntropy(tf.fill(output.shape, answer), output)
+      }
+      return () =>
+        tf.tidy(() => {
+          const make = (): tf.Tensor => generator.apply(z, { training: true }) as tf.Tensor
+          const fake = make()
+          const first = ofDiscriminator.optimizer.minimize(
+            () => tf.add(judge(x, REAL), judge(fake, 0)),
+            true,
+            ofDiscriminator.variables,
+          )!
+          const second = ofGenerator.optimizer.minimize(() => judge(make(), 1), true, ofGenerator.variables)!
+          return [first.dataSync()[0], second.dataSync()[0]]
+        })
+    },
+  }
+}
