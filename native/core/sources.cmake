@@ -24,6 +24,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_form.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_shape.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp

@@ -22,7 +22,16 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
-  for (const int64_t layout : {0, 1}) {                                       /* images together */
+  /* Few channels: rows of the image in a tile, bands of columns; in 2-D, of groups, in phases, in residues, in 3-D. */
+  compare_forms(make_problem(1, 40, 1, 1, 30, 37, 5, 1, 2, 1), random);
+  compare_forms(make_problem(1, 1, 40, 1, 30, 37, 5, 1, 2, 1), random);
+  compare_forms(make_problem(2, 2, 44, 2, 26, 31, 3, 1, 0, 1), random, forms);
+  compare_forms(make_problem(2, 2, 40, 2, 31, 33, 7, 2, 3, 1), random, forms);
+  compare_forms(make_problem(1, 1, 90, 1, 40, 40, 3, 1, 12, 12), random, forms);
+  ck_problem solid = make_problem(1, 1, 24, 1, 22, 25, 4, 1, 2, 1);
+  solid.image[0] = 9, solid.kernel[0] = 2, solid.stride[0] = 3, solid.features[0] = 3;
+  compare_forms(solid, random, forms);
+  for (const int64_t layout : {0, 1}) { /* images together */
     const std::vector<int> both = {layout == 0 ? 0 : 1, layout == 0 ? 6 : 7};
     compare_forms(make_problem(37, 9, 20, 1, 1, 1, 1, 1, 0, 1), random, both);
     compare_forms(make_problem(20, 18, 17, 1, 1, 1, 3, 1, 1, 1), random, both);  /* all taps but one in the padding */

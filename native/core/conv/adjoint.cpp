@@ -1,7 +1,8 @@
 /* Adjoint: image = epilogue(scatter(weights' * features)).
  *
- * A unit is a block of channels of one group of one image; nobody else writes them, so additions
- * need no locks and keep one order. For each chunk of feature pixels, GEMM makes a bounded block of the column matrix
+ * A unit is a block of channels, or a band of their rows, of one group of one image; nobody else writes them, so
+ * additions need no locks and keep one order. Bands compute the few columns that two of them read twice. For each chunk
+ * of feature pixels, GEMM makes a bounded block of the column matrix
  *
  *     columns[(tap, channel)][pixel] = sum over features of weights[feature][(tap, channel)] * features[feature][pixel]
  *
@@ -17,6 +18,21 @@ namespace {
 
 /* Elements of the image that are cleared or finished between two looks at a cancellation. */
 constexpr int64_t kSwept = 1 << 18;
+
+/* Where channels are few, slots share the image by bands, along the first axis that is longer than 1. A band is at
+ * least as long as what it reads twice. */
+constexpr int64_t kUnitsPerSlot = 2, kShortestBand = 4;
+
+void block_bands(const Problem &problem, int64_t wanted, Blocking *b) {
+  const ck_problem &p = problem.given;
+  int64_t a = 0;
+  while (a < 2 && p.image[a] == 1 && p.features[a] == 1) ++a;
+  const int64_t shortest = larger((p.kernel[a] - 1) * p.dilation[a] + 1, kShortestBand * p.stride[a]);
+  const bool whole = p.padding_mode != CK_ZEROS || wanted <= kUnitsPerSlot;
+  b->band_axis = a;
+  b->band = whole ? p.image[a] : larger(ceil_div(p.image[a], wanted), smaller(shortest, p.image[a]));
+  b->bands = ceil_div(p.image[a], b->band);
+}
 
 template <typename T>
 struct Scratch {
@@ -45,6 +61,8 @@ struct Adjoint {
 
   void operator()(int64_t unit, int32_t slot) const {
     const Blocking &b = blocking;
+    const Band band = find_band(unit % b.bands);
+    unit /= b.bands;
     const int64_t channel_part = unit % b.channel_blocks, group = unit / b.channel_blocks % problem.given.groups;
     const int64_t image = unit / b.channel_blocks / problem.given.groups;
     const ck_operands &operands = *context.operands;
@@ -59,19 +77,39 @@ struct Adjoint {
     block.first_channel = channel_part * b.channel_block;
     block.channels = smaller(b.channel_block, problem.group_channels - block.first_channel);
     T *const channels = result + block.first_channel * problem.image.channel;
-    clear(block.channels, channels);
-    for (int64_t first = 0; first < problem.feature_pixels; first += b.chunk) {
-      const int64_t pixels = smaller(b.chunk, problem.feature_pixels - first);
+    clear(block.channels, channels, band);
+    for (int64_t chunk = band.features.begin / b.chunk * b.chunk; chunk < band.features.end; chunk += b.chunk) {
+      const int64_t first = larger(chunk, band.features.begin);
+      const int64_t pixels = smaller(chunk + b.chunk, band.features.end) - first;
       for (int64_t part = 0; part < b.tap_blocks; ++part) {
         if (cancelled(*context.host)) return;
         block.first_tap = part * b.tap_block;
         block.taps = smaller(b.tap_block, problem.taps - block.first_tap);
         const T *const weights = weight_block<T>(context, group, channel_part * b.tap_blocks + part);
         make_columns(features, weights, first, pixels, block, scratch);
-        scatter_patches(problem, scratch.columns, pitch(), first, pixels, block, scratch.index, result);
+        scatter_patches(problem, scratch.columns, pitch(), first, pixels, block, tiles,
+                        band.image.begin * problem.image.pixel, band.image.end * problem.image.pixel, scratch.index,
+                        result);
       }
     }
-    finish(group * problem.group_channels + block.first_channel, block.channels, channels);
+    finish(group * problem.group_channels + block.first_channel, block.channels, channels, band);
+  }
+
+  /* Pixels of the image, and all features that reach them. */
+  struct Band {
+    Range image, features;
+  };
+  Band find_band(int64_t number) const {
+    const ck_problem &p = problem.given;
+    const int64_t a = blocking.band_axis;
+    const int64_t begin = number * blocking.band, end = smaller(begin + blocking.band, p.image[a]);
+    const int64_t pixels = problem.image_pixels / p.image[a];
+    Band band = {{begin * pixels, end * pixels}, {0, problem.feature_pixels}};
+    if (blocking.bands == 1) return band;
+    const int64_t reach = (p.kernel[a] - 1) * p.dilation[a], features = problem.feature_pixels / p.features[a];
+    band.features.begin = clamp(ceil_div(begin + p.pad_begin[a] - reach, p.stride[a]), 0, p.features[a]) * features;
+    band.features.end = clamp((end - 1 + p.pad_begin[a]) / p.stride[a] + 1, 0, p.features[a]) * features;
+    return band;
   }
 
   int64_t pitch() const {
@@ -115,13 +153,13 @@ struct Adjoint {
     }
   }
 
-  /* Visits the whole image, which may be far larger than a cache: in parts, so that a cancellation is seen. */
+  /* Visits the band, which may be far larger than a cache: in parts, so that a cancellation is seen. */
   template <typename Visit>
-  void sweep(int64_t channels, T *image, const Visit &visit) const {
+  void sweep(int64_t channels, T *image, const Band &band, const Visit &visit) const {
     const bool lanes = pixels_in_lanes(problem);
     const int64_t pixels = lanes ? kSwept : larger(kSwept / problem.image.pixel, 16); /* by what is passed over */
-    for (int64_t first = 0; first < problem.image_pixels; first += pixels) {
-      const int64_t count = smaller(pixels, problem.image_pixels - first);
+    for (int64_t first = band.image.begin; first < band.image.end; first += pixels) {
+      const int64_t count = smaller(pixels, band.image.end - first);
       if (!lanes) {
         if (cancelled(*context.host)) return;
         visit(image + first * problem.image.pixel, count, 0, channels);
@@ -134,8 +172,8 @@ struct Adjoint {
   }
 
   /* Image elements that no feature reads hold the epilogue of zero. */
-  void clear(int64_t channels, T *image) const {
-    sweep(channels, image, [&](T *pixels, int64_t count, int64_t, int64_t part) {
+  void clear(int64_t channels, T *image, const Band &band) const {
+    sweep(channels, image, band, [&](T *pixels, int64_t count, int64_t, int64_t part) {
       const bool lanes = pixels_in_lanes(problem);
       const int64_t rows = lanes ? 1 : count, columns = lanes ? count : part;
       for (int64_t i = 0; i < rows; ++i) {
@@ -144,10 +182,10 @@ struct Adjoint {
     });
   }
 
-  void finish(int64_t first, int64_t channels, T *image) const {
+  void finish(int64_t first, int64_t channels, T *image, const Band &band) const {
     Epilogue<T> epilogue;
     if (!make_epilogue(context, first, &epilogue)) return;
-    sweep(channels, image, [&](T *pixels, int64_t count, int64_t channel, int64_t part) {
+    sweep(channels, image, band, [&](T *pixels, int64_t count, int64_t channel, int64_t part) {
       make_epilogue(context, first + channel, &epilogue);
       if (pixels_in_lanes(problem)) {
         tiles.finish(pixels, problem.image.channel, 1, count, &epilogue);
@@ -171,7 +209,8 @@ void block_adjoint(ck_plan *plan, int32_t slots) {
   b.depth = balanced(problem.group_features, tiles.depth);
   plan->weights_bytes = block_weights(problem, tiles, b.channel_block * b.tap_block, problem.group_features,
                                       b.channel_blocks * b.tap_blocks, &b);
-  b.units = problem.given.batch * problem.given.groups * b.channel_blocks;
+  block_bands(problem, ceil_div(kUnitsPerSlot * slots, problem.given.groups * b.channel_blocks), &b);
+  b.units = problem.given.batch * problem.given.groups * b.channel_blocks * b.bands;
   set_b_offsets(pixels_in_lanes(problem) ? b.pitch : b.weights.step, &b);
   Carver measure(nullptr);
   Scratch<T>(problem, b, tiles, &measure);
@@ -185,6 +224,32 @@ ck_status run_adjoint(const RunContext &context) {
   return for_each_unit(*context.host, plan.blocking.units, plan.small, adjoint);
 }
 
+template <typename T>
+double adjoint_cost(const Problem &problem, const TileSet<T> &tiles) {
+  /* Measured, in cycles of a multiply-add: starting a tile; adding a vector of columns, or an element where a stride
+   * lies between neighbours; finding where a row of features goes under a tap, and a chunk. */
+  constexpr double kLeastTile = 8, kVectorLoad = 2, kTileStart = 30;
+  constexpr double kAddVector = 3, kAddElement = 1.5, kFindRow = 10, kFindChunk = 50;
+  const ck_problem &p = problem.given;
+  const double taps = static_cast<double>(problem.taps), pixels = static_cast<double>(problem.feature_pixels);
+  const double terms = static_cast<double>(problem.group_features);
+  const int64_t rows = problem.group_channels * problem.taps, height = balanced(rows, tiles.rows);
+  const double tall = static_cast<double>(height), vectors = static_cast<double>(tiles.columns / tiles.lanes);
+  double tile = kVectorLoad * vectors + tall;
+  if (tile < kLeastTile) tile = kLeastTile;
+  if (tile < tall * vectors) tile = tall * vectors;
+  const double all_tiles = pixels / static_cast<double>(tiles.columns) * static_cast<double>(ceil_div(rows, height));
+  const double blocks = static_cast<double>(ceil_div(problem.group_features, tiles.depth));
+  const double add = p.stride[2] == 1 ? kAddVector / static_cast<double>(tiles.lanes) : kAddElement;
+  const double find = kFindRow * pixels / static_cast<double>(p.features[2]) +
+                      kFindChunk * static_cast<double>(ceil_div(problem.feature_pixels, kChunk));
+  const double group =
+      all_tiles * (terms * tile + blocks * kTileStart) + static_cast<double>(rows) * pixels * add + taps * find;
+  return group * static_cast<double>(p.groups);
+}
+
+template double adjoint_cost(const Problem &, const TileSet<float> &);
+template double adjoint_cost(const Problem &, const TileSet<double> &);
 template void block_adjoint<float>(ck_plan *, int32_t);
 template void block_adjoint<double>(ck_plan *, int32_t);
 template ck_status run_adjoint<float>(const RunContext &);

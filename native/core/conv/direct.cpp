@@ -14,6 +14,7 @@
 #include "../util/text.h"
 #include "direct_boxes.h"
 #include "direct_copy.h"
+#include "direct_rows.h"
 #include "im2col.h"
 
 namespace convkit {
@@ -39,7 +40,7 @@ struct Scratch {
 
   Scratch(const DirectForm &f, Carver *carver) {
     grid = carver->take<T>(f.channels * f.channel_size + kOverread);
-    const int64_t rows = f.pixels_in_lanes ? f.height * f.line_products : stage_positions(f, f.stacked);
+    const int64_t rows = f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked);
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
@@ -56,6 +57,7 @@ struct Direct {
   const Problem &problem;
   const DirectForm &f;
   const TileSet<T> &tiles;
+  const DepthwiseSet<T> &row_tiles;
 
   void operator()(int64_t unit, int32_t slot) const {
     DirectBand band;
@@ -175,7 +177,7 @@ struct Direct {
                 const T *grid, T *c, const MapSteps &out) const {
     const int64_t channel_weights = p.taps * f.panels.step;
     const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
-    const int64_t block = p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
+    const int64_t block = f.by_rows ? f.channels : p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
     Steps steps = {f.pixels_in_lanes ? 1 : f.stage_step, 0, 0, 0};
     steps.y = f.pitch * steps.x, steps.z = f.stage_plane * steps.x;
     steps.row = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
@@ -192,6 +194,11 @@ struct Direct {
       const T *const weights = block_of_weights(p, blocks, channel, channels, &step);
       for (int64_t i = 0; i < p.box_count; ++i) {
         const DirectBox &box = p.boxes[i];
+        if (f.by_rows) {
+          const RowsWork<T> work = {weights, grid, c, steps.z, steps.y, steps.x, epilogue};
+          multiply_rows(f, p, box, work, row_tiles, tiles.lanes);
+          continue;
+        }
         TileCall<T> call = {};
         call.depth = channels * box.taps;
         call.continues = channel > 0;
@@ -292,7 +299,8 @@ template <typename T>
 ck_status run(const RunContext &context) {
   const ck_plan &plan = *context.plan;
   if (plan.pass == CK_WEIGHT_GRADIENT) return run_direct_gradient<T>(context);
-  const Direct<T> direct = {context, plan.problem, plan.direct, tiles_of<T>(*plan.kernels)};
+  const Direct<T> direct = {context, plan.problem, plan.direct, tiles_of<T>(*plan.kernels),
+                            depthwise_of<T>(*plan.kernels)};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, direct);
 }
 
@@ -308,9 +316,15 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   if (plan.pass == CK_WEIGHT_GRADIENT) return describe_gradient(plan, id);
   const DirectForm &f = plan.direct;
   const int64_t lanes = lanes_of(plan);
-  id->add("/").add(f.height).add("x").add(f.vectors * lanes).add(f.pixels_in_lanes ? "/pixels" : "/channels");
+  id->add("/")
+      .add(f.height)
+      .add("x")
+      .add(f.vectors * lanes)
+      .add(f.by_rows           ? "/rows"
+           : f.pixels_in_lanes ? "/pixels"
+                               : "/channels");
   if (f.phases > 1) id->add(f.joint ? "/joint" : "/phases").add(f.phases);
-  key->add(f.pixels_in_lanes ? "/p" : "/c").add(f.panels.width).add(f.joint ? "j" : "s");
+  key->add(f.by_rows ? "/r" : f.pixels_in_lanes ? "/p" : "/c").add(f.panels.width).add(f.joint ? "j" : "s");
   for (const DirectAxis &a : f.axes) {
     key->add("/").add(a.first_tap).add("+").add(a.taps);
     if (a.adjoint) key->add("s").add(a.stride).add("d").add(a.dilation % a.stride);
@@ -318,7 +332,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
 }
 
 template <typename T>
-constexpr TypedAlgorithm typed = {nullptr, block<T>, pack_direct_weights<T>, run<T>};
+constexpr TypedAlgorithm typed = {columns_pay, block<T>, pack_direct_weights<T>, run<T>};
 
 }  // namespace
 

@@ -31,12 +31,21 @@ void fill_tables(const DirectForm &f, const PhaseTaps taps[3], const LiveTaps *c
   }
 }
 
+/* Behind the offsets: where the taps along z of all channels are, seen from the first. */
+void fill_planes(const DirectForm &f, const DirectProduct &product, int64_t *table) {
+  int64_t *const planes = table + f.table_terms, depth = product.along[0], plane_taps = product.taps / depth;
+  for (int64_t k = 0; k < f.channels * depth; ++k) {
+    planes[k] = k / depth * f.channel_size + table[k % depth * plane_taps] - table[0];
+  }
+}
+
 }  // namespace
 
 void fill_boxes(const DirectForm &f, const DirectBand &band, const int64_t phase[3], DirectBox *boxes, int64_t *tables,
                 DirectProduct *product) {
   PhaseTaps taps[3];
   product->taps = product_taps(f, phase, taps);
+  for (int a = 0; a < 3; ++a) product->along[a] = taps[a].count;
   product->channels = clamp(f.table_terms / larger(product->taps, 1), 1, f.channels);
   product->boxes = boxes;
   product->box_count = 0;
@@ -64,6 +73,8 @@ void fill_boxes(const DirectForm &f, const DirectBand &band, const int64_t phase
     fill_tables(f, taps, run, product->channels, gaps, tables);
     box.table = tables;
     box.gaps = gaps ? tables + f.table_terms : nullptr;
+    box.planes = f.by_rows ? tables + f.table_terms : nullptr;
+    if (f.by_rows && product->taps > 0) fill_planes(f, *product, tables);
     tables += 2 * f.table_terms;
   }
 }

@@ -19,14 +19,16 @@ namespace convkit {
 /* A part of the positions, at all of which the same taps reach the source. */
 struct DirectBox {
   Range positions[3];
-  int64_t taps;         /* terms per channel */
-  const int64_t *table; /* offsets of the grid, for the channels of a table */
-  const int64_t *gaps;  /* and of the weights, where some taps are left out; else null */
+  int64_t taps;          /* terms per channel */
+  const int64_t *table;  /* offsets of the grid, for the channels of a table */
+  const int64_t *gaps;   /* and of the weights, where some taps are left out; else null */
+  const int64_t *planes; /* by rows of the image: offsets of channels and taps along z; else null */
 };
 
 /* One product of the line at hand. */
 struct DirectProduct {
   int64_t taps;     /* terms per channel */
+  int64_t along[3]; /* along each axis */
   int64_t channels; /* of a table */
   int64_t weights;  /* elements before it in the packed weights of the group */
   DirectBox *boxes;

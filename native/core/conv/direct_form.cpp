@@ -215,8 +215,8 @@ void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
   for (int a = 0; a < 3; ++a) {
     if (f->skips[a]) f->boxes *= most_live_runs(*f, a);
   }
-  if (f->skips[0] || f->skips[1] || f->skips[2]) f->tables = 2 * f->boxes;
-  f->table_terms = kTableTerms;
+  if (f->by_rows || f->skips[0] || f->skips[1] || f->skips[2]) f->tables = 2 * f->boxes;
+  f->table_terms = f->by_rows ? larger(kTableTerms, f->channels * f->axes[0].taps) : kTableTerms;
   f->group_weights = 0;
   const int64_t terms = f->channels * f->panels.count * f->panels.step;
   int64_t phase[3];

@@ -36,6 +36,7 @@ struct DirectForm {
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
   bool stacked;         /* and over all depths of the band, rows of the halo between them included */
+  bool by_rows;         /* tiles are of rows of the image (direct_rows.h) */
   bool in_place;        /* tiles write to the result itself */
   bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;        /* of a product, at most: runs of z, y and x */

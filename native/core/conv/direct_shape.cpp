@@ -2,9 +2,9 @@
  *
  * The unit is the cycle per term of the chain, summed over the tiles of one band. Only ratios matter, and they are much
  * the same on all CPUs, so there is one set of constants. Threads are not asked. */
-#include "direct_form.h"
-
 #include <math.h>
+
+#include "direct_rows.h"
 
 namespace convkit {
 namespace {
@@ -51,7 +51,7 @@ struct TileCost {
 };
 
 struct Shape {
-  bool pixels_in_lanes, joined, stacked;
+  bool pixels_in_lanes, joined, stacked, by_rows;
   int32_t vectors, height;
   int64_t width; /* of a panel */
 };
@@ -155,6 +155,24 @@ double run_cost(const Work &w, const Shape &s, int64_t length, int64_t lanes, do
   return static_cast<double>(count) * tiles.strip(height, s.vectors, w.rows, lanes, live);
 }
 
+/* The positions of one plane, by rows of the image. Loads are shared by the rows of a tile. */
+double plane_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t height, int64_t width, int64_t lanes) {
+  const double taps = static_cast<double>(f.axes[1].taps) / static_cast<double>(f.axes[1].phases);
+  const int64_t tiles = ceil_div(height, s.height), rows = ceil_div(height, tiles);
+  const double far = w.taps > kPixelVector / kWeightVector ? kWeightVector : kPixelVector / w.taps;
+  const double shared = (taps + static_cast<double>(rows - 1)) / taps;
+  const auto tile = [&](int64_t vectors) {
+    const double products = static_cast<double>(rows * vectors), loads = shared * static_cast<double>(vectors);
+    double cost = kVectorLoad * loads + kBroadcast * static_cast<double>(rows);
+    if (cost < kLeastTile) cost = kLeastTile;
+    if (cost < products) cost = products;
+    return cost + far * loads + (kTileStart + products) / w.depth;
+  };
+  const int64_t all = ceil_div(width, lanes), wide = balanced(all, s.vectors), rest = all % wide;
+  const double strip = static_cast<double>(all / wide) * tile(wide) + (rest > 0 ? tile(rest) : 0);
+  return static_cast<double>(w.rows * tiles) * strip;
+}
+
 double shape_cost(const Work &w, const Skips &skips, const DirectForm &f, const Shape &s, int64_t lanes) {
   const Pieces &zs = *skips.pieces[0], &ys = *skips.pieces[1], &xs = *skips.pieces[2];
   double cost = 0;
@@ -162,6 +180,10 @@ double shape_cost(const Work &w, const Skips &skips, const DirectForm &f, const 
     const Piece &z = zs.at[i / xs.count / ys.count], &y = ys.at[i / xs.count % ys.count], &x = xs.at[i % xs.count];
     const double runs =
         z.times * y.times * x.times * static_cast<double>((s.stacked ? 1 : z.count) * (s.joined ? 1 : y.count));
+    if (s.by_rows) {
+      cost += z.times * static_cast<double>(z.count) * plane_cost(w, f, s, y.count, x.count, lanes);
+      continue;
+    }
     int64_t length = s.joined ? (y.count - 1) * f.pitch + x.count : x.count;
     if (s.stacked) length += (z.count - 1) * f.grid[1] * f.pitch;
     cost += runs * run_cost(w, s, length, lanes, z.live * y.live * x.live);
@@ -219,7 +241,7 @@ double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const
     const bool pixels_in_lanes = way % 6 < 3, joined = way % 3 < 2, stacked = way % 3 == 1;
     if ((joined && skip[2]) || (stacked && (skip[0] || skip[1] || f->band[0] == 1))) continue;
     for (int32_t v = 1; v <= kMostVectors; ++v) {
-      Shape s = {pixels_in_lanes, joined, stacked, v, tiles.heights[v - 1], v * tiles.lanes};
+      Shape s = {pixels_in_lanes, joined, stacked, false, v, tiles.heights[v - 1], v * tiles.lanes};
       const int64_t longest = w.positions[1] * f->pitch * (stacked ? w.positions[0] : 1);
       if (v > 1 && (pixels_in_lanes ? longest : w.rows) <= s.width - tiles.lanes) break;
       if (pixels_in_lanes) {
@@ -242,6 +264,22 @@ double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const
       if (pixels_in_lanes) {
         f->panels = {ceil_div(w.rows, s.width), s.height, static_cast<int32_t>(round_up(s.width, 4))};
       }
+    }
+  }
+  const bool skipped = given && (given[0] || given[1] || given[2]);
+  if (!skipped && can_go_by_rows(*f, sizeof(T))) {
+    const int32_t height = static_cast<int32_t>(image_rows(phase_taps(f->axes[1], 0).count));
+    int32_t v = 1;
+    while (v < kMostVectors && tiles.heights[v] >= height) ++v;
+    const Shape s = {true, false, false, true, v, height, 1};
+    const double cost = shape_cost(w, ways[0], *f, s, tiles.lanes);
+    if (best < 0 || cost < best) {
+      best = cost;
+      f->pixels_in_lanes = f->by_rows = true;
+      f->joined = f->stacked = f->skips[0] = f->skips[1] = f->skips[2] = false;
+      f->vectors = v;
+      f->height = height;
+      f->panels = {w.rows, 1, 1};
     }
   }
   if (best < 0) return HUGE_VAL; /* what is given to be skipped is no choice here */

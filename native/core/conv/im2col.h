@@ -29,6 +29,11 @@ void block_weight_gradient(ck_plan *plan, int32_t slots);
 template <typename T>
 ck_status run_weight_gradient(const RunContext &context);
 
+/* What the adjoint of one image costs with channels first, in multiply-adds of whole vectors, as direct_cost has it:
+ * the copy of the source, which both make, is not counted. */
+template <typename T>
+double adjoint_cost(const Problem &problem, const TileSet<T> &tiles);
+
 /* Parts of the blocking that passes have in common. */
 void block_chunks(const Problem &problem, Blocking *blocking);
 void block_columns(const Problem &problem, int64_t blocks_wanted, Blocking *blocking);

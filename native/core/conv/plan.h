@@ -33,6 +33,7 @@ struct Blocking {
   int64_t parts, part_panels;                                   /* forward: weight panels shared among units */
   int64_t channel_block, channel_blocks, tap_block, tap_blocks; /* adjoint, weight gradient: of the columns */
   int64_t feature_block, feature_blocks;                        /* weight gradient */
+  int64_t band_axis, band, bands;                               /* adjoint: of the image, along an axis */
   int64_t units;                                                /* of work that may run at the same time */
   int64_t slot_bytes;                                           /* scratch of one slot */
   int64_t shared_bytes;                                         /* of all slots together */

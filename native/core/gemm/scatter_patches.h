@@ -5,15 +5,18 @@
 #ifndef CONVKIT_GEMM_SCATTER_PATCHES_H
 #define CONVKIT_GEMM_SCATTER_PATCHES_H
 
+#include "../kernels/kernel_table.h"
 #include "pack_patches.h"
 
 namespace convkit {
 
 /* Channels first: columns[(tap * block.channels + channel) * pitch + pixel].
- * Channels last:  columns[pixel * pitch + tap * block.channels + channel]. */
+ * Channels last:  columns[pixel * pitch + tap * block.channels + channel].
+ * Only image elements begin .. end - 1 of a channel are added to. */
 template <typename T>
 void scatter_patches(const Problem &problem, const T *columns, int64_t pitch, int64_t first, int64_t count,
-                     const ColumnBlock &block, PatchIndex *index, T *image);
+                     const ColumnBlock &block, const TileSet<T> &tiles, int64_t begin, int64_t end, PatchIndex *index,
+                     T *image);
 
 }  // namespace convkit
 #endif

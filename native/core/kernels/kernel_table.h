@@ -88,6 +88,7 @@ struct TileSet {
   /* The ways into a grid and out of a stage. */
   void (*copy_rows)(const RowsCopy<T> *);
   void (*zip_row)(const T *even, const T *odd, int64_t count, T *out); /* out[2 * i] = even[i], then odd[i] */
+  void (*add_row)(const T *x, int64_t count, int64_t step, T *out);    /* out[i * step] += x[i] */
 };
 
 /* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:

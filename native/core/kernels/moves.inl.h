@@ -80,3 +80,16 @@ void zip_row(const typename V::Element *even, const typename V::Element *odd, in
   store_some<V>(out + 2 * i, V::zip_low(a, b), low);
   if (2 * rest > low) V::store_partial(out + 2 * i + low, V::zip_high(a, b), 2 * rest - low);
 }
+
+/* out[i * step] += x[i] */
+template <class V>
+void add_row(const typename V::Element *x, int64_t count, int64_t step, typename V::Element *out) {
+  int64_t i = 0;
+  if (step == 1) {
+    for (; i + V::lanes <= count; i += V::lanes) V::store(out + i, V::add(V::load(out + i), V::load(x + i)));
+    const int32_t rest = int32_t(count - i);
+    if (rest > 0) V::store_partial(out + i, V::add(V::load_partial(out + i, rest), V::load_partial(x + i, rest)), rest);
+    return;
+  }
+  for (; i < count; ++i) out[i * step] += x[i];
+}
