@@ -138,7 +138,11 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
-  for (const int64_t layout : {0, 1}) {                                       /* images together */
+  /* sources that are read in place: the last tile, groups, bands, results cut at their ends */
+  compare_forms(make_problem(2, 14, 10, 2, 23, 21, 1, 1, 0, 1), random, forms);
+  compare_forms(make_problem(1, 200, 9, 1, 31, 43, 1, 1, 0, 1), random, forms);
+  compare_forms(make_problem(2, 20, 26, 2, 18, 22, 2, 2, 1, 1), random, forms);
+  for (const int64_t layout : {0, 1}) { /* images together */
     const std::vector<int> both = {layout == 0 ? 0 : 1, layout == 0 ? 6 : 7};
     compare_forms(make_problem(37, 9, 20, 1, 1, 1, 1, 1, 0, 1), random, both);
     compare_forms(make_problem(20, 18, 17, 1, 1, 1, 3, 1, 1, 1), random, both);  /* all taps but one in the padding */
