@@ -22,6 +22,10 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
+  /* sources that are read in place: the last tile, groups, bands, results cut at their ends */
+  compare_forms(make_problem(2, 14, 10, 2, 23, 21, 1, 1, 0, 1), random, forms);
+  compare_forms(make_problem(1, 200, 9, 1, 31, 43, 1, 1, 0, 1), random, forms);
+  compare_forms(make_problem(2, 20, 26, 2, 18, 22, 2, 2, 1, 1), random, forms);
   /* Few channels: rows of the image in a tile, bands of columns; in 2-D, of groups, in phases, in residues, in 3-D. */
   compare_forms(make_problem(1, 40, 1, 1, 30, 37, 5, 1, 2, 1), random);
   compare_forms(make_problem(1, 1, 40, 1, 30, 37, 5, 1, 2, 1), random);

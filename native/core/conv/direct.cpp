@@ -10,6 +10,7 @@
  * One chain of multiply-adds per result, source channels outer and taps inner, whatever the tile. */
 #include "direct.h"
 
+#include "../gemm/copy.h"
 #include "../util/host.h"
 #include "../util/text.h"
 #include "direct_boxes.h"
@@ -39,7 +40,7 @@ struct Scratch {
   DirectBox *boxes;
 
   Scratch(const DirectForm &f, Carver *carver) {
-    grid = carver->take<T>(f.channels * f.channel_size + kOverread);
+    grid = carver->take<T>(f.channels * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
     const int64_t rows = f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked);
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
@@ -84,7 +85,13 @@ struct Direct {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    copy_grid(problem, f, band, source, scratch.grid, &tiles);
+    Grid grid = {scratch.grid, INT64_MAX, 0, nullptr};
+    if (f.reads_source) {
+      const int64_t place = source_place(problem, f, band), before = image * in.batch + group * f.channels * in.channel;
+      grid = {source + place, problem.given.batch * in.batch - before - place, 0, scratch.grid};
+    } else {
+      copy_grid(problem, f, band, source, scratch.grid, &tiles);
+    }
 
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
@@ -110,7 +117,10 @@ struct Direct {
         const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel};
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
-        multiply(product, blocks, rows, finish, scratch.grid, c, out);
+        /* The first tiles to read the source in place fetch what the next of them will read. */
+        const bool first_item = f.reads_source && item == part * f.part_items && p == 0;
+        grid.ahead = !first_item ? 0 : f.pixels_in_lanes ? f.vectors * tiles.lanes : f.height;
+        multiply(product, blocks, rows, finish, grid, c, out);
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
     }
@@ -172,9 +182,19 @@ struct Direct {
     return w.room;
   }
 
+  /* What tiles read: the copy, or the source itself. */
+  struct Grid {
+    const T *data;
+    int64_t left;  /* elements from `data` to the end of what may be read */
+    int64_t ahead; /* of a tile, to be fetched into the cache */
+    T *tail;       /* room for the copy of a tile of the source */
+
+    Grid at(int64_t offset) const { return {data + offset, left - offset, ahead, tail}; }
+  };
+
   /* One product of one panel, for all positions of the band. */
   void multiply(const DirectProduct &p, const BlockOfWeights &blocks, int64_t rows, const Epilogue<T> *epilogue,
-                const T *grid, T *c, const MapSteps &out) const {
+                const Grid &grid, T *c, const MapSteps &out) const {
     const int64_t channel_weights = p.taps * f.panels.step;
     const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
     const int64_t block = f.by_rows ? f.channels : p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
@@ -202,6 +222,7 @@ struct Direct {
         TileCall<T> call = {};
         call.depth = channels * box.taps;
         call.continues = channel > 0;
+        call.ahead = grid.ahead;
         call.period = p.channels * box.taps;
         call.period_step = p.channels * f.channel_size;
         call.a_step = call.b_step = step;
@@ -213,7 +234,7 @@ struct Direct {
         }
         call.epilogue = channel + channels == f.channels ? epilogue : nullptr;
         call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
-        multiply_box(call, box, weights, rows, grid + channel * f.channel_size, c, steps);
+        multiply_box(call, box, weights, rows, grid.at(channel * f.channel_size), c, steps);
       }
     }
   }
@@ -223,8 +244,8 @@ struct Direct {
     int64_t x, y, z, row;
   };
 
-  void multiply_box(const TileCall<T> &call, const DirectBox &box, const T *weights, int64_t rows, const T *grid, T *c,
-                    const Steps &steps) const {
+  void multiply_box(const TileCall<T> &call, const DirectBox &box, const T *weights, int64_t rows, const Grid &grid,
+                    T *c, const Steps &steps) const {
     const Range &zs = box.positions[0], &ys = box.positions[1], &xs = box.positions[2];
     const int64_t width = xs.end - xs.begin, height = ys.end - ys.begin;
     const int64_t runs = f.joined ? 1 : height, depths = f.stacked ? 1 : zs.end - zs.begin;
@@ -232,27 +253,42 @@ struct Direct {
     if (f.stacked) length += (zs.end - zs.begin - 1) * f.grid[1] * f.pitch;
     for (int64_t z = zs.begin; z < zs.begin + depths; ++z) {
       for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
-        const T *const from = grid + (z * f.grid[1] + y) * f.pitch + xs.begin;
+        const Grid from = grid.at(z * f.depth_size + y * f.pitch + xs.begin);
         T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
         if (f.pixels_in_lanes) {
           run_pixels(call, weights, rows, length, from, to);
         } else {
-          run_channels(call, weights, rows, length, from, to);
+          run_channels(call, weights, rows, length, from.data, to);
         }
       }
     }
   }
 
-  void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
-    const int64_t widest = f.vectors * tiles.lanes;
+  void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const Grid &from, T *to) const {
+    const int64_t widest = f.vectors * tiles.lanes, last_channel = (call.depth - 1) * f.channel_size;
     call.a = weights;
     for (int64_t i = 0; i < length; i += widest) {
       const int64_t columns = smaller(widest, length - i);
-      call.b = from + i;
+      call.b = from.data + i;
       call.c = to + i;
       call.columns = static_cast<int32_t>(columns);
+      if (f.reads_source && last_channel + i + round_up(columns, tiles.lanes) > from.left) {
+        copy_tail(columns, from.tail, &call);
+      }
       tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](&call);
     }
+  }
+
+  /* The columns of a tile of a source in place, where whole vectors would be read behind its end. One tap: a term is a
+   * channel. */
+  void copy_tail(int64_t columns, T *tail, TileCall<T> *call) const {
+    for (int64_t k = 0; k < call->depth; ++k) {
+      copy_run(call->b + k * f.channel_size, columns, tail + k * f.tail_width);
+    }
+    call->b = tail;
+    call->period = 1;
+    call->period_step = f.tail_width;
+    call->ahead = 0;
   }
 
   void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {

@@ -20,7 +20,7 @@ void fill_tables(const DirectForm &f, const PhaseTaps taps[3], const LiveTaps *c
           shift[a] = tap_shift(f.axes[a], taps[a], m[a]) - f.axes[a].span_begin;
         }
         if (gaps) weights[terms] = ((m[0] * taps[1].count + m[1]) * taps[2].count + m[2]) * f.panels.step;
-        table[terms++] = plane * f.plane_size + (shift[0] * f.grid[1] + shift[1]) * f.pitch + shift[2];
+        table[terms++] = plane * f.plane_size + shift[0] * f.depth_size + shift[1] * f.pitch + shift[2];
       }
     }
   }

@@ -16,6 +16,9 @@ template <typename T>
 void copy_grid(const Problem &problem, const DirectForm &form, const DirectBand &band, const T *source, T *grid,
                const TileSet<T> *tiles = nullptr);
 
+/* What stands before the first element under a band in a source that is read in place. */
+int64_t source_place(const Problem &problem, const DirectForm &form, const DirectBand &band);
+
 /* Where position 0 of a band lies in a map of results, and the steps between positions; in elements. */
 struct ResultPlace {
   int64_t origin, step[3];

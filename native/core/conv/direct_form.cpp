@@ -58,7 +58,8 @@ void lay_out(const Problem &problem, const int64_t band[3], DirectForm *f) {
   f->pitch = f->grid[2] - overlap;
   /* An odd number of cache lines: planes do not fall onto the same sets. 4 spare elements: channels-last copies go by
    * fours. */
-  const int64_t lines = ceil_div(f->grid[0] * f->grid[1] * f->pitch + overlap + 4, 16);
+  f->depth_size = f->grid[1] * f->pitch;
+  const int64_t lines = ceil_div(f->grid[0] * f->depth_size + overlap + 4, 16);
   f->plane_size = 16 * (lines | 1);
   f->planes = f->axes[0].planes * f->axes[1].planes * f->axes[2].planes;
   f->channel_size = f->planes * f->plane_size;
@@ -201,10 +202,38 @@ bool writes_in_place(const Problem &problem, const DirectForm &f) {
   return !f.joined || rows_join;
 }
 
-void finish_form(const Problem &problem, int32_t slots, DirectForm *f) {
+/* Is the source as good as a copy? It is where each term is read once for a panel (one tap), padding and strides have
+ * no part in it, and its rows follow each other as those of the copy would. With more taps a large source is read
+ * slowly from where it lies, as much as a third. */
+bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_width) {
+  if (problem.given.layout != CK_CHANNELS_FIRST || f.planes > 1) return false;
+  for (const DirectAxis &a : f.axes) {
+    const GridMap map = grid_map(a, 0, 0);
+    const int64_t begin = a.span_begin + map.offset;
+    if (a.span > 0 || map.step > 1 || begin < 0 || begin + a.count > a.source) return false;
+  }
+  const bool rows_join = f.grid[2] == f.axes[2].source || f.grid[0] * f.grid[1] == 1;
+  const bool depths_join = (!f.images && f.grid[1] == f.axes[1].source) || f.grid[0] == 1;
+  const int64_t most_tail = kGridBytes / element_bytes(problem);
+  return rows_join && (depths_join || !f.stacked) && f.channels * tail_width <= most_tail;
+}
+
+/* The steps of the source become those of the grid. */
+void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
+  const MapSteps &in = f->axes[0].adjoint ? problem.features : problem.image;
+  f->reads_source = true;
+  f->tail_width = tail_width;
+  f->pitch = f->axes[2].source;
+  f->depth_size = depth_step(*f, in, f->axes[1].source * f->pitch);
+  f->channel_size = in.channel;
+}
+
+void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectForm *f) {
   share_out(problem, slots, f);
   f->in_place = writes_in_place(problem, *f);
   if (f->stacked) f->stage_plane = f->grid[1] * f->pitch;
+  const int64_t tail_width = f->pixels_in_lanes ? f->vectors * lanes : 0;
+  if (reads_in_place(problem, *f, tail_width)) read_in_place(problem, tail_width, f);
   if (f->pixels_in_lanes) {
     f->stage_step = row_pitch(stage_positions(*f, f->stacked));
   } else {
@@ -325,7 +354,7 @@ void make_direct_form(const Problem &problem, ck_pass pass, const TileSet<T> &ti
     const bool skips[3] = {form->skips[0], form->skips[1], form->skips[2]};
     choose_form(problem, pass, tiles, skips, form);
   }
-  finish_form(problem, slots, form);
+  finish_form(problem, slots, tiles.lanes, form);
 }
 
 template <typename T>

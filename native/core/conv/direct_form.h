@@ -31,18 +31,20 @@ struct DirectForm {
 
   int64_t band[3], bands[3]; /* positions of a band; bands of one residue class */
   int64_t grid[3];           /* extents of the copy of a plane; grid[2] elements are written per row */
-  int64_t planes, pitch, plane_size, channel_size;
+  int64_t planes, pitch, depth_size, plane_size, channel_size; /* steps of the grid, from row to row and so on */
 
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
   bool stacked;         /* and over all depths of the band, rows of the halo between them included */
   bool by_rows;         /* tiles are of rows of the image (direct_rows.h) */
   bool in_place;        /* tiles write to the result itself */
+  bool reads_source;    /* tiles read the source itself: it is the grid */
   bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;        /* of a product, at most: runs of z, y and x */
   int64_t tables;       /* of a product, at most: one, or two for each box where taps are left out */
   int32_t height, vectors;
-  Panels panels; /* of the rows of one product */
+  int64_t tail_width; /* of the copy of a tile whose vectors would reach past the end of a source read in place */
+  Panels panels;      /* of the rows of one product */
   int64_t product_rows;
   int64_t line_products; /* products whose results are interleaved along the width: the phases of that axis, or 1 */
   int64_t table_terms;   /* room of one table of offsets */

@@ -51,6 +51,7 @@ struct TileCall {
   const int64_t *a_offsets; /* null: A goes by a_step; else, without b_offsets, B goes by b_step */
   int64_t a_step, b_step, depth;
   int64_t period, period_step; /* 0: the table is as long as the chain */
+  int64_t ahead; /* of each term of the table side, the place so many elements behind it is fetched into the cache */
   T *c;
   int64_t c_step;
   int32_t columns;             /* 1 .. columns of the tile */

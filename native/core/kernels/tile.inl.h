@@ -18,6 +18,14 @@ CONVKIT_INLINE void add_term(const typename V::Element *a, const typename V::Ele
   }
 }
 
+/* Cache lines that a term of the table side takes, for a later tile. */
+template <class V, int ELEMENTS>
+CONVKIT_INLINE void fetch(const typename V::Element *p) {
+  constexpr int line = 64 / int(sizeof(typename V::Element));
+  CONVKIT_UNROLL
+  for (int i = 0; i < ELEMENTS; i += line) V::fetch(p + i);
+}
+
 /* The chain of multiply-adds. One operand goes by the table of offsets, the other by a constant step. */
 template <class V, int ROWS, int VECTORS, bool A_BY_TABLE>
 CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
@@ -26,11 +34,12 @@ CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, V (&sum
   const T *step_side = A_BY_TABLE ? call->b : call->a;
   const int64_t step = A_BY_TABLE ? call->b_step : call->a_step;
   const int64_t *const offsets = A_BY_TABLE ? call->a_offsets : call->b_offsets;
-  const int64_t period = call->period > 0 ? call->period : call->depth;
+  const int64_t period = call->period > 0 ? call->period : call->depth, ahead = call->ahead;
   for (int64_t left = call->depth; left > 0; left -= period, table_side += call->period_step) {
     const int64_t *const end = offsets + (left < period ? left : period);
     for (const int64_t *offset = offsets; offset != end; ++offset, step_side += step) {
       const T *const table_term = table_side + *offset;
+      fetch<V, A_BY_TABLE ? ROWS : VECTORS * V::lanes>(table_term + ahead);
       add_term<V, ROWS, VECTORS>(A_BY_TABLE ? table_term : step_side, A_BY_TABLE ? step_side : table_term, sum);
     }
   }

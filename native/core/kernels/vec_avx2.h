@@ -16,6 +16,7 @@ struct VecF32 {
   static __m256i first(int32_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
+  static void fetch(const float *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF32 load(const float *p) { return {_mm256_loadu_ps(p)}; }
   static VecF32 load_partial(const float *p, int32_t count) { return {_mm256_maskload_ps(p, first(count))}; }
   static void store(float *p, VecF32 x) { _mm256_storeu_ps(p, x.v); }
@@ -74,6 +75,7 @@ struct VecF64 {
   static __m256i first(int32_t count) {
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
   }
+  static void fetch(const double *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF64 load(const double *p) { return {_mm256_loadu_pd(p)}; }
   static VecF64 load_partial(const double *p, int32_t count) { return {_mm256_maskload_pd(p, first(count))}; }
   static void store(double *p, VecF64 x) { _mm256_storeu_pd(p, x.v); }

@@ -23,6 +23,7 @@ struct VecF32 {
   __m512 v;
 
   static __mmask16 first(int32_t count) { return static_cast<__mmask16>((1u << count) - 1u); }
+  static void fetch(const float *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF32 load(const float *p) { return {_mm512_loadu_ps(p)}; }
   static VecF32 load_partial(const float *p, int32_t count) { return {_mm512_maskz_loadu_ps(first(count), p)}; }
   static void store(float *p, VecF32 x) { _mm512_storeu_ps(p, x.v); }
@@ -74,6 +75,7 @@ struct VecF64 {
   __m512d v;
 
   static __mmask8 first(int32_t count) { return static_cast<__mmask8>((1u << count) - 1u); }
+  static void fetch(const double *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF64 load(const double *p) { return {_mm512_loadu_pd(p)}; }
   static VecF64 load_partial(const double *p, int32_t count) { return {_mm512_maskz_loadu_pd(first(count), p)}; }
   static void store(double *p, VecF64 x) { _mm512_storeu_pd(p, x.v); }

@@ -15,6 +15,7 @@ struct VecF32 {
   static constexpr int32_t lanes = 4;
   float32x4_t v;
 
+  static void fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
   static VecF32 load(const float *p) { return {vld1q_f32(p)}; }
   static VecF32 load_partial(const float *p, int32_t count) {
     float x[4] = {0, 0, 0, 0};
@@ -63,6 +64,7 @@ struct VecF64 {
   static constexpr int32_t lanes = 2;
   float64x2_t v;
 
+  static void fetch(const double *p) { __builtin_prefetch(p, 0, 2); }
   static VecF64 load(const double *p) { return {vld1q_f64(p)}; }
   static VecF64 load_partial(const double *p, int32_t count) {
     double x[2] = {0, 0};

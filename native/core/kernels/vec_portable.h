@@ -53,6 +53,8 @@ struct Vec {
   static constexpr int32_t lanes = LANES;
   typename Lanes<T, LANES>::Type v;
 
+  /* The cache line is fetched into the second-level cache; p may lie outside of any array. Not known in plain C++. */
+  static void fetch(const T *) {}
   static Vec load(const T *p) { return load_partial(p, LANES); }
   /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */
   static Vec load_partial(const T *p, int32_t count) {
