@@ -215,7 +215,7 @@ struct Direct {
       for (int64_t i = 0; i < p.box_count; ++i) {
         const DirectBox &box = p.boxes[i];
         if (f.by_rows) {
-          const RowsWork<T> work = {weights, grid, c, steps.z, steps.y, steps.x, epilogue};
+          const RowsWork<T> work = {weights, grid.data, c, steps.z, steps.y, steps.x, epilogue};
           multiply_rows(f, p, box, work, row_tiles, tiles.lanes);
           continue;
         }

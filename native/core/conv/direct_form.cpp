@@ -206,7 +206,7 @@ bool writes_in_place(const Problem &problem, const DirectForm &f) {
  * no part in it, and its rows follow each other as those of the copy would. With more taps a large source is read
  * slowly from where it lies, as much as a third. */
 bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_width) {
-  if (problem.given.layout != CK_CHANNELS_FIRST || f.planes > 1) return false;
+  if (problem.given.layout != CK_CHANNELS_FIRST || f.planes > 1 || f.by_rows) return false;
   for (const DirectAxis &a : f.axes) {
     const GridMap map = grid_map(a, 0, 0);
     const int64_t begin = a.span_begin + map.offset;
