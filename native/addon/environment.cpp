@@ -22,6 +22,7 @@ class NodeJob : public Job {
     work_ = nullptr;  // large copies are given back here, not on the JavaScript thread
     return status;
   }
+  void drop() override { work_ = nullptr; }
 
  private:
   Work work_;

@@ -43,6 +43,7 @@ void Jobs::cancel(Job* job) {
   job->cancelled_ = true;
   if (Pool::instance().withdraw(job)) {
     job->status_ = CK_CANCELLED;
+    job->drop();
     finished(job);
   }
 }

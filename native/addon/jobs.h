@@ -36,6 +36,8 @@ class Job : public Task {
  protected:
   // On a pool thread: computes, and lets go of operands. Touches no JavaScript value.
   virtual ck_status execute(const std::atomic<bool>* cancelled) = 0;
+  // On the JavaScript thread, in place of execute(): lets go of operands.
+  virtual void drop() = 0;
 
  private:
   friend class Jobs;

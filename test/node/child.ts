@@ -22,6 +22,8 @@ export interface ChildOptions {
   /** The package to load, if not this one. */
   readonly from?: string
   readonly module?: 'esm' | 'cjs'
+  /** Options of Node. */
+  readonly flags?: readonly string[]
 }
 
 /** This process's environment, without what the suite was started with. */
@@ -32,7 +34,7 @@ const cleanEnvironment = (): NodeJS.ProcessEnv =>
  * Runs a script in which `convkit` and `promises` are the two entry points and `report(value)` hands a value back.
  */
 export const runChild = async (script: string, options: ChildOptions = {}): Promise<Outcome> => {
-  const { env = {}, from = root, module = 'esm' } = options
+  const { env = {}, from = root, module = 'esm', flags = [] } = options
   const file = (entry: string): string => JSON.stringify(join(from, `dist/${module}/${entry}.js`))
   const load = (entry: string): string =>
     module === 'esm' ? `await import(${file(entry)})` : `require(${file(entry)})`
@@ -41,10 +43,14 @@ export const runChild = async (script: string, options: ChildOptions = {}): Prom
     const promises = ${load('promises')}
     const report = (value) => process.stdout.write(JSON.stringify(value))
     ${script}`
-  const child = spawn(process.execPath, [...(module === 'esm' ? ['--input-type=module'] : []), '-e', source], {
-    env: { ...cleanEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...flags, ...(module === 'esm' ? ['--input-type=module'] : []), '-e', source],
+    {
+      env: { ...cleanEnvironment(), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
