@@ -65,9 +65,11 @@ function runTests(build) {
     const check = ['--error-exitcode=1', '--leak-check=full', '--errors-for-leak-kinds=definite', '--quiet']
     run('valgrind', [...check, fuzzer, '--runs', short ? '400' : '20000'])
     if (!short) run('valgrind', [...check, tests, '--brief', '--random', '6'])
+  } else if (name === 'threads' && short) {
+    run(tests, ['shared_units'])
+    run(fuzzer, ['--runs', '300'])
   } else if (short) {
-    run(tests, ['--brief', '--random', '10'])
-    run(fuzzer, ['--runs', '2000'])
+    run(fuzzer, ['--runs', '4000'])
   } else {
     run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--parallel', jobs])
   }

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import * as promises from '../lib/promises.js'
 import { countingAllocations } from './support/allocations.js'
 import { backends } from './support/backends.js'
-import { detach } from './support/buffers.js'
+import { detach, resizableBuffer } from './support/buffers.js'
 import { expectExact } from './support/compare.js'
 import { integers, ones, Random, seed, type Plain } from './support/data.js'
 import { errorOf, expectTyped, outcomeOf } from './support/errors.js'
@@ -87,6 +87,31 @@ describe.each(backends)('code of the caller, %s', (backend) => {
       )
       if (outcome !== 'error') expect(outcome, `asked ${asked} times`).toBe(outcomeOf(() => wanted))
     }
+  })
+
+  test('a detached operand of an empty batch is detached all the same, a shrunk one is empty', async () => {
+    const gone = (): Plain => {
+      const data = new Float32Array(4)
+      detach(data.buffer)
+      return { data, shape: [0, 3, 6, 5] }
+    }
+    const shrunk = (): Plain => {
+      const buffer = resizableBuffer(32, 32)
+      const data = new Float32Array(buffer, 16, 4)
+      buffer.resize(8)
+      return { data, shape: [0, 3, 6, 5] }
+    }
+    for (const call of [
+      (input: Plain) => conv2d(input, w, { backend }),
+      (input: Plain) => conv2d.prepare(w, { backend })(input),
+    ]) {
+      const error = errorOf(() => call(gone()))
+      expect(expectTyped(error, 'detached').code).toBe('ERR_CONVKIT_BUFFER')
+      expect(call(shrunk()).shape).toEqual([0, 4, 4, 3])
+    }
+    await expect(later(gone(), w, { backend })).rejects.toMatchObject({ code: 'ERR_CONVKIT_BUFFER' })
+    expect((await later(shrunk(), w, { backend })).shape).toEqual([0, 4, 4, 3])
+    expect((await conv2d.prepare(w, { backend }).async(shrunk())).shape).toEqual([0, 4, 4, 3])
   })
 
   test('methods of subclasses are never called', async () => {

@@ -39,8 +39,8 @@ class GuardedPages {
         return base;
       }
     }
-    char *const base = static_cast<char *>(
-        mmap(nullptr, (pages + 2) * size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *const base =
+        static_cast<char *>(mmap(nullptr, (pages + 2) * size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (base == MAP_FAILED) throw std::bad_alloc();
     if (pages > 0 && mprotect(base + size(), pages * size(), PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
     return base;

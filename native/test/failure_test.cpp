@@ -112,6 +112,29 @@ TEST(allocation_failures) {
   }
 }
 
+/* Threads share a run: the same bits as from one. What the thread sanitizer looks at; short, since it is slow. */
+TEST(shared_units) {
+  Random random(test::options.seed);
+  for (const std::string &algorithm : algorithm_names()) {
+    for (int32_t layout = 0; layout < 2; ++layout) {
+      ck_problem p = algorithm == "depthwise" ? make_problem(2, 24, 24, 24, 33, 32, 5, 1, 2, 1)
+                                              : make_problem(2, 12, 11, 1, 24, 23, 3, 1, 1, 1);
+      p.layout = p.weight_layout = layout;
+      const Data<float> data(p, Guard::behind);
+      copy_into(small_integers(image_size(p), random), data.image);
+      copy_into(small_integers(feature_size(p), random), data.features);
+      copy_into(small_integers(weight_size(p), random), data.weights);
+      for (const ck_pass pass : kPasses) {
+        Host one(1), three(3);
+        const Buffer<float> wanted(result_size(p, pass)), out(result_size(p, pass));
+        run_pass(one, p, pass, nullptr, data, nullptr, false, wanted.data(), algorithm.c_str());
+        run_pass(three, p, pass, nullptr, data, nullptr, true, out.data(), algorithm.c_str());
+        CHECK(std::memcmp(out.data(), wanted.data(), out.size() * sizeof(float)) == 0, algorithm);
+      }
+    }
+  }
+}
+
 TEST(cancellation) {
   for (int32_t form = 0; form < 6; ++form) {
     const ck_problem p = larger_problem(form & 1);
