@@ -3,10 +3,10 @@
  * Adversarial Networks"): no pooling, no dense layers inside, batch normalisation in both networks, ReLU in the
  * generator, leaky ReLU in the discriminator, weights from N(0, 0.02²).
  *
- *     noise       k7           k4 s2         k4 s2
- *     32×1×1 ──► 64×7×7 ──► 32×14×14 ──► 1×28×28              generator: convTranspose2d
- *      1×1×1 ◄── 64×7×7 ◄── 32×14×14 ◄── 1×28×28              discriminator: conv2d
- *      fake or real?
+ *     noise       k7            k4 s2         k4 s2
+ *     32×1×1 ──► 128×7×7 ──► 32×14×14 ──► 1×28×28      generator: convTranspose2d
+ *      1×1×1 ◄──  64×7×7 ◄── 32×14×14 ◄── 1×28×28      discriminator: conv2d
+ *   fake or real?
  *
  * Pictures have values from −1 (paper) to 1 (ink).
  */
@@ -23,9 +23,9 @@ const deviation = 0.02
 export function generator(random: Random): Sequential {
   const normalised = { bias: false, deviation }
   return new Sequential([
-    convTranspose(random, [NOISE, 2 * WIDTH, 7], normalised),
-    new BatchNorm(2 * WIDTH),
-    convTranspose(random, [2 * WIDTH, WIDTH, 4], { stride: 2, padding: 1, ...normalised }),
+    convTranspose(random, [NOISE, 4 * WIDTH, 7], normalised),
+    new BatchNorm(4 * WIDTH),
+    convTranspose(random, [4 * WIDTH, WIDTH, 4], { stride: 2, padding: 1, ...normalised }),
     new BatchNorm(WIDTH),
     convTranspose(random, [WIDTH, 1, 4], { stride: 2, padding: 1, activation: 'tanh', deviation }),
   ])

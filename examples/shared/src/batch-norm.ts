@@ -10,7 +10,7 @@
  */
 import { Tensor, zeros } from 'convkit'
 import { activationBackward } from './activation.js'
-import { parameter, type Layer, type Needs, type Parameter } from './layer.js'
+import { Memory, parameter, type Layer, type Needs, type Parameter } from './layer.js'
 
 export const EPSILON = 1e-5
 /** What a batch leaves of the running statistics, which stand in for its own after training. */
@@ -20,6 +20,7 @@ export class BatchNorm implements Layer {
   readonly scale: Parameter
   readonly shift: Parameter
   readonly running: { readonly mean: Float64Array; readonly variance: Float64Array }
+  private readonly memory = new Memory()
   private input!: Tensor
   private output!: Tensor
   /** Of the last batch in training: mean and 1 / √(variance + ε) per channel. */
@@ -45,7 +46,7 @@ export class BatchNorm implements Layer {
   forward(input: Tensor, training: boolean): Tensor {
     const { channels, slope, running, mean, inverse } = this
     const { data: x, shape } = input
-    const y = new Float32Array(x.length)
+    const y = training ? this.memory.take('output', shape) : new Float32Array(x.length)
     const size = x.length / shape[0] / channels // of one channel of one image
     for (let c = 0; c < channels; c++) {
       if (training) this.measure(x, shape[0], c, size)
@@ -89,7 +90,7 @@ export class BatchNorm implements Layer {
     activationBackward({ type: 'leaky-relu', slope }, this.output, gradOutput)
     const { data: x, shape } = this.input
     const dz = gradOutput.data
-    const dx = new Float32Array(needs.input ? x.length : 0)
+    const dx = this.memory.take('gradInput', needs.input ? shape : [0])
     const size = x.length / shape[0] / channels
     const n = shape[0] * size
     for (let c = 0; c < channels; c++) {

@@ -10,7 +10,7 @@
  */
 import { conv2d, convTranspose2d, gradBias, zeros, type Tensor } from 'convkit'
 import { activationBackward, type Activation } from './activation.js'
-import { addTo, parameter, type Layer, type Needs, type Parameter } from './layer.js'
+import { addTo, Memory, parameter, type Layer, type Needs, type Parameter } from './layer.js'
 import type { Random } from './random.js'
 
 export type Operator = typeof conv2d | typeof convTranspose2d
@@ -32,6 +32,7 @@ export class Convolution implements Layer {
   readonly geometry: Geometry
   readonly activation: Activation
   readonly bias: Parameter | undefined
+  private readonly memory = new Memory()
   private input!: Tensor
   private output!: Tensor
 
@@ -51,21 +52,27 @@ export class Convolution implements Layer {
     return this.bias ? [this.weight, this.bias] : [this.weight]
   }
 
-  forward(input: Tensor): Tensor {
-    const { operator, weight, geometry, activation, bias } = this
+  forward(input: Tensor, training: boolean): Tensor {
+    const { operator, weight, geometry, activation, bias, memory } = this
+    const shape = operator.outputShape(input.shape, weight.value.shape, geometry)
+    const out = training ? memory.take('output', shape) : undefined
     this.input = input
-    this.output = operator(input, weight.value, { ...geometry, activation, bias: bias?.value })
+    this.output = operator(input, weight.value, { ...geometry, activation, bias: bias?.value, out })
     return this.output
   }
 
   backward(gradOutput: Tensor, needs: Needs): Tensor | undefined {
-    const { operator, weight, geometry, input, output, bias } = this
+    const { operator, geometry, input, output, bias, memory } = this
+    const { value: weight, gradient } = this.weight
     activationBackward(this.activation, output, gradOutput)
     if (needs.parameters) {
-      addTo(weight.gradient, operator.gradWeight(input, weight.value.shape, gradOutput, geometry))
+      const out = memory.take('gradWeight', weight.shape)
+      addTo(gradient, operator.gradWeight(input, weight.shape, gradOutput, { ...geometry, out }))
       if (bias) addTo(bias.gradient, gradBias(gradOutput))
     }
-    return needs.input ? operator.gradInput(input.shape, weight.value, gradOutput, geometry) : undefined
+    if (!needs.input) return undefined
+    const out = memory.take('gradInput', input.shape)
+    return operator.gradInput(input.shape, weight, gradOutput, { ...geometry, out })
   }
 }
 

@@ -32,7 +32,10 @@ const ALL: Needs = { input: true, parameters: true }
 
 export interface Layer {
   readonly parameters: readonly Parameter[]
-  /** @param training - false for use after training: batch normalisation then takes the statistics that it has learned */
+  /**
+   * @param training - false for use after training: batch normalisation then takes the statistics that it has learned,
+   *   and the result is the caller's to keep; in training it is valid until the layer's next call
+   */
   forward(input: Tensor, training: boolean): Tensor
   /**
    * @param gradOutput - of the loss with respect to what `forward` gave; may be overwritten
@@ -58,6 +61,22 @@ export class Sequential implements Layer {
       (gradient, layer, i) => layer.backward(gradient!, { input: i > 0 || needs.input, parameters: needs.parameters }),
       gradOutput,
     )
+  }
+}
+
+/**
+ * Memory for a layer's results in training, where each step makes the same ones again: taking new pages from the
+ * operating system, and collecting the garbage, would cost about as much as computing. What a layer gives in training is
+ * therefore valid until its next call.
+ */
+export class Memory {
+  private readonly arrays = new Map<string, Float32Array>()
+
+  take(name: string, shape: readonly number[]): Float32Array {
+    const size = shape.reduce((product, extent) => product * extent, 1)
+    let array = this.arrays.get(name)
+    if (array?.length !== size) this.arrays.set(name, (array = new Float32Array(size)))
+    return array
   }
 }
 

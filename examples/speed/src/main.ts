@@ -1,5 +1,5 @@
 /**
- * npm run speed [-- --rounds n]: images per second of the examples' networks, in training and in use, on convkit and on
+ * npm run speed [-- --rounds n --batch n]: images per second of the examples' networks, in training and in use, on convkit and on
  * TensorFlow.js. All in one run: every round times every contestant on every job, and medians over the rounds count.
  * Prints a table and draws examples/images/speed.svg.
  */
@@ -12,12 +12,14 @@ import { loadDigits } from 'convkit-examples-shared/digits.js'
 import { makeJobs, type Job, type Work } from './jobs.js'
 import { setUp, type Backend } from './tensorflow.js'
 
-const BATCH = 64
 /** A contestant repeats a job for at least so long in each round. */
 const SECONDS = 0.3
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } })
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, batch: { type: 'string', default: '64' } },
+})
 const rounds = Number(values.rounds)
+const batch = Number(values.batch)
 
 interface Contestant {
   readonly name: string
@@ -31,7 +33,7 @@ interface Contestant {
 
 setUp()
 const { training } = loadDigits()
-const jobs = makeJobs(training.batch(Array.from({ length: BATCH }, (_, i) => i)))
+const jobs = makeJobs(training.batch(Array.from({ length: batch }, (_, i) => i)))
 const contestants: Contestant[] = []
 for (const job of jobs) await enter(job)
 for (let round = 1; round <= rounds; round++) {
@@ -40,7 +42,7 @@ for (let round = 1; round <= rounds; round++) {
 }
 report()
 saveBars(resolve(import.meta.dirname, '../../images/speed.svg'), {
-  title: `Images per second, batches of ${BATCH}`,
+  title: `Images per second, batches of ${batch}`,
   categories: jobs.map(title),
   bars: Object.fromEntries(
     ['convkit', 'tfjs wasm', 'tfjs cpu'].map((name) => [name, jobs.map((job) => rate(find(job, name)) ?? null)]),
@@ -69,7 +71,7 @@ async function time({ backend, work, wall, cpu }: Contestant): Promise<void> {
   let images = 0
   do {
     work()
-    images += BATCH
+    images += batch
   } while (performance.now() - start < SECONDS * 1000)
   const { user, system } = process.cpuUsage(before)
   wall.push((performance.now() - start) / 1000 / images)
@@ -81,7 +83,7 @@ function report(): void {
   const wasm = [tf.env().getBool('WASM_HAS_SIMD_SUPPORT') ? 'SIMD' : 'no SIMD']
   if (!tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT')) wasm.push('one thread')
   console.log(`convkit ${version} (${isa}, ${threads} threads), tfjs ${tf.version.tfjs} (wasm: ${wasm.join(', ')})`)
-  console.log(`images per second, batches of ${BATCH}, medians of ${rounds} interleaved rounds\n`)
+  console.log(`images per second, batches of ${batch}, medians of ${rounds} interleaved rounds\n`)
   console.log('| network | convkit | tfjs wasm | tfjs cpu | ratio | ratio of CPU times |')
   console.log('| --- | ---: | ---: | ---: | ---: | ---: |')
   for (const job of jobs) {
