@@ -106,7 +106,71 @@ void check_tiles(const char *isa, const TileSet<T> &tiles, Random &random) {
   }
 }
 
+/* Two stages of rows, zipped: of every length, nothing else is read or written. */
+template <typename T>
+void check_zip(const char *isa, const TileSet<T> &tiles, int64_t count, Random &random) {
+  const int64_t rows = random.between(1, 3), in_step = count + random.between(0, 3);
+  const int64_t out_step = 2 * count + random.between(0, 3);
+  const Buffer<T> even((rows - 1) * in_step + count), odd((rows - 1) * in_step + count);
+  const Buffer<T> out((rows - 1) * out_step + 2 * count);
+  for (T &x : even) x = static_cast<T>(random.between(1, 99));
+  for (T &x : odd) x = static_cast<T>(random.between(1, 99));
+  for (T &x : out) x = 0;
+  const convkit::RowsZip<T> call = {even.data(), odd.data(), in_step, count, rows, out.data(), out_step};
+  tiles.zip_rows(&call);
+  bool equal = true;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int64_t row = static_cast<int64_t>(i) / out_step, at = static_cast<int64_t>(i) % out_step;
+    const size_t from = static_cast<size_t>(row * in_step + at / 2);
+    equal = equal && out[i] == (at >= 2 * count ? 0 : at % 2 == 0 ? even[from] : odd[from]);
+  }
+  CHECK(equal, std::string(isa) + " zip of " + std::to_string(count));
+}
+
+/* A line that is streamed has the bits of one that is not, and reads no further. */
+template <typename T>
+void check_streams(const char *isa, const convkit::DepthwiseSet<T> &kernels, int64_t taps, int64_t width,
+                   Random &random) {
+  const int64_t shift = random.between(0, 15), read = width + taps - 1;
+  const Buffer<T> source(read, Guard::behind), room(read + 64, Guard::behind), weights(taps);
+  const Buffer<T> plain(width + 16), streamed(width + 16);
+  for (T &x : source) x = static_cast<T>(random.between(-9, 9)) / 8;
+  for (T &x : room) x = 0;
+  std::copy(source.begin(), source.end(), room.begin());
+  for (T &x : weights) x = static_cast<T>(random.between(-9, 9)) / 7;
+  for (T &x : plain) x = 77;
+  for (T &x : streamed) x = 77;
+  const int64_t plane = 0, columns[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  const T bias = 3;
+  const Epilogue<T> epilogue = {&bias, nullptr, -1, 4, random.chance(50) ? CK_CLIP : CK_LEAKY_RELU, 0};
+  convkit::DepthwiseCall<T> call = {};
+  call.weights = weights.data(), call.planes = &plane, call.columns = columns;
+  call.kernel[0] = call.kernel[1] = 1, call.kernel[2] = taps;
+  call.width = static_cast<int32_t>(width);
+  if (random.chance(70)) call.epilogue = &epilogue;
+  call.source = room.data(), call.result = plain.data() + shift;
+  kernels.lines[taps - 1](&call);
+  const bool whole = !call.epilogue || epilogue.activation == CK_CLIP; /* else it is not streamed, and reads as usual */
+  call.source = whole ? source.data() : room.data(), call.result = streamed.data() + shift, call.streams = 1;
+  kernels.lines[taps - 1](&call);
+  CHECK(std::equal(plain.begin(), plain.end(), streamed.begin()),
+        std::string(isa) + " line of " + std::to_string(width) + ", streamed, " + std::to_string(taps) + " taps");
+}
+
 }  // namespace
+
+TEST(moves) {
+  Random random(test::options.seed);
+  for (int32_t i = 0; i < convkit::kernel_table_count(); ++i) {
+    const KernelTable &table = *convkit::kernel_table(i);
+    for (int64_t count = 1; count <= 40; ++count) {
+      check_zip(table.name, table.f32, count, random);
+      check_zip(table.name, table.f64, count, random);
+      check_streams(table.name, table.depthwise_f32, 1 + count % 8, 64 + count, random);
+      check_streams(table.name, table.depthwise_f64, 1 + count % 8, 64 + count, random);
+    }
+  }
+}
 
 TEST(tiles) {
   Random random(test::options.seed);

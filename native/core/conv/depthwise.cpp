@@ -88,6 +88,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
   f->multiplier = pass == CK_ADJOINT ? 1 : problem.group_features;
   f->sources = pass == CK_ADJOINT ? problem.group_features : 1;
   f->edge = pass == CK_WEIGHT_GRADIENT ? 0 : edge_of(*f);
+  f->streams = pass != CK_WEIGHT_GRADIENT && streams_result(problem, pass == CK_ADJOINT);
   return choose_band(element_bytes(problem), f);
 }
 

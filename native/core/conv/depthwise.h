@@ -39,6 +39,7 @@ struct DepthwiseForm {
   int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
   int64_t channel_block, channel_blocks;
+  bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
 

@@ -193,6 +193,7 @@ struct Rows {
       call->width = static_cast<int32_t>(count);
       call->columns = scratch.columns;
       call->result = result + first;
+      call->streams = f.streams;
       kernels.lines[x.taps - 1](call);
       return;
     }

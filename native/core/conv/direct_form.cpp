@@ -202,11 +202,15 @@ bool writes_in_place(const Problem &problem, const DirectForm &f) {
   return !f.joined || rows_join;
 }
 
+/* A copy that serves so many rows a channel costs nothing, and its vectors are aligned. */
+constexpr int64_t kManyRows = 16;
+
 /* Is the source as good as a copy? It is where each term is read once for a panel (one tap), padding and strides have
  * no part in it, and its rows follow each other as those of the copy would. With more taps a large source is read
  * slowly from where it lies, as much as a third. */
 bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_width) {
   if (problem.given.layout != CK_CHANNELS_FIRST || f.planes > 1 || f.by_rows) return false;
+  if (f.product_rows > kManyRows * f.channels) return false;
   for (const DirectAxis &a : f.axes) {
     const GridMap map = grid_map(a, 0, 0);
     const int64_t begin = a.span_begin + map.offset;
@@ -322,6 +326,9 @@ const char *direct_refuses(const Problem &problem, ck_pass pass) {
 
 namespace {
 
+/* Joint phases are stored one soon after the other, which for large results is worth some percent. */
+constexpr double kJointGain = 0.96;
+
 /* The cheaper of the two ways to order phases, and its cost per term of a chain; `skips` as in choose_direct_tile. */
 template <typename T>
 double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, const bool *skips, DirectForm *form) {
@@ -336,7 +343,7 @@ double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles
     costs[i] = choose_direct_tile(problem, tiles, skips, &forms[i]);
     for (int a = 0; a < 3; ++a) costs[i] *= static_cast<double>(forms[i].bands[a] * forms[i].axes[a].residues);
   }
-  const int best = possible[0] && (!possible[1] || costs[0] <= costs[1]) ? 0 : 1;
+  const int best = possible[0] && (!possible[1] || kJointGain * costs[0] <= costs[1]) ? 0 : 1;
   *form = forms[best];
   return costs[best];
 }

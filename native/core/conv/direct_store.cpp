@@ -17,7 +17,7 @@ struct Store {
   const T *stage;
   T *result;
   int64_t channel_step;
-  void (*zip_row)(const T *even, const T *odd, int64_t count, T *out);
+  void (*zip_rows)(const RowsZip<T> *);
 
   /* Steps of the stage between positions and between rows of the product. */
   int64_t position_step() const { return f.pixels_in_lanes ? 1 : f.stage_step; }
@@ -61,13 +61,20 @@ struct Store {
     const GridMap map = result_map(f.axes[2], first, band.residue[2]);
     const int64_t step = place.step[2], unit = step / f.axes[2].phases, across = position_step();
     T *const out = result + channel * channel_step + place.origin;
+    const bool pairs = count == 2 && step == 2 && across == 1, ends = begin < whole.begin || whole.end < end;
     for (int64_t z = r[0].begin; z < r[0].end; ++z) {
+      if (pairs) {
+        const T *const even = from + position(z, r[1].begin, whole.begin);
+        T *const first_row = out + z * place.step[0] + r[1].begin * place.step[1] + 2 * whole.begin;
+        const RowsZip<T> call = {even,      even + apart, f.pitch, whole.end - whole.begin, r[1].end - r[1].begin,
+                                 first_row, place.step[1]};
+        zip_rows(&call);
+        if (!ends) continue;
+      }
       for (int64_t y = r[1].begin; y < r[1].end; ++y) {
         const T *const in = from + position(z, y, 0) * across;
         T *const line = out + z * place.step[0] + y * place.step[1];
-        if (count == 2 && step == 2 && across == 1) {
-          zip_row(in + whole.begin, in + apart + whole.begin, whole.end - whole.begin, line + 2 * whole.begin);
-        } else {
+        if (!pairs) {
           move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart,
                      line + whole.begin * step, step, unit);
         }
@@ -92,7 +99,7 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
   const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
   const Store<T> store = {
-      problem, f, band, stage, result, steps.channel, tiles ? tiles->zip_row : tiles_of<T>(kernels_portable).zip_row};
+      problem, f, band, stage, result, steps.channel, tiles ? tiles->zip_rows : tiles_of<T>(kernels_portable).zip_rows};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */

@@ -31,6 +31,15 @@ struct Problem {
 inline bool is_f32(const Problem &problem) { return problem.given.image_type == CK_FLOAT32; }
 inline int64_t element_bytes(const Problem &problem) { return is_f32(problem) ? 4 : 8; }
 
+/* A result of this many bytes has left the caches before anyone reads it, so whole lines of it are written past them:
+ * then they are not read first. About a core's share, or a few cores', of the last cache of current servers. */
+constexpr int64_t kStreamedBytes = 16 << 20;
+
+inline bool streams_result(const Problem &p, bool adjoint) {
+  const int64_t elements = p.given.batch * (adjoint ? p.image : p.features).batch;
+  return elements >= kStreamedBytes / element_bytes(p);
+}
+
 /* Fills *problem, or returns one line that says what is wrong. */
 const char *check_problem(const ck_problem &given, Problem *problem);
 

@@ -108,8 +108,14 @@ void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
 
 /* ---- one row of taps ---- */
 
-/* Columns x .. x + VECTORS * lanes - 1, the last vector cut to `last`. */
-template <class V, int TAPS, int VECTORS, class Finish>
+/* Elements before the next cache line. */
+template <typename T>
+CONVKIT_INLINE int64_t before_line(const T *p) {
+  return int64_t(((64 - reinterpret_cast<uintptr_t>(p) % 64) % 64) / sizeof(T));
+}
+
+/* Columns x .. x + VECTORS * lanes - 1, the last vector cut to `last` unless they are streamed. */
+template <class V, int TAPS, int VECTORS, bool STREAMS, class Finish>
 CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)[TAPS], const V (&weight)[TAPS],
                                         int64_t x, typename V::Element *to, int32_t last, const Finish &finished) {
   V sum[VECTORS];
@@ -121,6 +127,11 @@ CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)
     for (int v = 0; v < VECTORS; ++v) {
       sum[v] = V::multiply_add(weight[t], V::load(from[t] + x + v * V::lanes), sum[v]);
     }
+  }
+  if (STREAMS) {
+    CONVKIT_UNROLL
+    for (int v = 0; v < VECTORS; ++v) V::stream(to + x + v * V::lanes, finished(sum[v]));
+    return;
   }
   CONVKIT_UNROLL
   for (int v = 0; v < VECTORS - 1; ++v) V::store(to + x + v * V::lanes, finished(sum[v]));
@@ -141,15 +152,30 @@ void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
     weight[t] = V::set(call->weights[t]);
   }
   T *const to = call->result;
+  const bool streams = call->streams && call->width >= 64 && (!call->epilogue || call->epilogue->activation <= CLIP);
   const auto run = [&](const auto &finished) {
     const int64_t width = call->width;
     int64_t x = 0;
+    /* Vectors at the ends overlap their neighbours, so that none reads further than without streaming. */
+    if (streams) {
+      const int64_t head = before_line(to);
+      for (; x < head; x += V::lanes) depthwise_line_part<V, TAPS, 1, false>(from, weight, x, to, V::lanes, finished);
+      for (x = head; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
+        depthwise_line_part<V, TAPS, vectors, true>(from, weight, x, to, V::lanes, finished);
+      }
+      for (; x < width; x += V::lanes) {
+        const int64_t at = x < width - V::lanes ? x : width - V::lanes;
+        depthwise_line_part<V, TAPS, 1, false>(from, weight, at, to, V::lanes, finished);
+      }
+      V::fence();
+      return;
+    }
     for (; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
-      depthwise_line_part<V, TAPS, vectors>(from, weight, x, to, V::lanes, finished);
+      depthwise_line_part<V, TAPS, vectors, false>(from, weight, x, to, V::lanes, finished);
     }
     for (; x < width; x += V::lanes) {
       const int64_t left = width - x;
-      depthwise_line_part<V, TAPS, 1>(from, weight, x, to, left < V::lanes ? int32_t(left) : V::lanes, finished);
+      depthwise_line_part<V, TAPS, 1, false>(from, weight, x, to, left < V::lanes ? int32_t(left) : V::lanes, finished);
     }
   };
   const Epilogue<T> *const epilogue = call->epilogue;

@@ -71,6 +71,15 @@ struct RowsCopy {
   int64_t out_step, width, rows, real_begin, real_end;
 };
 
+/* Rows y < `rows`: out[y * out_step + 2 * i] = even[y * in_step + i], then odd[y * in_step + i], for i < count. */
+template <typename T>
+struct RowsZip {
+  const T *even, *odd;
+  int64_t in_step, count, rows;
+  T *out;
+  int64_t out_step;
+};
+
 /* Tiles of one row may be this many vectors wide. */
 constexpr int32_t kMostVectors = 8;
 
@@ -88,7 +97,7 @@ struct TileSet {
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
   /* The ways into a grid and out of a stage. */
   void (*copy_rows)(const RowsCopy<T> *);
-  void (*zip_row)(const T *even, const T *odd, int64_t count, T *out); /* out[2 * i] = even[i], then odd[i] */
+  void (*zip_rows)(const RowsZip<T> *);
   void (*add_row)(const T *x, int64_t count, int64_t step, T *out);    /* out[i * step] += x[i] */
 };
 
@@ -108,6 +117,7 @@ struct DepthwiseCall {
   T *result;
   int64_t result_step;
   int32_t width;               /* 1 .. columns of the tile; of a line, any */
+  int32_t streams;             /* of a line, 1: whole cache lines go past the caches */
   const Epilogue<T> *epilogue; /* of this channel, or null */
 };
 

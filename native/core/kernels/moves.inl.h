@@ -65,20 +65,23 @@ void copy_rows(const RowsCopy<typename V::Element> *call) {
   }
 }
 
-/* out[2 * i] = even[i], out[2 * i + 1] = odd[i] */
 template <class V>
-void zip_row(const typename V::Element *even, const typename V::Element *odd, int64_t count, typename V::Element *out) {
-  int64_t i = 0;
-  for (; i + V::lanes <= count; i += V::lanes) {
-    const V a = V::load(even + i), b = V::load(odd + i);
-    V::store(out + 2 * i, V::zip_low(a, b));
-    V::store(out + 2 * i + V::lanes, V::zip_high(a, b));
+void zip_rows(const RowsZip<typename V::Element> *call) {
+  for (int64_t y = 0; y < call->rows; ++y) {
+    const auto *const even = call->even + y * call->in_step, *const odd = call->odd + y * call->in_step;
+    auto *const out = call->out + y * call->out_step;
+    int64_t i = 0;
+    for (; i + V::lanes <= call->count; i += V::lanes) {
+      const V a = V::load(even + i), b = V::load(odd + i);
+      V::store(out + 2 * i, V::zip_low(a, b));
+      V::store(out + 2 * i + V::lanes, V::zip_high(a, b));
+    }
+    if (i == call->count) continue;
+    const int32_t rest = int32_t(call->count - i), low = 2 * rest < V::lanes ? 2 * rest : V::lanes;
+    const V a = V::load_partial(even + i, rest), b = V::load_partial(odd + i, rest);
+    store_some<V>(out + 2 * i, V::zip_low(a, b), low);
+    if (2 * rest > low) V::store_partial(out + 2 * i + low, V::zip_high(a, b), 2 * rest - low);
   }
-  if (i == count) return;
-  const int32_t rest = int32_t(count - i), low = 2 * rest < V::lanes ? 2 * rest : V::lanes;
-  const V a = V::load_partial(even + i, rest), b = V::load_partial(odd + i, rest);
-  store_some<V>(out + 2 * i, V::zip_low(a, b), low);
-  if (2 * rest > low) V::store_partial(out + 2 * i + low, V::zip_high(a, b), 2 * rest - low);
 }
 
 /* out[i * step] += x[i] */

@@ -175,6 +175,6 @@ constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
           {height(1), height(2), height(3), height(4), height(5), height(6), height(7), height(8)},
           finish<V>,
           copy_rows<V>,
-          zip_row<V>,
+          zip_rows<V>,
           add_row<V>};
 }

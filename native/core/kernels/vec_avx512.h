@@ -27,6 +27,8 @@ struct VecF32 {
   static VecF32 load(const float *p) { return {_mm512_loadu_ps(p)}; }
   static VecF32 load_partial(const float *p, int32_t count) { return {_mm512_maskz_loadu_ps(first(count), p)}; }
   static void store(float *p, VecF32 x) { _mm512_storeu_ps(p, x.v); }
+  static void stream(float *p, VecF32 x) { _mm512_stream_ps(p, x.v); }
+  static void fence() { _mm_sfence(); }
   static void store_partial(float *p, VecF32 x, int32_t count) { _mm512_mask_storeu_ps(p, first(count), x.v); }
   static VecF32 set(float x) { return {_mm512_set1_ps(x)}; }
   static VecF32 add(VecF32 a, VecF32 b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -79,6 +81,8 @@ struct VecF64 {
   static VecF64 load(const double *p) { return {_mm512_loadu_pd(p)}; }
   static VecF64 load_partial(const double *p, int32_t count) { return {_mm512_maskz_loadu_pd(first(count), p)}; }
   static void store(double *p, VecF64 x) { _mm512_storeu_pd(p, x.v); }
+  static void stream(double *p, VecF64 x) { _mm512_stream_pd(p, x.v); }
+  static void fence() { _mm_sfence(); }
   static void store_partial(double *p, VecF64 x, int32_t count) { _mm512_mask_storeu_pd(p, first(count), x.v); }
   static VecF64 set(double x) { return {_mm512_set1_pd(x)}; }
   static VecF64 add(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }

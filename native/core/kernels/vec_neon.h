@@ -23,6 +23,8 @@ struct VecF32 {
     return load(x);
   }
   static void store(float *p, VecF32 x) { vst1q_f32(p, x.v); }
+  static void stream(float *p, VecF32 x) { store(p, x); }
+  static void fence() {}
   static void store_partial(float *p, VecF32 x, int32_t count) {
     float y[4];
     store(y, x);
@@ -72,6 +74,8 @@ struct VecF64 {
     return load(x);
   }
   static void store(double *p, VecF64 x) { vst1q_f64(p, x.v); }
+  static void stream(double *p, VecF64 x) { store(p, x); }
+  static void fence() {}
   static void store_partial(double *p, VecF64 x, int32_t count) {
     double y[2];
     store(y, x);

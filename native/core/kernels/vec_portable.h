@@ -63,6 +63,10 @@ struct Vec {
     return x;
   }
   static void store(T *p, Vec x) { store_partial(p, x, LANES); }
+  /* Past the caches, where there is such a store; p is aligned to the vector. Then, before others may read: the fence.
+   */
+  static void stream(T *p, Vec x) { store(p, x); }
+  static void fence() {}
   static void store_partial(T *p, Vec x, int32_t count) {
     for (int32_t i = 0; i < LANES; ++i) {
       if (i < count) p[i] = x.v[i];
