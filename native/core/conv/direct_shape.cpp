@@ -14,8 +14,8 @@ constexpr double kLeastTile = 8;
 /* Vectors that are not aligned cost two loads, of broadcasts two fit into a cycle. */
 constexpr double kVectorLoad = 2, kBroadcast = 1;
 /* Both operands come from the second-level cache. Weights do so in their order, which the hardware foresees. Pixels
- * jump from plane to plane; but the taps of a channel share their cache lines. */
-constexpr double kWeightVector = 0.25, kPixelVector = 3;
+ * jump from plane to plane; but the taps of a channel share their cache lines, which most vectors of them straddle. */
+constexpr double kWeightVector = 0.25, kPixelVector = 3, kStraddling = 0.6;
 /* Starting and ending a tile, shared by all terms; and each of its results has to be stored. */
 constexpr double kTileStart = 20;
 /* Per result: copied from the stage in whole vectors, or with rows turned into columns on the way. A tile that writes
@@ -110,6 +110,8 @@ struct Work {
   int64_t rows, positions[3], together;
   bool first, phases_along, one_position;
   Pieces whole[3]; /* the axes uncut */
+
+  double pixel_vector() const { return taps > kPixelVector / kStraddling ? kStraddling : kPixelVector / taps; }
 };
 
 /* What a way to skip leaves out: nothing, taps along depth and height, or those along the width too. */
@@ -145,7 +147,7 @@ Work describe_work(const Problem &problem, const DirectForm &f) {
 /* All positions of a run, for all rows of the product. */
 double run_cost(const Work &w, const Shape &s, int64_t length, int64_t lanes, double live) {
   if (s.pixels_in_lanes) {
-    const TileCost tiles = {w.depth, w.taps > kPixelVector / kWeightVector ? kWeightVector : kPixelVector / w.taps};
+    const TileCost tiles = {w.depth, w.pixel_vector()};
     const int64_t whole = w.rows / s.width, rest = w.rows % s.width;
     const double cost = static_cast<double>(whole) * tiles.strip(s.width, s.vectors, length, lanes, live);
     return rest > 0 ? cost + tiles.strip(rest, s.vectors, length, lanes, live) : cost;
@@ -159,7 +161,7 @@ double run_cost(const Work &w, const Shape &s, int64_t length, int64_t lanes, do
 double plane_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t height, int64_t width, int64_t lanes) {
   const double taps = static_cast<double>(f.axes[1].taps) / static_cast<double>(f.axes[1].phases);
   const int64_t tiles = ceil_div(height, s.height), rows = ceil_div(height, tiles);
-  const double far = w.taps > kPixelVector / kWeightVector ? kWeightVector : kPixelVector / w.taps;
+  const double far = w.pixel_vector();
   const double shared = (taps + static_cast<double>(rows - 1)) / taps;
   const auto tile = [&](int64_t vectors) {
     const double products = static_cast<double>(rows * vectors), loads = shared * static_cast<double>(vectors);
