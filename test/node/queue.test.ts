@@ -175,10 +175,13 @@ describe.runIf(hasNative)('native', () => {
       await promises.gradBias(behind)
       alone.push(performance.now() - begin)
     }
+    const begin = performance.now()
+    await start(new AbortController().signal)
+    const whole = performance.now() - begin
     const after: number[] = []
     for (const delay of [1, 15, 60, 120]) after.push(await stopping(start, delay))
-    // 10 ms is what an idle machine needs; the others on this one have their share.
-    expect(Math.min(...after)).toBeLessThan(Math.max(...alone) + 60)
+    // An idle machine needs 10 ms; on a busy one all things take longer, the whole call as well.
+    expect(Math.min(...after)).toBeLessThan(Math.max(...alone) + Math.max(60, 0.35 * whole))
   })
 })
 
