@@ -28,7 +28,7 @@ const ways = {
   // Units of work and slots are the same on all instruction sets; instrumented, the large kernels take minutes to compile.
   threads: {
     folder: 'build-threads',
-    options: [debug, option('CONVKIT_SANITIZE', 'thread'), option('CONVKIT_PORTABLE', 'ON'), brief],
+    options: [debug, option('CONVKIT_SANITIZE', 'thread'), option('CONVKIT_PORTABLE', 'ON')],
   },
   // Emulated code is some fifty times slower.
   valgrind: { folder: 'build-native', options: [release] },
@@ -65,9 +65,11 @@ function runTests(build) {
     const check = ['--error-exitcode=1', '--leak-check=full', '--errors-for-leak-kinds=definite', '--quiet']
     run('valgrind', [...check, fuzzer, '--runs', short ? '400' : '20000'])
     if (!short) run('valgrind', [...check, tests, '--brief', '--random', '6'])
-  } else if (name === 'threads' && short) {
-    run(tests, ['shared_units'])
-    run(fuzzer, ['--runs', '300'])
+  } else if (name === 'threads') {
+    // Starting threads is what takes time there: the tests in which units share something, and not those of rounding.
+    for (const word of ['shared_units', ...(short ? [] : ['cancellation', 'allocation', 'workspace'])])
+      run(tests, [word, '--brief'])
+    run(fuzzer, ['--runs', short ? '300' : '20000'])
   } else if (short) {
     run(fuzzer, ['--runs', '4000'])
   } else {

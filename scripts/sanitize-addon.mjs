@@ -3,8 +3,8 @@
 //   node scripts/sanitize-addon.mjs [test file ...]
 //
 // Node itself is not instrumented, so the sanitizers' library is loaded before it (Linux, GCC). The package is copied
-// to a folder of its own: tests find the addon where a build of theirs would be. Kernels for any CPU only; those of
-// the instruction sets run under the sanitizers in the native tests.
+// to a folder of its own: tests find the addon where a build of theirs would be. Kernels are those for any CPU, and not
+// instrumented themselves: the native tests do that.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,12 @@ import { jobs, root, run, runBin } from './run.mjs'
 
 const build = join(root, 'build-addon-sanitize')
 const copy = join(build, 'package')
-const options = ['CMAKE_BUILD_TYPE=RelWithDebInfo', 'CONVKIT_SANITIZE=address', 'CONVKIT_PORTABLE=ON']
+const options = [
+  'CMAKE_BUILD_TYPE=RelWithDebInfo',
+  'CONVKIT_SANITIZE=address',
+  'CONVKIT_PORTABLE=ON',
+  'CONVKIT_PLAIN_KERNELS=portable',
+]
 run('cmake', ['-S', '.', '-B', build, ...options.map((option) => `-D${option}`)])
 run('cmake', ['--build', build, '--parallel', jobs, '--target', 'convkit'])
 
