@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util'
 import { tensor, type Tensor } from 'convkit'
 import { loadDigits } from 'convkit-examples-shared/digits.js'
 import { announce } from 'convkit-examples-shared/machine.js'
-import { beside, grid } from 'convkit-examples-shared/picture.js'
+import { below, beside, grid } from 'convkit-examples-shared/picture.js'
 import { Random } from 'convkit-examples-shared/random.js'
 import { learn, noise } from '../../dcgan/src/learn.js'
 import { DOUBLINGS, generator } from './generators.js'
 import { logarithmicPicture, nyquistPeak, powerSpectrum } from './spectrum.js'
 
-const { values } = parseArgs({ options: { epochs: { type: 'string', default: '3' } } })
+const { values: options } = parseArgs({ options: { epochs: { type: 'string', default: '2' } } })
 const out = resolve(import.meta.dirname, '../out')
 
 announce()
@@ -21,7 +21,7 @@ const spectra: Tensor[] = []
 const peaks: Record<string, { untrained: number; trained: number }> = {}
 for (const [name, double] of Object.entries(DOUBLINGS)) {
   const untrained = generator(new Random(7), double).forward(z, true)
-  const { gan } = await learn(training.centered(), Number(values.epochs), {
+  const { gan } = await learn(training.centered(), Number(options.epochs), {
     name,
     makeGenerator: (random) => generator(random, double),
   })
@@ -39,11 +39,15 @@ for (const [name, { untrained, trained }] of Object.entries(peaks))
   )
 console.log(`  ${'real digits'.padEnd(12)} ${nyquistPeak(spectra.at(-1)!).toFixed(2).padStart(17)}`)
 
-const grids = samples.map((pictures) => grid(first(pictures, 12), { columns: 3, range: [-1, 1], magnify: 3 }))
-beside(grids).save(join(out, 'samples.png'))
+// Below, the first row again with the darkest fifth of the greys spread over all of them.
+const panels = samples.map((pictures) => ({
+  plain: grid(first(pictures, 12), { columns: 3, range: [-1, 1], magnify: 3 }),
+  dark: grid(first(pictures, 3), { columns: 3, range: [-1, -0.6], magnify: 3 }),
+}))
+below([beside(panels.map(({ plain }) => plain)), beside(panels.map(({ dark }) => dark))]).save(join(out, 'samples.png'))
 const shown = spectra.map(logarithmicPicture)
-const all = shown.flatMap(({ data }) => [...data])
-const range = [Math.min(...all), Math.max(...all)] as const
+const values = shown.flatMap(({ data }) => [...data]).filter(Number.isFinite)
+const range = [Math.min(...values), Math.max(...values)] as const
 beside(shown.map((picture) => grid(picture, { columns: 1, range, magnify: 8 }))).save(join(out, 'spectra.png'))
 console.log(`pictures: ${relative(process.env['INIT_CWD'] ?? '.', out)}`)
 

@@ -67,13 +67,13 @@ export function nyquistPeak(spectrum: Tensor): number {
   return Math.max(...ratios)
 }
 
-/** For a picture: the logarithm of the power, zero frequency in the middle, `[1, 1, side, side]`. */
+/** For a picture: the logarithm of the power, zero frequency, −∞, in the middle, `[1, 1, side, side]`. */
 export function logarithmicPicture(spectrum: Tensor): Tensor {
   const side = spectrum.shape[0]
   const half = side / 2
   const shifted = spectrum.data.map((_, i) => {
     const [u, v] = [(Math.floor(i / side) + half) % side, ((i % side) + half) % side]
-    return Math.log10(Math.max(spectrum.data[u * side + v], 1e-3))
+    return Math.log10(spectrum.data[u * side + v])
   })
   return new Tensor(shifted, [1, 1, side, side])
 }

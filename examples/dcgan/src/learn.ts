@@ -15,7 +15,7 @@ import { train } from 'convkit-examples-shared/train.js'
 import { discriminator, generator, NOISE } from './model.js'
 
 /** Of the full run. */
-export const EPOCHS = 12
+export const EPOCHS = 10
 /** Small, as 9,000 digits make few batches of 64 and it is steps that count. */
 export const BATCH = 32
 /** In the first half of the training; in the second it falls to zero, so that the two come to rest. */

@@ -43,7 +43,7 @@ export function saveBars(file: string, { title, categories, bars }: Bars): void 
   } as const
   draw(file, title, {
     grid: { top: 60, bottom: 30, left: 190, right: 60 },
-    xAxis: { type: 'log', min: 1 },
+    xAxis: { type: 'log', min: 0.1 },
     yAxis: { type: 'category', data: categories, inverse: true, axisTick: { show: false } },
     series: Object.entries(bars).map(([name, data]) => ({ type: 'bar', name, data, label })),
   })

@@ -77,3 +77,15 @@ export function beside(pictures: readonly Picture[], gap = 12): Picture {
   }
   return result
 }
+
+/** Pictures from top to bottom, aligned at the left. */
+export function below(pictures: readonly Picture[], gap = 12): Picture {
+  const height = pictures.reduce((sum, picture) => sum + picture.height + gap, -gap)
+  const result = new Picture(Math.max(...pictures.map(({ width }) => width)), height, 255)
+  let top = 0
+  for (const picture of pictures) {
+    result.draw(picture, 0, top)
+    top += picture.height + gap
+  }
+  return result
+}

@@ -89,7 +89,7 @@ function report(): void {
   for (const job of jobs) {
     const [own, wasm, cpu] = ['convkit', 'tfjs wasm', 'tfjs cpu'].map((name) => find(job, name))
     const best = wasm ?? cpu!
-    const cells = [own, wasm, cpu].map((contestant) => rate(contestant)?.toFixed(0) ?? 'cannot')
+    const cells = [own, wasm, cpu].map((contestant) => describe(rate(contestant)))
     const ratios = [median(best.wall) / median(own!.wall), median(best.cpu) / median(own!.cpu)]
     console.log(`| ${[title(job), ...cells, ...ratios.map((ratio) => `×${ratio.toFixed(1)}`)].join(' | ')} |`)
   }
@@ -105,6 +105,11 @@ function find(job: Job, name: string): Contestant | undefined {
 
 function rate(contestant: Contestant | undefined): number | undefined {
   return contestant && 1 / median(contestant.wall)
+}
+
+function describe(imagesPerSecond: number | undefined): string {
+  if (imagesPerSecond === undefined) return 'cannot'
+  return imagesPerSecond < 10 ? imagesPerSecond.toPrecision(2) : imagesPerSecond.toFixed(0)
 }
 
 function median(values: readonly number[]): number {
