@@ -1,16 +1,8 @@
 #include "pool.h"
 
-#include <csignal>
-
 #include <algorithm>
 
 namespace convkit {
-
-namespace {
-// Explicit, because musl's default of 128 KiB is too little and glibc's depends on ulimit. The core takes its scratch
-// from the runtime, not from the stack.
-constexpr size_t kStackBytes = size_t{1} << 20;
-}  // namespace
 
 // One parallel_for under way. It lives on its caller's stack: the caller unlinks it and waits for the
 // last helper before it returns.
@@ -62,7 +54,7 @@ void Pool::attach() {
 void Pool::detach() {
   const std::lock_guard<std::mutex> lifecycle(lifecycle_);
   if (--environments_ > 0) return;
-  std::vector<pthread_t> running, retired;
+  std::vector<Thread> running, retired;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -70,8 +62,8 @@ void Pool::detach() {
     running.swap(running_);
     retired.swap(retired_);
   }
-  for (const pthread_t thread : running) pthread_join(thread, nullptr);
-  for (const pthread_t thread : retired) pthread_join(thread, nullptr);
+  for (const Thread thread : running) join_thread(thread);
+  for (const Thread thread : retired) join_thread(thread);
   const std::lock_guard<std::mutex> lock(mutex_);
   stopping_ = false;
 }
@@ -144,17 +136,8 @@ void Pool::start_threads(size_t wanted_idle) {
 
 bool Pool::start_one() {
   reap();
-  pthread_attr_t attributes;
-  if (pthread_attr_init(&attributes) != 0) return false;
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  // Signals are the host's business: a new thread inherits the mask of this one.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  const bool started = pthread_create(&thread, &attributes, &Pool::thread_main, this) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
+  Thread thread;
+  const bool started = start_thread(&Pool::thread_main, this, &thread);
   if (started) running_.push_back(thread);
   return started;
 }
@@ -170,7 +153,7 @@ Task* Pool::take_task(Task** link) {
 
 // Those in retired_ have let go of mutex_ for good and are about to end.
 void Pool::reap() {
-  for (const pthread_t thread : retired_) pthread_join(thread, nullptr);
+  for (const Thread thread : retired_) join_thread(thread);
   retired_.clear();
 }
 
@@ -193,17 +176,16 @@ void Pool::help(Region* region, std::unique_lock<std::mutex>* lock) {
   if (--region->helpers == 0) region->left.notify_one();
 }
 
-void* Pool::thread_main(void* pool) {
+ThreadResult Pool::thread_main(void* pool) {
   static_cast<Pool*>(pool)->thread_loop();
-  return nullptr;
+  return ThreadResult{};
 }
 
 void Pool::thread_loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_) {
     if (running_.size() > static_cast<size_t>(threads())) {
-      const auto self = std::find_if(running_.begin(), running_.end(),
-                                     [](pthread_t thread) { return pthread_equal(thread, pthread_self()) != 0; });
+      const auto self = std::find_if(running_.begin(), running_.end(), is_this_thread);
       retired_.push_back(*self);
       running_.erase(self);
       return;

@@ -9,14 +9,14 @@
 #ifndef CONVKIT_ADDON_POOL_H
 #define CONVKIT_ADDON_POOL_H
 
-#include <pthread.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
+
+#include "platform.h"
 
 namespace convkit {
 
@@ -55,7 +55,7 @@ class Pool {
  private:
   struct Region;
 
-  static void* thread_main(void* pool);
+  static ThreadResult thread_main(void* pool);
   void thread_loop();
   void start_threads(size_t wanted_idle);
   bool start_one();
@@ -73,7 +73,7 @@ class Pool {
   Task** last_link_ = &first_task_;
   std::atomic<size_t> queued_{0};
   Region* regions_ = nullptr;
-  std::vector<pthread_t> running_, retired_;
+  std::vector<Thread> running_, retired_;
   size_t idle_ = 0;
   bool stopping_ = false, sized_ = false;
   std::atomic<int32_t> target_{1};
