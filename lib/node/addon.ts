@@ -14,6 +14,8 @@ export interface NativeWeights {
  * another thread: it must be memory that nobody else sees until the promise has resolved.
  */
 export interface Addon {
+  /** Of the package that it was built from. */
+  version(): string
   isas(): string[]
   algorithms(): string[]
   /** One of `isas()`; holds for this environment (main thread or worker). */

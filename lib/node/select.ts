@@ -145,8 +145,7 @@ function warnOnce(failure: string): void {
   if (warned) return
   warned = true
   process.emitWarning(
-    `No native code: ${failure}. Everything works in TypeScript, many times slower. ` +
-      'Where a C++ compiler and CMake are installed, npm run build in the folder of convkit makes it; ' +
+    `No native code: ${failure}. Everything works in TypeScript, many times slower; ` +
       'CONVKIT_BACKEND=typescript silences this warning.',
     { type: 'ConvkitWarning', code: 'CONVKIT_NO_NATIVE' },
   )

@@ -31,6 +31,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     napi_throw_error(env, nullptr, "convkit: the environment cannot be set up");
     return exports;
   }
+  add<version>(exports, "version");
   add<isas>(exports, "isas");
   add<algorithms>(exports, "algorithms");
   add<set_isa>(exports, "setIsa");

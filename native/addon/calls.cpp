@@ -109,6 +109,8 @@ int32_t thread_count(Args* args) {
 
 }  // namespace
 
+Napi::Value version(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), CONVKIT_VERSION); }
+
 Napi::Value isas(const Napi::CallbackInfo& info) { return names(info.Env(), ck_isa_count(), ck_isa_name); }
 
 Napi::Value algorithms(const Napi::CallbackInfo& info) {

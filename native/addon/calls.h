@@ -7,6 +7,7 @@
 
 namespace convkit {
 
+Napi::Value version(const Napi::CallbackInfo& info);
 Napi::Value isas(const Napi::CallbackInfo& info);
 Napi::Value algorithms(const Napi::CallbackInfo& info);
 Napi::Value set_isa(const Napi::CallbackInfo& info);

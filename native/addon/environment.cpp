@@ -1,8 +1,8 @@
 #include "environment.h"
 
-#include <dlfcn.h>
-
 #include <utility>
+
+#include "platform.h"
 
 namespace convkit {
 
@@ -27,15 +27,6 @@ class NodeJob : public Job {
  private:
   Work work_;
 };
-
-// Node closes the library when the last worker that loaded it ends. Pool threads have been joined by then; this keeps
-// the code of their last instructions in place all the same, and the pool for the next worker.
-void stay_loaded() {
-  Dl_info info;
-  if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info) != 0 && info.dli_fname != nullptr) {
-    dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-  }
-}
 
 }  // namespace
 

@@ -1,16 +1,8 @@
 #include "pool.h"
 
-#include <csignal>
-
 #include <algorithm>
 
 namespace convkit {
-
-namespace {
-// Explicit, because musl's default of 128 KiB is too little and glibc's depends on ulimit. The core takes its scratch
-// from the runtime, not from the stack.
-constexpr size_t kStackBytes = size_t{1} << 20;
-}  // namespace
 
 // One parallel_for under way. It lives on its caller's stack: the caller unlinks it and waits for the
 // last helper before it returns.
@@ -62,7 +54,7 @@ void Pool::attach() {
 void Pool::detach() {
   const std::lock_guard<std::mutex> lifecycle(lifecycle_);
   if (--environments_ > 0) return;
-  std::vector<pthread_t> running, retired;
+  std::vector<Thread> running, retired;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -73,8 +65,8 @@ void Pool::detach() {
     if (has_express_) retired.push_back(express_);
     has_express_ = false;
   }
-  for (const pthread_t thread : running) pthread_join(thread, nullptr);
-  for (const pthread_t thread : retired) pthread_join(thread, nullptr);
+  for (const Thread thread : running) join_thread(thread);
+  for (const Thread thread : retired) join_thread(thread);
   const std::lock_guard<std::mutex> lock(mutex_);
   stopping_ = false;
 }
@@ -139,7 +131,7 @@ void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
 void Pool::start_threads(size_t wanted_idle) {
   const size_t target = static_cast<size_t>(threads());
   for (size_t idle = idle_; idle < wanted_idle && running_.size() < target; idle++) {
-    pthread_t thread;
+    Thread thread;
     if (!start_thread(thread_main<&Pool::thread_loop>, &thread)) return;
     running_.push_back(thread);
   }
@@ -152,19 +144,9 @@ void Pool::call_express() {
   wake_express_.notify_one();
 }
 
-bool Pool::start_thread(void* (*main)(void*), pthread_t* thread) {
+bool Pool::start_thread(ThreadMain main, Thread* thread) {
   reap();
-  pthread_attr_t attributes;
-  if (pthread_attr_init(&attributes) != 0) return false;
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  // Signals are the host's business: a new thread inherits the mask of this one.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const bool started = pthread_create(thread, &attributes, main, this) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  return started;
+  return convkit::start_thread(main, this, thread);
 }
 
 void Pool::run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock) {
@@ -178,7 +160,7 @@ void Pool::run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock) {
 
 // Those in retired_ have let go of mutex_ for good and are about to end.
 void Pool::reap() {
-  for (const pthread_t thread : retired_) pthread_join(thread, nullptr);
+  for (const Thread thread : retired_) join_thread(thread);
   retired_.clear();
 }
 
@@ -202,9 +184,9 @@ void Pool::help(Region* region, std::unique_lock<std::mutex>* lock) {
 }
 
 template <void (Pool::*loop)()>
-void* Pool::thread_main(void* pool) {
+ThreadResult Pool::thread_main(void* pool) {
   (static_cast<Pool*>(pool)->*loop)();
-  return nullptr;
+  return ThreadResult{};
 }
 
 void Pool::express_loop() {
@@ -222,8 +204,7 @@ void Pool::thread_loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_) {
     if (running_.size() > static_cast<size_t>(threads())) {
-      const auto self = std::find_if(running_.begin(), running_.end(),
-                                     [](pthread_t thread) { return pthread_equal(thread, pthread_self()) != 0; });
+      const auto self = std::find_if(running_.begin(), running_.end(), is_this_thread);
       retired_.push_back(*self);
       running_.erase(self);
       return;

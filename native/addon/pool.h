@@ -12,8 +12,6 @@
 #ifndef CONVKIT_ADDON_POOL_H
 #define CONVKIT_ADDON_POOL_H
 
-#include <pthread.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -21,6 +19,7 @@
 #include <mutex>
 #include <vector>
 
+#include "platform.h"
 #include "task_queue.h"
 
 namespace convkit {
@@ -51,11 +50,11 @@ class Pool {
   struct Region;
 
   template <void (Pool::*loop)()>
-  static void* thread_main(void* pool);
+  static ThreadResult thread_main(void* pool);
   void thread_loop();
   void express_loop();
   void start_threads(size_t wanted_idle);
-  bool start_thread(void* (*main)(void*), pthread_t* thread);
+  bool start_thread(ThreadMain main, Thread* thread);
   void reap();
   bool express_wanted() const { return !quick_.empty() && idle_ == 0; }
   void call_express();
@@ -72,8 +71,8 @@ class Pool {
   uint64_t arrivals_ = 0;
   std::atomic<size_t> queued_{0};  // in both
   Region* regions_ = nullptr;
-  std::vector<pthread_t> running_, retired_;
-  pthread_t express_ = {};
+  std::vector<Thread> running_, retired_;
+  Thread express_ = {};
   bool has_express_ = false;
   size_t idle_ = 0;
   bool stopping_ = false, sized_ = false;

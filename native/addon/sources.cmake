@@ -7,8 +7,10 @@ set(CONVKIT_ADDON_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/environment.cpp
   ${CMAKE_CURRENT_LIST_DIR}/jobs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/js_args.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/node_imports.cpp
   ${CMAKE_CURRENT_LIST_DIR}/node_runtime.cpp
   ${CMAKE_CURRENT_LIST_DIR}/plans.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/platform.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pool.cpp
   ${CMAKE_CURRENT_LIST_DIR}/prepared.cpp
   ${CMAKE_CURRENT_LIST_DIR}/prepared_object.cpp

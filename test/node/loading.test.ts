@@ -1,9 +1,12 @@
 /** What happens where native code is missing, broken or of another version. */
 
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { info } from '../../lib/index.js'
+import { platformName } from '../../lib/node/platform.js'
+import { VERSION } from '../../lib/version.js'
 import { root, runChild } from './child.js'
 
 let from = ''
@@ -40,11 +43,12 @@ describe.each(['esm', 'cjs'] as const)('without native code, %s', (module) => {
       isas: [],
       algorithms: ['fft', 'depthwise', 'winograd', 'direct', 'im2col'],
     })
-    expect(reported.info.reason).toBe(`no convkit.node in ${join(from, 'build')}`)
+    expect(reported.info.reason).toBe(
+      `no convkit.node in ${join(from, 'prebuilds', platformName())}; install convkit again`,
+    )
     expect(reported.info).not.toHaveProperty('binary')
     expect(stderr.match(/CONVKIT_NO_NATIVE/g)).toHaveLength(1)
     expect(stderr).toContain(reported.info.reason)
-    expect(stderr).toContain('npm run build')
   })
 
   test("backend: 'native' throws", async () => {
@@ -71,15 +75,81 @@ describe.each(['esm', 'cjs'] as const)('without native code, %s', (module) => {
   })
 })
 
-test('a binary that cannot be loaded is no worse than none', async () => {
-  mkdirSync(join(from, 'build/Release'), { recursive: true })
-  writeFileSync(join(from, 'build/Release/convkit.node'), 'no library')
-  const { code, reported, stderr } = await runChild(convolve, { from })
+describe('a binary that is no use is no worse than none', () => {
+  const folder = (): string => join(from, 'prebuilds', platformName())
+
+  const install = (file: string, bytes: string | Buffer): void => {
+    writeFileSync(file, bytes)
+    writeFileSync(join(folder(), 'convkit.json'), JSON.stringify({ bytes: bytes.length }))
+  }
+
+  /** Puts a binary in its place, calls, and hands back the reason; the results have been looked at. */
+  const reasonWith = async (place: (file: string) => void): Promise<string> => {
+    mkdirSync(folder(), { recursive: true })
+    place(join(folder(), 'convkit.node'))
+    try {
+      const { code, reported, stderr } = await runChild(convolve, { from })
+      expect(code).toBe(0)
+      expect(reported.results).toEqual([9, 9, 9])
+      expect(reported.info.backend).toBe('typescript')
+      expect(reported.info).not.toHaveProperty('binary')
+      expect(stderr).toContain(reported.info.reason)
+      expect(stderr.match(/CONVKIT_NO_NATIVE/g)).toHaveLength(1)
+      return reported.info.reason
+    } finally {
+      rmSync(folder(), { recursive: true })
+    }
+  }
+
+  test('text', async () => {
+    const reason = await reasonWith((file) => {
+      install(file, 'no library')
+    })
+    expect(reason).toMatch(/convkit\.node.*; install convkit again$/)
+  })
+
+  const built = info().binary
+
+  test.runIf(built)('cut off', async () => {
+    const reason = await reasonWith((file) => {
+      install(file, readFileSync(built!))
+      truncateSync(file, 100_000)
+    })
+    expect(reason).toMatch(/convkit\.node has 100000 bytes and should have \d+; install convkit again$/)
+  })
+
+  test.runIf(built)('of another version', async () => {
+    const reason = await reasonWith((file) => {
+      install(file, readFileSync(built!))
+      for (const module of ['esm', 'cjs']) {
+        const version = join(from, 'dist', module, 'version.js')
+        writeFileSync(version, readFileSync(version, 'utf8').replace(`'${VERSION}'`, "'99.0.0'"))
+      }
+    })
+    cpSync(join(root, 'dist'), join(from, 'dist'), { recursive: true })
+    expect(reason).toBe(
+      `${join(folder(), 'convkit.node')} is of version ${VERSION}, and convkit of version 99.0.0; install convkit again`,
+    )
+  })
+
+  test.runIf(built)('the right one runs', async () => {
+    mkdirSync(folder(), { recursive: true })
+    install(join(folder(), 'convkit.node'), readFileSync(built!))
+    const { reported, stderr } = await runChild(convolve, { from })
+    rmSync(folder(), { recursive: true })
+    expect(reported.info).toMatchObject({ backend: 'native', binary: join(folder(), 'convkit.node') })
+    expect(stderr).toBe('')
+  })
+})
+
+test('a folder that is not the package, as a bundle sees it', async () => {
+  const manifest = join(from, 'package.json')
+  writeFileSync(manifest, JSON.stringify({ name: 'application', type: 'module' }))
+  const { code, reported } = await runChild(convolve, { from })
+  cpSync(join(root, 'package.json'), manifest)
   expect(code).toBe(0)
   expect(reported.results).toEqual([9, 9, 9])
-  expect(reported.info.backend).toBe('typescript')
-  expect(reported.info.reason).toMatch(/convkit\.node/)
-  expect(stderr).toContain(reported.info.reason)
+  expect(reported.info.reason).toContain('bundle')
 })
 
 test('importing loads nothing and reads no variable', async () => {
