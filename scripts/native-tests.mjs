@@ -61,7 +61,7 @@ function runTests(build) {
     const corpus = join(build, 'corpus')
     mkdirSync(corpus, { recursive: true })
     const given = process.argv.slice(2).filter((argument) => argument.startsWith('-') && !argument.startsWith('--'))
-    if (short) given.unshift('-runs=4000', '-seed=1')
+    if (short) given.unshift('-runs=2000', '-seed=1')
     run(fuzzer, ['-max_len=160', `-artifact_prefix=${build}/`, '-use_value_profile=1', ...given, corpus])
   } else if (name === 'valgrind') {
     const check = ['--error-exitcode=1', '--leak-check=full', '--errors-for-leak-kinds=definite', '--quiet']
