@@ -4,7 +4,7 @@ import type { Sequential } from 'convkit-examples-shared/layer.js'
 import { classify } from './classifier.js'
 
 /** A sample counts as recognised if the classifier gives one digit at least this probability. */
-export const CONFIDENT = 0.9
+export const CONFIDENT = 0.7
 
 export interface Assessment {
   /** The share of samples that are recognised. */
@@ -15,8 +15,8 @@ export interface Assessment {
   readonly digits: number
 }
 
-export function assess(judge: Sequential, samples: Tensor): Assessment {
-  const sure = classify(judge, samples).filter(({ confidence }) => confidence >= CONFIDENT)
+export function assess(judge: Sequential, samples: Tensor, confident = CONFIDENT): Assessment {
+  const sure = classify(judge, samples).filter(({ confidence }) => confidence >= confident)
   const counts = Array.from({ length: 10 }, (_, digit) => sure.filter((answer) => answer.digit === digit).length)
   const digits = counts.filter((count) => count > 0 && count >= sure.length / 100).length
   return { recognised: sure.length / samples.shape[0], counts, digits }
