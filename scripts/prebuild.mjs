@@ -80,7 +80,7 @@ function build(name, folder) {
 /** Fails where a binary is missing, or asks for what a system may lack; returns its size. */
 function look(name) {
   const file = binaryOf(name)
-  if (!existsSync(file)) fail(`no ${file}: npm run prebuild`)
+  if (!existsSync(file)) fail(`no ${file}: npm run prebuilds`)
   const { libraries: allowed, glibc: floor } = targets[name]
   const { cpu, libraries, glibc } = inspect(file)
   const size = statSync(file).size
