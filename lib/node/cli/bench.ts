@@ -51,7 +51,7 @@ export function bench(): BenchRow[] {
     const milliseconds = median(400, () => prepared(x, { out: y }))
     prepared.dispose()
     const typescriptMilliseconds = median(1, () => op(x, w, { ...options, backend: 'typescript' }))
-    const positions = transposed ? height * width : shape[2]! * shape[3]!
+    const positions = transposed ? height * width : shape[2] * shape[3]
     const operations = (2 * positions * channels * out * kernel * kernel) / groups
     return {
       layer: name,
@@ -82,7 +82,7 @@ function median(milliseconds: number, run: () => unknown): number {
     times.push(performance.now() - begin)
   }
   times.sort((a, b) => a - b)
-  return times[times.length >> 1]!
+  return times[times.length >> 1]
 }
 
 export function printBench(rows: readonly BenchRow[]): string {
@@ -99,9 +99,9 @@ export function printBench(rows: readonly BenchRow[]): string {
       `×${row.speedup.toPrecision(3)}`,
     ]),
   ]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)))
   const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
+    row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
   const head = `convkit ${convkit.info().version}, ${backend}, ${isa}, threads: ${threads}${reason === undefined ? '' : ` (${reason})`}`
   return [head, '', ...table.map(line)].join('\n')
 }

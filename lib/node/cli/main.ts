@@ -32,8 +32,10 @@ class UsageError extends Error {}
 function main(): void {
   const { values, positionals } = parse()
   const [command, ...rest] = positionals
-  if (values.help) return print(help)
-  if (values.version) return print(info().version)
+  if (values.help || values.version) {
+    print(values.help ? help : info().version)
+    return
+  }
   if (command === undefined) throw new UsageError(`a command is missing: info or bench`)
   if (command !== 'info' && command !== 'bench') {
     throw new UsageError(`there is no command '${command}': expected info or bench`)

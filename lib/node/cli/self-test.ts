@@ -34,8 +34,8 @@ function cases(rank: 1 | 2 | 3): Case[] {
   const options = { stride: 2, padding: 1, dilation: 1 }
   const input = noise([batch, channels, ...Array<number>(rank).fill(rank === 3 ? 7 : 13)], rank)
   const kernel = Array<number>(rank).fill(3)
-  const conv = [convkit.conv1d, convkit.conv2d, convkit.conv3d][rank - 1]!
-  const transposed = [convkit.convTranspose1d, convkit.convTranspose2d, convkit.convTranspose3d][rank - 1]!
+  const conv = [convkit.conv1d, convkit.conv2d, convkit.conv3d][rank - 1]
+  const transposed = [convkit.convTranspose1d, convkit.convTranspose2d, convkit.convTranspose3d][rank - 1]
   return [
     operator(`conv${rank}d`, conv, input, noise([outChannels, channels, ...kernel], 10 + rank), options),
     operator(`convTranspose${rank}d`, transposed, input, noise([channels, outChannels, ...kernel], 20 + rank), options),
@@ -73,8 +73,8 @@ export function selfTest(): Check[] {
     let scale = 0
     for (let i = 0; i < expected.length; i++) {
       // A NaN is a difference too; Math.max would keep it, and no comparison with it holds.
-      error = Math.max(error, Math.abs(actual[i]! - expected[i]!))
-      scale = Math.max(scale, Math.abs(expected[i]!))
+      error = Math.max(error, Math.abs(actual[i] - expected[i]))
+      scale = Math.max(scale, Math.abs(expected[i]))
     }
     error /= scale
     return { name, error, passed: error <= TOLERANCE }
