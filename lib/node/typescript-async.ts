@@ -56,6 +56,7 @@ export function withWorker(backend: Backend, limits: Limits = defaultLimits()): 
       const kept = copyOperands({ image: undefined, features: undefined, weights, epilogue })
       const side = pass === 'forward' ? 'image' : 'features'
       return {
+        planId: inner.planId.bind(inner),
         run: inner.run.bind(inner),
         runAsync(problem, input, signal) {
           const operands = { ...kept, [side]: input }
