@@ -13,7 +13,7 @@ if (!systems.includes(system)) {
 } else {
   const files = ['native', 'bench/native'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true })
-      .filter((name) => /\.(h|cpp)$/.test(name))
+      .filter((name) => /\.(h|cpp)$/.test(name) && !/\bnode_modules\b/.test(name))
       .map((name) => join(folder, name)),
   )
   const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '-Werror']

@@ -1,7 +1,8 @@
 // Node-API on Windows, without an import library. Such a library would name node.exe, and then the addon loads into
 // nothing that is called otherwise: Electron, a single executable application, a renamed Node. So nothing is imported:
 //
-//     call of napi_x  ->  jmp [__imp_napi_x]        what the compiler makes of __declspec(dllimport), and a linker fills
+//     call of napi_x  ->  jmp [__imp_napi_x]        what the compiler makes of __declspec(dllimport), and a linker
+//     fills
 //                              |
 //     here:  void* __imp_napi_x, filled while the library loads with what the process itself exports as napi_x
 //
