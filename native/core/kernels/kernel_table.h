@@ -98,7 +98,7 @@ struct TileSet {
   /* The ways into a grid and out of a stage. */
   void (*copy_rows)(const RowsCopy<T> *);
   void (*zip_rows)(const RowsZip<T> *);
-  void (*add_row)(const T *x, int64_t count, int64_t step, T *out);    /* out[i * step] += x[i] */
+  void (*add_row)(const T *x, int64_t count, int64_t step, T *out); /* out[i * step] += x[i] */
 };
 
 /* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:
