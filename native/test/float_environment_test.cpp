@@ -27,6 +27,11 @@ class CallerState {
   unsigned state_, before_;
 };
 
+template <typename T>
+bool same_bits(const Buffer<T> &a, const Buffer<T> &b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
 /* Numbers whose products and sums are rounded, some of them denormal. */
 template <typename T>
 void fill(const Buffer<T> &buffer, Random &random, double scale) {
@@ -56,7 +61,7 @@ void check_states(const ck_problem &p, Random &random) {
             run(out);
             unchanged = caller.unchanged();
           }
-          same = std::memcmp(out.data(), wanted.data(), out.size() * sizeof(T)) == 0;
+          same = same_bits(out, wanted);
           CHECK(same, what + ": the caller's state " + std::to_string(state) + " changes the result");
           CHECK(unchanged, what + ": the caller's state " + std::to_string(state) + " is changed");
         }
@@ -118,13 +123,15 @@ TEST(float_environment) {
 }
 
 TEST(float_environment_of_bias_gradient) {
-  const Buffer<float> gradient(3 * 100000), wanted(3), out(3);
+  constexpr int64_t kPixels = 100000;
+  const Buffer<float> gradient(3 * kPixels), wanted(3), out(3);
   Random random(test::options.seed);
   fill(gradient, random, 1e-6);
   for (const ck_layout layout : {CK_CHANNELS_FIRST, CK_CHANNELS_LAST}) {
     const auto run = [&](const Buffer<float> &to) {
       Host host(3);
-      CHECK(ck_bias_gradient(&host.runtime, CK_FLOAT32, layout, 1, 3, 100000, gradient.data(), to.data()) == CK_OK, "");
+      CHECK(ck_bias_gradient(&host.runtime, CK_FLOAT32, layout, 1, 3, kPixels, gradient.data(), to.data()) == CK_OK,
+            "");
     };
     run(wanted);
     for (const unsigned state : kStates) {
@@ -134,7 +141,7 @@ TEST(float_environment_of_bias_gradient) {
         run(out);
         unchanged = caller.unchanged();
       }
-      CHECK(unchanged && std::memcmp(out.data(), wanted.data(), sizeof(float) * 3) == 0, std::to_string(state));
+      CHECK(unchanged && same_bits(out, wanted), std::to_string(state));
     }
   }
 }

@@ -234,7 +234,8 @@ double adjoint_cost(const Problem &problem, const TileSet<T> &tiles) {
   const double taps = static_cast<double>(problem.taps), pixels = static_cast<double>(problem.feature_pixels);
   const double terms = static_cast<double>(problem.group_features);
   const int64_t rows = problem.group_channels * problem.taps, height = balanced(rows, tiles.rows);
-  const double tall = static_cast<double>(height), vectors = static_cast<double>(tiles.columns / tiles.lanes);
+  const int64_t vectors_of_tile = tiles.columns / tiles.lanes;
+  const double tall = static_cast<double>(height), vectors = static_cast<double>(vectors_of_tile);
   double tile = kVectorLoad * vectors + tall;
   if (tile < kLeastTile) tile = kLeastTile;
   if (tile < tall * vectors) tile = tall * vectors;

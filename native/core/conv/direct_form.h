@@ -24,21 +24,22 @@ namespace convkit {
 struct DirectForm {
   DirectAxis axes[3];
   int64_t channels, rows; /* of one group: channels of the source, channels of the result */
-  bool images;            /* depth is one position: positions of that axis are the images of the batch */
-  bool joint;
-  bool phase_inner; /* joint rows: channel * phases + phase (channels first), else phase * rows + channel */
-  int64_t phases;   /* of the result */
+  int64_t phases;         /* of the result */
 
   int64_t band[3], bands[3]; /* positions of a band; bands of one residue class */
   int64_t grid[3];           /* extents of the copy of a plane; grid[2] elements are written per row */
   int64_t planes, pitch, depth_size, plane_size, channel_size; /* steps of the grid, from row to row and so on */
 
+  bool images;          /* depth is one position: positions of that axis are the images of the batch */
+  bool joint;           /* phases are rows of one product */
+  bool phase_inner;     /* joint rows: channel * phases + phase (channels first), else phase * rows + channel */
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
   bool stacked;         /* and over all depths of the band, rows of the halo between them included */
   bool by_rows;         /* tiles are of rows of the image (direct_rows.h) */
   bool in_place;        /* tiles write to the result itself */
   bool reads_source;    /* tiles read the source itself: it is the grid */
+  bool packs_inside;    /* weights given with the call are packed block by block, as each is used by one unit alone */
   bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;        /* of a product, at most: runs of z, y and x */
   int64_t tables;       /* of a product, at most: one, or two for each box where taps are left out */
@@ -50,8 +51,7 @@ struct DirectForm {
   int64_t table_terms;   /* room of one table of offsets */
   int64_t stage_plane;   /* positions of one depth in the stage */
   int64_t stage_step; /* pixels in lanes: from row to row of the stage; channels in lanes: from position to position */
-  int64_t group_weights; /* packed elements of one group */
-  bool packs_inside;     /* weights given with the call are packed block by block, as each is used by one unit alone */
+  int64_t group_weights;            /* packed elements of one group */
   int64_t items, part_items, parts; /* items: lines of products x panels; shared among the units of a band */
 };
 

@@ -170,8 +170,8 @@ double plane_cost(const Work &w, const DirectForm &f, const Shape &s, int64_t he
     if (cost < products) cost = products;
     return cost + far * loads + (kTileStart + products) / w.depth;
   };
-  const int64_t all = ceil_div(width, lanes), wide = balanced(all, s.vectors), rest = all % wide;
-  const double strip = static_cast<double>(all / wide) * tile(wide) + (rest > 0 ? tile(rest) : 0);
+  const int64_t all = ceil_div(width, lanes), wide = balanced(all, s.vectors), rest = all % wide, full = all / wide;
+  const double strip = static_cast<double>(full) * tile(wide) + (rest > 0 ? tile(rest) : 0);
   return static_cast<double>(w.rows * tiles) * strip;
 }
 
