@@ -10,7 +10,15 @@ import { backends } from './support/backends.js'
 import { integers, ones, Random, seed } from './support/data.js'
 import { codes, errorOf, expectTyped, outcomeOf, type ConvkitError } from './support/errors.js'
 import { catalogue, describeValue, isTrap } from './support/hostile.js'
-import { loose, operator, operatorNames, operatorOf, type Family, type Operator } from './support/operators.js'
+import {
+  loose,
+  operator,
+  operatorNames,
+  operatorOf,
+  optionNames,
+  type Family,
+  type Operator,
+} from './support/operators.js'
 
 /** A function that takes anything, or nothing. */
 type Loosest = (...args: unknown[]) => unknown
@@ -22,27 +30,7 @@ const shapes = {
   convTranspose: { input: [1, 2, 5, 5], weight: [2, 6, 3, 3], output: [1, 6, 7, 7] },
 } as const
 
-const optionKeys = [
-  'stride',
-  'dilation',
-  'padding',
-  'paddingMode',
-  'outputPadding',
-  'outputShape',
-  'groups',
-  'bias',
-  'activation',
-  'flipKernel',
-  'layout',
-  'weightLayout',
-  'out',
-  'backend',
-  'algorithm',
-  'dtype',
-  'pass',
-  'signal',
-  'strides',
-]
+const optionKeys = [...optionNames, 'backend', 'signal', 'strides']
 
 /** Every place of every operator where a value can go. */
 const places = (family: Family): Record<string, Outcome> => {

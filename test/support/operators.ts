@@ -6,6 +6,26 @@
 import * as convkit from '../../lib/index.js'
 import type { FloatArray } from './data.js'
 
+/** Every option that some function of an operator takes, but `backend` and `signal`. */
+export const optionNames = [
+  'stride',
+  'dilation',
+  'padding',
+  'paddingMode',
+  'outputPadding',
+  'outputShape',
+  'groups',
+  'bias',
+  'activation',
+  'flipKernel',
+  'layout',
+  'weightLayout',
+  'out',
+  'algorithm',
+  'dtype',
+  'pass',
+] as const
+
 export interface TensorResult {
   readonly data: FloatArray
   readonly shape: readonly number[]

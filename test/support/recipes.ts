@@ -9,6 +9,7 @@ import fc from 'fast-check'
 import { types } from 'node:util'
 import { detach, resizableBuffer } from './buffers.js'
 import { catalogue } from './hostile.js'
+import { optionNames } from './operators.js'
 
 export type Make = () => unknown
 
@@ -141,24 +142,7 @@ const optionArbitrary = (key: string, rank: number, cout: number, out: number): 
   }
 }
 
-const keys = [
-  'stride',
-  'dilation',
-  'padding',
-  'paddingMode',
-  'outputPadding',
-  'outputShape',
-  'groups',
-  'bias',
-  'activation',
-  'flipKernel',
-  'layout',
-  'weightLayout',
-  'out',
-  'algorithm',
-  'dtype',
-  'pass',
-]
+/** The options of what is no operator. */
 const keysOf: Readonly<Record<string, readonly string[]>> = {
   gradBias: ['layout', 'out'],
   im2col: ['stride', 'dilation', 'padding', 'out'],
@@ -228,7 +212,7 @@ const legalArguments = (to: Target, p: ProblemValue) => {
   const fixed: [string, Make][] = [
     ...(p.last ? [['layout', () => 'channels-last'] as [string, Make]] : []),
     ...(groups > 1 ? [['groups', () => groups] as [string, Make]] : []),
-  ].filter(([key]) => (keysOf[name] ?? keys).includes(key))
+  ].filter(([key]) => (keysOf[name] ?? optionNames).includes(key))
   return { name, args: argumentsOf[name], fixed, cout, out: size(shapes.output) }
 }
 
@@ -238,7 +222,7 @@ const orHostile = (percent: number, legal: Make): fc.Arbitrary<Make> =>
 export const recipe: fc.Arbitrary<Recipe> = fc.tuple(target, problem).chain(([drawn, p]) => {
   const to = 'family' in drawn ? { ...drawn, rank: p.rank } : drawn
   const { name, args, fixed, cout, out } = legalArguments(to, p)
-  const option = fc.constantFrom(...(keysOf[name] ?? keys)).chain((key) =>
+  const option = fc.constantFrom(...(keysOf[name] ?? optionNames)).chain((key) =>
     optionArbitrary(key, p.rank, cout, out)
       .chain((legal) => orHostile(15, legal))
       .map((make) => [key, make] as const),
