@@ -120,12 +120,18 @@ export function readAxes(where: string, name: string, value: unknown, property =
       'ERR_CONVKIT_SHAPE',
       `${where}: ${name}${property}: expected at most 16 axes, received ${rank}`,
     )
-  return Array.from({ length: rank }, (_, axis) => value[axis])
+  const axes: unknown[] = BLANK.slice(0, rank)
+  for (let axis = 0; axis < rank; axis++) axes[axis] = value[axis]
+  return axes
 }
 
-/** The entries as safe integers ≥ 0. */
-export function checkExtents(where: string, name: string, entries: readonly unknown[], property = ''): number[] {
-  return entries.map((extent, axis) => {
+/** Entries to overwrite: an assignment to one that is not there could run a setter that somebody has put on a prototype. */
+const BLANK: readonly unknown[] = Array.from({ length: 16 }, () => 0)
+
+/** The entries of convkit's own array, as safe integers ≥ 0; the same array. */
+export function checkExtents(where: string, name: string, entries: unknown[], property = ''): number[] {
+  for (let axis = 0; axis < entries.length; axis++) {
+    const extent = entries[axis]
     if (!isExtent(extent)) {
       throw convkitError(
         typeof extent === 'number' ? 'RangeError' : 'TypeError',
@@ -133,8 +139,9 @@ export function checkExtents(where: string, name: string, entries: readonly unkn
         `${where}: ${name}${property}[${axis}]: expected an integer ≥ 0, received ${describe(extent)}`,
       )
     }
-    return extent + 0 // −0 counts as 0
-  })
+    entries[axis] = extent + 0 // −0 counts as 0
+  }
+  return entries as number[]
 }
 
 function isExtent(value: unknown): value is number {
