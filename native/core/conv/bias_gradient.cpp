@@ -29,11 +29,12 @@ struct BiasGradient {
 
   void sum_channel(int64_t channel) const {
     double sums[kLanes] = {0, 0, 0, 0, 0, 0, 0, 0};
-    const int64_t whole = positions - positions % kLanes;
+    const int64_t whole = positions - positions % kLanes, samples = larger(kRead / positions, 1);
     for (int64_t n = 0; n < batch; ++n) {
+      if (n % samples == 0 && cancelled(host)) return;
       const T *const x = gradient + (n * channels + channel) * positions;
       for (int64_t begin = 0; begin < whole; begin += kRead) {
-        if (cancelled(host)) return;
+        if (begin > 0 && cancelled(host)) return;
         for (int64_t i = begin; i < smaller(begin + kRead, whole); i += kLanes) {
           for (int64_t j = 0; j < kLanes; ++j) sums[j] += static_cast<double>(x[i + j]);
         }

@@ -102,6 +102,7 @@ struct Gradient : FftRun<T> {
     product.epilogue = nullptr;
     const int64_t panel_step = product.depth * f.panels.step;
     for (int64_t i = 0; i < 2 * pairs; ++i) {
+      if (cancelled(*this->context.host)) return; /* the sums may be megabytes */
       const T *const feature = b.features + 2 * i * feature_line;
       fill_panels(feature, feature + feature_line, panel_step, b.panels);
       product.b = {b.image + 2 * i * image_line, tiles.columns, tiles.columns, 0};
