@@ -69,7 +69,7 @@ void live(uint64_t seed) {
     std::atomic<int> told{0};
     Jobs jobs([](void* counter) { ++*static_cast<std::atomic<int>*>(counter); }, &told);
     int64_t submitted = 0, taken = 0, refused = 0;
-    const auto take = [&](std::vector<std::unique_ptr<Job>> finished) {
+    const auto take = [&](const std::vector<std::unique_ptr<Job>>& finished) {
       for (const auto& job : finished) {
         ++taken;
         const bool whole = job->status() == CK_OK && static_cast<const Sum&>(*job).complete();
@@ -129,6 +129,7 @@ TEST(regions) {
   Pool::instance().attach();
   Pool::instance().set_threads(3);
   std::vector<std::thread> callers;
+  callers.reserve(4);
   for (int caller = 0; caller < 4; ++caller) {
     callers.emplace_back([] {
       for (int round = 0; round < 500; ++round) {
