@@ -68,6 +68,8 @@ export interface Addon {
   /** A function that runs them, for the size set at the time of each call. To be made once. */
   runner(weights: NativeWeights): (input: FloatArray, out: FloatArray) => void
   runPreparedAsync(id: number, weights: NativeWeights, input: FloatArray, out: FloatArray): Promise<void>
+  /** Bytes that V8 has been told of: array buffers, and packed weights. `process.memoryUsage()` shows only the former. */
+  externalMemory(): number
   /** Calls under way finish. */
   dispose(weights: NativeWeights): void
   /** Takes the call out of the queue, or stops it soon. Without effect once it has completed. */

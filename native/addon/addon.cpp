@@ -48,6 +48,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add<set_size>(exports, "setSize");
   add<runner>(exports, "runner");
   add<run_prepared_async>(exports, "runPreparedAsync");
+  add<external_memory>(exports, "externalMemory");
   add<dispose>(exports, "dispose");
   add<cancel>(exports, "cancel");
   return exports;

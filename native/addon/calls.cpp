@@ -282,6 +282,13 @@ Napi::Value run_prepared_async(const Napi::CallbackInfo& info) {
   return enqueue(args, id, 3, std::move(call));
 }
 
+// externalMemory() -> bytes that V8 has been told of: array buffers, and packed weights
+Napi::Value external_memory(const Napi::CallbackInfo& info) {
+  int64_t total = 0;
+  napi_adjust_external_memory(info.Env(), 0, &total);
+  return Napi::Number::New(info.Env(), static_cast<double>(total));
+}
+
 // dispose(handle): the memory goes with the last call under way
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   PreparedObject* object = PreparedObject::of(info.Env(), info[0]);

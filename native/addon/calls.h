@@ -25,6 +25,7 @@ Napi::Value prepare(const Napi::CallbackInfo& info);
 Napi::Value set_size(const Napi::CallbackInfo& info);
 Napi::Value runner(const Napi::CallbackInfo& info);
 Napi::Value run_prepared_async(const Napi::CallbackInfo& info);
+Napi::Value external_memory(const Napi::CallbackInfo& info);
 Napi::Value dispose(const Napi::CallbackInfo& info);
 Napi::Value cancel(const Napi::CallbackInfo& info);
 
