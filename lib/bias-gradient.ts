@@ -1,6 +1,5 @@
 import { parseExecution, parseLayout } from './call.js'
-import { convkitError, list } from './errors.js'
-import { splitShape } from './geometry.js'
+import { spatialRank, splitShape } from './geometry.js'
 import { checkData, checkDtypes, dtypeOf, elementCount, readTensor, type TensorLike } from './operand.js'
 import type { Host } from './passes.js'
 import { readOptions, type OptionKey } from './options.js'
@@ -18,14 +17,13 @@ function biasRequest(host: Host, gradOutput: unknown, options: unknown, allowed:
   const { out, backend: wanted, signal } = parseExecution(where, raw)
   const dy = readTensor(where, 'gradOutput', gradOutput)
   const dtype = checkDtypes(where, [dy, out && { name: 'out', dtype: dtypeOf(out) as DType }])
-  if (dy.shape.length < 3 || dy.shape.length > 5) {
-    throw convkitError(
-      'RangeError',
-      'ERR_CONVKIT_SHAPE',
-      `${where}: gradOutput: expected rank 3 to 5, batch included, received shape ${list(dy.shape)}`,
-    )
-  }
-  const { batch, channels, spatial } = splitShape(where, 'gradOutput', dy.shape, dy.shape.length - 2, layout)
+  const { batch, channels, spatial } = splitShape(
+    where,
+    'gradOutput',
+    dy.shape,
+    spatialRank(where, 'gradOutput', dy.shape),
+    layout,
+  )
   checkData(where, 'gradOutput.data', dy.data, elementCount(where, 'gradOutput', dy.shape), dy.shape)
   checkOut(where, out, [channels], [dy])
   const problem = { batch, channels, positions: spatial.reduce((a, b) => a * b, 1), layout }

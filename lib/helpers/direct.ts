@@ -1,10 +1,10 @@
 import { allowedKeys, checkChannelVector, parseCall } from '../call.js'
-import { convkitError, list } from '../errors.js'
 import {
   effectiveKernel,
   joinShape,
   joinWeight,
   resolveGeometry,
+  spatialRank,
   splitShape,
   splitWeight,
   type OperatorKind,
@@ -45,14 +45,7 @@ export function asDirectConvolution(
   const raw = readOptions(where, options, allowedKeys(shaped, true))
   const x = readTensor(where, 'input', input)
   const w = readTensor(where, 'weight', weight)
-  if (w.shape.length < 3 || w.shape.length > 5) {
-    throw convkitError(
-      'RangeError',
-      'ERR_CONVKIT_SHAPE',
-      `${where}: weight: expected rank 3 to 5, received shape ${list(w.shape)}`,
-    )
-  }
-  const kind: OperatorKind = { transposed: true, rank: w.shape.length - 2 }
+  const kind: OperatorKind = { transposed: true, rank: spatialRank(where, 'weight', w.shape) }
   const call = parseCall(where, kind, raw)
   const dtype = checkDtypes(where, [x, w, call.bias, call.slope])
   const { problem, outputChannels } = resolveGeometry(where, kind, x.shape, w.shape, call, dtype)

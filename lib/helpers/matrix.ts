@@ -1,6 +1,6 @@
 import { parseCall } from '../call.js'
-import { convkitError, list } from '../errors.js'
-import { ceilDivide, floorDivide, resolveGeometry, splitWeight, type OperatorKind } from '../geometry.js'
+import { convkitError } from '../errors.js'
+import { ceilDivide, floorDivide, resolveGeometry, spatialRank, splitWeight, type OperatorKind } from '../geometry.js'
 import { allocate, checkData, elementCount, MAX_ELEMENTS, readShape, readTensor, type TensorLike } from '../operand.js'
 import { readOptions, type OptionKey } from '../options.js'
 import type { ConvProblem, FloatArray, PaddingMode } from '../problem.js'
@@ -62,14 +62,7 @@ export function convolutionMatrix(
   const where = 'convolutionMatrix'
   const raw = readOptions(where, options, KEYS)
   const w = readTensor(where, 'weight', weight)
-  if (w.shape.length < 3 || w.shape.length > 5) {
-    throw convkitError(
-      'RangeError',
-      'ERR_CONVKIT_SHAPE',
-      `${where}: weight: expected rank 3 to 5, received shape ${list(w.shape)}`,
-    )
-  }
-  const kind: OperatorKind = { transposed: false, rank: w.shape.length - 2 }
+  const kind: OperatorKind = { transposed: false, rank: spatialRank(where, 'weight', w.shape) }
   const call = parseCall(where, kind, raw)
   const shape = readShape(where, 'inputShape', inputShape)
   const { problem } = resolveGeometry(where, kind, shape, w.shape, call, w.dtype, { input: 'inputShape' })

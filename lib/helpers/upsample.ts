@@ -1,6 +1,6 @@
 import { parseLayout } from '../call.js'
 import { arrayLength, convkitError, isArray, list } from '../errors.js'
-import { convAxis, effectiveKernel, joinWeight, splitWeight, type OperatorKind } from '../geometry.js'
+import { convAxis, effectiveKernel, joinWeight, spatialRank, splitWeight, type OperatorKind } from '../geometry.js'
 import { allocate, checkData, elementCount, readTensor, type TensorLike } from '../operand.js'
 import {
   LAYOUTS,
@@ -59,14 +59,7 @@ export function upsampleAsTranspose(weight: TensorLike, factor: PerAxis, options
   const where = 'upsampleAsTranspose'
   const raw = readOptions(where, options, UPSAMPLE_KEYS)
   const w = readTensor(where, 'weight', weight)
-  if (w.shape.length < 3 || w.shape.length > 5) {
-    throw convkitError(
-      'RangeError',
-      'ERR_CONVKIT_SHAPE',
-      `${where}: weight: expected rank 3 to 5, received shape ${list(w.shape)}`,
-    )
-  }
-  const kind: OperatorKind = { transposed: false, rank: w.shape.length - 2 }
+  const kind: OperatorKind = { transposed: false, rank: spatialRank(where, 'weight', w.shape) }
   const factors = parsePerAxis(where, 'factor', factor, kind.rank, 1)
   const dilation = parsePerAxis(where, 'dilation', raw.get('dilation') ?? 1, kind.rank, 1)
   const padding = parsePadding(where, raw.get('padding') ?? 'same', kind.rank, false)
