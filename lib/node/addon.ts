@@ -28,6 +28,9 @@ export interface Addon {
   /** How much may be under way, of the process: calls, and bytes of their operands and results. */
   setBacklog(calls: number, bytes: number): void
 
+  /** GFLOP/s of fused multiply-adds in float32, of all threads together; `isa` is one of `isas()`. */
+  peak(isa: string): number
+
   /** With `prepared`, of a call whose weights are packed already. */
   plan(
     record: Float64Array,

@@ -83,6 +83,16 @@ export function info(): Info {
 }
 
 /**
+ * GFLOP/s of fused multiply-adds in float32 that all threads together reach now, on the instruction set in use, in a
+ * measurement of some hundredths of a second; undefined on the TypeScript backend.
+ */
+export function measurePeak(): number | undefined {
+  const { backend, isa } = info()
+  const loaded = getNative()
+  return backend === 'native' && !('failure' in loaded) ? loaded.addon.peak(isa) : undefined
+}
+
+/**
  * Sets the number of threads of the process. The TypeScript backend has one thread whatever this says.
  * @param n - 1 to 1024; the default is `os.availableParallelism()`, or `CONVKIT_THREADS`
  * @throws TypeError or RangeError `ERR_CONVKIT_OPTION`

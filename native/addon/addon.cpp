@@ -39,6 +39,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add<set_threads>(exports, "setThreads");
   add<default_threads>(exports, "defaultThreads");
   add<set_backlog>(exports, "setBacklog");
+  add<peak_rate>(exports, "peak");
   add<plan>(exports, "plan");
   add<run>(exports, "run");
   add<run_async>(exports, "runAsync");

@@ -16,6 +16,7 @@ Napi::Value set_threads(const Napi::CallbackInfo& info);
 Napi::Value default_threads(const Napi::CallbackInfo& info);
 Napi::Value set_backlog(const Napi::CallbackInfo& info);
 
+Napi::Value peak_rate(const Napi::CallbackInfo& info);
 Napi::Value plan(const Napi::CallbackInfo& info);
 Napi::Value run(const Napi::CallbackInfo& info);
 Napi::Value run_async(const Napi::CallbackInfo& info);

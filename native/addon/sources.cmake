@@ -12,6 +12,7 @@ set(CONVKIT_ADDON_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp
   ${CMAKE_CURRENT_LIST_DIR}/calls.cpp
   ${CMAKE_CURRENT_LIST_DIR}/environment.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/fma_peak.cpp
   ${CMAKE_CURRENT_LIST_DIR}/js_args.cpp
   ${CMAKE_CURRENT_LIST_DIR}/node_imports.cpp
   ${CMAKE_CURRENT_LIST_DIR}/node_runtime.cpp

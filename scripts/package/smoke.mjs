@@ -1,7 +1,34 @@
-// Running a smoke program where the PATH is almost empty.
+// Installing the tarball into an empty folder, and running programs there: with a PATH that is almost empty, or under an
+// emulator.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { root, runNpm } from '../run.mjs'
+
+/** The tarball, with what prebuilds/ holds. */
+export function pack(folder) {
+  runNpm(['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { quiet: true })
+  return join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.tgz')),
+  )
+}
+
+/** A folder with the package and the programs of test/package, and nothing else; returns the folder of the package. */
+export function install(tarball, app, env) {
+  mkdirSync(app)
+  capture('npm', ['init', '-y'], { cwd: app, env })
+  const flags = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
+  capture('npm', ['install', ...flags, tarball], { cwd: app, env })
+  if (readdirSync(join(app, 'node_modules')).filter((name) => !name.startsWith('.')).length !== 1) {
+    throw new Error('convkit brought other packages along')
+  }
+  for (const file of readdirSync(join(root, 'test/package'))) {
+    if (/^(smoke|program)\./.test(file)) cpSync(join(root, 'test/package', file), join(app, file))
+  }
+  return join(app, 'node_modules/convkit')
+}
 
 /** An environment whose PATH holds node, npm, sh and env alone. */
 export function bare(bin) {
@@ -17,21 +44,34 @@ export function bare(bin) {
 
 /** What a program prints; throws when it fails. */
 export function capture(program, args, options) {
-  const { error, status, signal, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', ...options })
-  if (error || status !== 0) {
-    throw new Error(
-      `${program} ${args.join(' ')}: ${error?.message ?? signal ?? `status ${status}`}\n${stdout}${stderr}`,
-    )
+  const { status, signal, stdout, stderr } = execute([program, ...args], options)
+  if (status !== 0) {
+    throw new Error(`${program} ${args.join(' ')}: ${signal ?? `status ${status}`}\n${stdout}${stderr}`)
   }
   return stdout
 }
 
+/** Into files, because Node under wine cannot write to the pipes of a Linux program. */
+function execute([program, ...args], options) {
+  const folder = mkdtempSync(join(tmpdir(), 'convkit-output-'))
+  const files = ['stdout', 'stderr'].map((name) => join(folder, name))
+  try {
+    const stdio = ['ignore', ...files.map((file) => openSync(file, 'w'))]
+    const { error, status, signal } = spawnSync(program, args, { ...options, stdio })
+    if (error) throw error
+    const [stdout, stderr] = files.map((file) => readFileSync(file, 'utf8'))
+    return { status, signal, stdout, stderr }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
 /**
- * Runs a smoke program and looks at its results. With `native` (default) it must have run native code in silence, without
+ * Runs a smoke program with that Node (a path, or the words of a command) and looks at its results. With `native` (default) it must have run native code in silence, without
  * it the fallback with one warning that gives the reason; `either` of them with `native: 'either'`.
  */
 export function smoke(node, program, { native = true, ...options }) {
-  const { status, signal, stdout, stderr } = spawnSync(node, [program], { encoding: 'utf8', ...options })
+  const { status, signal, stdout, stderr } = execute([node, program].flat(), options)
   const complain = (what) => {
     throw new Error(`${program} in ${options.cwd}: ${what}\n${stdout}${stderr}`)
   }

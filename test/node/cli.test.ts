@@ -61,17 +61,39 @@ describe('wrong usage', () => {
   })
 })
 
+test('bench --json, with shares of a peak that the machine can have', () => {
+  const { status, stdout } = convkit('bench', '--json')
+  expect(status).toBe(0)
+  const { backend, rows } = JSON.parse(stdout)
+  expect(rows).toHaveLength(7)
+  for (const { layer, gflops, percentOfPeak, speedup } of rows) {
+    expect(gflops, layer).toBeGreaterThan(0)
+    expect(speedup, layer).toBeGreaterThan(0)
+    if (backend === 'native') expect(gflops / (percentOfPeak / 100), layer).toBeGreaterThan(1)
+    else expect(percentOfPeak, layer).toBeNull()
+  }
+})
+
 test('a chart is SVG with a bar for each figure, and its texts are escaped', () => {
-  const row = { what: '', algorithm: 'direct', milliseconds: 1, gflops: 100, typescriptMilliseconds: 100, speedup: 100 }
+  const row = {
+    what: '',
+    algorithm: 'direct',
+    milliseconds: 1,
+    gflops: 100,
+    percentOfPeak: 85.2,
+    typescriptMilliseconds: 100,
+    speedup: 100,
+  }
   const svg = chart(
     [
       { ...row, layer: 'a<b' },
-      { ...row, layer: 'c', gflops: 10 },
+      { ...row, layer: 'c', gflops: 10, percentOfPeak: null },
     ],
     'x & y',
   )
   expect(svg.match(/<rect x=/g)).toHaveLength(4)
   expect(svg).toContain('a&lt;b')
   expect(svg).toContain('x &amp; y')
-  expect(svg).not.toMatch(/NaN|undefined/)
+  expect(svg.match(/85 % of the peak/g)).toHaveLength(1)
+  expect(svg).not.toMatch(/NaN|undefined|null/)
 })

@@ -1,6 +1,7 @@
 /** `convkit bench`: a handful of well-known layers, on the backend in use and on the TypeScript reference. */
 
 import * as convkit from '../../index.js'
+import { measurePeak } from '../select.js'
 
 interface Layer {
   readonly name: string
@@ -31,6 +32,8 @@ export interface BenchRow {
   readonly milliseconds: number
   /** Multiply-adds of the definition, counted twice, by the time; an algorithm may need fewer. */
   readonly gflops: number
+  /** Of the multiply-adds that the threads can do, measured beside the layer; null without native code. */
+  readonly percentOfPeak: number | null
   readonly typescriptMilliseconds: number
   readonly speedup: number
 }
@@ -48,17 +51,21 @@ export function bench(): BenchRow[] {
     const shape = op.outputShape(x.shape, w.shape, options)
     const prepared = op.prepare(w, options)
     const y = new Float32Array(shape.reduce((a, b) => a * b, 1))
-    const milliseconds = median(400, () => prepared(x, { out: y }))
+    const before = measurePeak()
+    const milliseconds = median(400, 3, () => prepared(x, { out: y }))
+    const peak = before && Math.max(before, measurePeak() ?? 0)
     prepared.dispose()
-    const typescriptMilliseconds = median(1, () => op(x, w, { ...options, backend: 'typescript' }))
+    const typescriptMilliseconds = median(0, 1, () => op(x, w, { ...options, backend: 'typescript' }))
     const positions = transposed ? height * width : shape[2] * shape[3]
     const operations = (2 * positions * channels * out * kernel * kernel) / groups
+    const gflops = operations / milliseconds / 1e6
     return {
       layer: name,
       what: `${transposed ? 'convTranspose' : 'conv'} ${channels}→${out} k${kernel}${stride > 1 ? ` s${stride}` : ''}, ${height}×${width}`,
       algorithm: op.plan(x.shape, w.shape, options).algorithm,
       milliseconds,
-      gflops: operations / milliseconds / 1e6,
+      gflops,
+      percentOfPeak: peak === undefined ? null : (gflops / peak) * 100,
       typescriptMilliseconds,
       speedup: typescriptMilliseconds / milliseconds,
     }
@@ -71,12 +78,12 @@ function filled(shape: readonly number[]): convkit.Tensor {
   return convkit.tensor(data, [...shape])
 }
 
-/** Of at least three runs, and of as many as fit into the time. */
-function median(milliseconds: number, run: () => unknown): number {
+/** Of at least so many runs after a first one, and of as many as fit into the time. */
+function median(milliseconds: number, least: number, run: () => unknown): number {
   run()
   const times: number[] = []
   const end = performance.now() + milliseconds
-  while (times.length < 3 || performance.now() < end) {
+  while (times.length < least || performance.now() < end) {
     const begin = performance.now()
     run()
     times.push(performance.now() - begin)
@@ -88,13 +95,14 @@ function median(milliseconds: number, run: () => unknown): number {
 export function printBench(rows: readonly BenchRow[]): string {
   const { backend, isa, threads, reason } = convkit.info()
   const table = [
-    ['layer', '', 'algorithm', 'ms', 'GFLOP/s', 'TypeScript ms', 'ratio'],
+    ['layer', '', 'algorithm', 'ms', 'GFLOP/s', '% of peak', 'TypeScript ms', 'ratio'],
     ...rows.map((row) => [
       row.layer,
       row.what,
       row.algorithm,
       row.milliseconds.toPrecision(3),
       row.gflops.toPrecision(3),
+      row.percentOfPeak === null ? '' : row.percentOfPeak.toFixed(0),
       row.typescriptMilliseconds.toPrecision(3),
       `×${row.speedup.toPrecision(3)}`,
     ]),
@@ -103,5 +111,7 @@ export function printBench(rows: readonly BenchRow[]): string {
   const line = (row: readonly string[]): string =>
     row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
   const head = `convkit ${convkit.info().version}, ${backend}, ${isa}, threads: ${threads}${reason === undefined ? '' : ` (${reason})`}`
-  return [head, '', ...table.map(line)].join('\n')
+  const foot =
+    rows[0].percentOfPeak === null ? [] : ['', 'More than 100 % of the multiply-adds: an algorithm that needs fewer.']
+  return [head, '', ...table.map(line), ...foot].join('\n')
 }

@@ -13,12 +13,12 @@ export function chart(rows: readonly BenchRow[], title: string): string {
   const [low, high] = [Math.floor(Math.log10(Math.min(...values))), Math.ceil(Math.log10(Math.max(...values)))]
   const x = (gflops: number): number => left + ((Math.log10(gflops) - low) / (high - low)) * width
   const bottom = 60 + rows.length * rowHeight
-  const bar = (y: number, gflops: number, color: string): string =>
+  const bar = (y: number, gflops: number, color: string, percent: number | null = null): string =>
     `<rect x="${left}" y="${y}" width="${(x(gflops) - left).toFixed(1)}" height="15" fill="${color}"/>` +
-    `<text x="${(x(gflops) + 5).toFixed(1)}" y="${y + 12}">${gflops.toPrecision(3)}</text>`
+    `<text x="${(x(gflops) + 5).toFixed(1)}" y="${y + 12}">${gflops.toPrecision(3)}${percent === null ? '' : `, ${percent.toFixed(0)} % of the peak`}</text>`
   const decades = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i))
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 70}" height="${bottom + 30}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 150}" height="${bottom + 30}" font-family="sans-serif" font-size="12">`,
     `<rect width="100%" height="100%" fill="white"/>`,
     `<text x="10" y="22" font-size="15">${escape(title)}</text>`,
     `<text x="${left}" y="44" fill="${colors.native}">this backend</text><text x="${left + 100}" y="44" fill="${colors.typescript}">TypeScript reference</text><text x="${left + 250}" y="44">GFLOP/s</text>`,
@@ -29,7 +29,9 @@ export function chart(rows: readonly BenchRow[], title: string): string {
     ...rows.map((row, i) => {
       const y = 58 + i * rowHeight
       const name = `<text x="${left - 8}" y="${y + 20}" text-anchor="end">${escape(row.layer)}</text>`
-      return name + bar(y, row.gflops, colors.native) + bar(y + 17, reference(row), colors.typescript)
+      return (
+        name + bar(y, row.gflops, colors.native, row.percentOfPeak) + bar(y + 17, reference(row), colors.typescript)
+      )
     }),
     '</svg>',
     '',
