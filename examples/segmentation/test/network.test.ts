@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test'
 import * as tf from '@tensorflow/tfjs'
 import { info, tensor, type Tensor } from 'convkit'
 import { parseGraph, readGraphModel, type GraphModel, type NodeSpec } from '../src/graph.js'
-import { readPicture } from '../src/image.js'
+import { readPhotograph } from '../src/image.js'
 import { resizeBilinear } from '../src/interpolation.js'
 import { modelFile, photographs } from '../src/model.js'
 import { reserve, Result } from '../src/memory.js'
@@ -20,7 +20,7 @@ describe('the segmentation network', () => {
   before(async () => {
     await tf.setBackend('cpu')
     model = await readGraphModel(modelFile)
-    photo = resizeBilinear(await readPicture(photographs[0]), [256, 256])
+    photo = resizeBilinear(await readPhotograph(photographs[0]), [256, 256])
   })
 
   test('agrees with TensorFlow.js', async () => {
@@ -59,7 +59,7 @@ describe('the segmentation network', () => {
   test('a frame does not depend on the one before it', async () => {
     const network = new Network(parseGraph(model))
     const first = network.run(photo).data.slice()
-    network.run(resizeBilinear(await readPicture(photographs[1]), [256, 256]))
+    network.run(resizeBilinear(await readPhotograph(photographs[1]), [256, 256]))
     assert.deepEqual(network.run(photo).data, first)
   })
 
