@@ -21,7 +21,7 @@ export function table(rows: readonly Row[]): string[] {
     name,
     String(images),
     ...[rates.convkit, rates.wasm, rates.cpu].map(describe),
-    ...[ratio, ratioOfCpuTimes].map((value) => `×${value.toPrecision(value < 100 ? 2 : 3)}`),
+    ...[ratio, ratioOfCpuTimes].map((value) => `×${value.toFixed(value < 10 ? 1 : 0)}`),
   ])
   const head = ['network', 'batch', 'convkit', 'tfjs wasm', 'tfjs cpu', 'ratio', 'of CPU times']
   const widths = head.map((title, k) => Math.max(...[title, ...cells.map((row) => row[k])].map(({ length }) => length)))
