@@ -74,6 +74,9 @@ function operation<Options extends EpilogueOptions>(
     description,
     outputShape: prepared.outputShape(input),
     flops: operator.plan(input, weight.shape, options).flops,
-    run: ([image], out) => void prepared(image, { out }),
+    bind:
+      ([image], out) =>
+      () =>
+        void prepared(image, { out }),
   }
 }

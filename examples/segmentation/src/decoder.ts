@@ -1,8 +1,8 @@
 /** `npm run decoder`: the last layer of an FCN, ×2 to ×32, fixed and learned, on the outlines that the network finds. */
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Tensor } from 'convkit'
-import { grid, magnify, mapPixels, writePicture } from './image.js'
+import { below, beside, picture, type Picture } from 'convkit-examples-shared/picture.js'
+import { mapPixels } from './image.js'
 import { resizeBilinear } from './interpolation.js'
 import { findPersons, photographs } from './model.js'
 import { averages, fixed, makePairs, random, score, train, upsample, type Upsampling } from './upsampling.js'
@@ -15,8 +15,8 @@ const [, height, width] = unseen.shape
 console.log('Mean squared error on the two photographs that are learned from and on one that is not; there also')
 console.log('the intersection over union of the outlines at one half.\n')
 console.log('        fixed                       learned                     learned from random')
-const rows: Tensor[][] = []
-const kernels: Tensor[] = []
+const rows: Picture[][] = []
+const kernels: Picture[] = []
 for (const factor of [2, 4, 8, 16, 32]) {
   const seen = makePairs(learning, factor)
   const held = makePairs(unseen, factor)
@@ -39,27 +39,31 @@ for (const factor of [2, 4, 8, 16, 32]) {
   console.log(`  ×${String(factor).padEnd(4)} ${columns.join('    ')}    ${seconds} s`)
   if (apart > 1e-6) throw new Error(`×${factor}: the fixed kernel is ${apart} away from exact interpolation`)
 
-  if (factor >= 8) rows.push([magnify(averages(held.fine, factor), factor), outputs[0], outputs[1], held.fine])
+  if (factor >= 8) {
+    const coarse = picture(averages(held.fine, factor)).magnified(factor)
+    rows.push([coarse, picture(outputs[0]), picture(outputs[1]), picture(held.fine)])
+  }
   if (factor === 16) kernels.push(...results.map(({ weight }) => kernelPicture(weight)))
 }
 
 const out = resolve(import.meta.dirname, '../out')
-await mkdir(out, { recursive: true })
-await writePicture(join(out, 'decoder.png'), grid(rows))
-await writePicture(join(out, 'kernels.png'), grid([kernels]))
+const row = (pictures: Picture[]): Picture => beside(pictures, 4)
+below(rows.map(row), 4).save(join(out, 'decoder.png'))
+row(kernels).save(join(out, 'kernels.png'))
 console.log(
   `\nWritten: ${out}/decoder.png (coarse, fixed, learned, truth) and kernels.png (fixed, learned, from random)`,
 )
 
 /** Positive taps are bright, negative ones red. */
-function kernelPicture({ data, shape: [rows, columns] }: Tensor): Tensor {
-  const picture = new Tensor(new Float32Array(data.length), [1, rows, columns, 1])
+function kernelPicture({ data, shape: [rows, columns] }: Tensor): Picture {
+  const taps = new Tensor(data, [1, rows, columns, 1])
   const peak = largest(data)
   const shade = (value: number): number => Math.sqrt(Math.abs(value) / peak) // small taps are to be seen as well
-  return magnify(
-    mapPixels(picture, 3, (i) => (data[i] < 0 ? [shade(data[i]), 0, 0] : Array<number>(3).fill(shade(data[i])))),
-    6,
-  )
+  const colours = mapPixels(taps, 3, (i) => [
+    shade(data[i]),
+    ...Array<number>(2).fill(data[i] < 0 ? 0 : shade(data[i])),
+  ])
+  return picture(colours).magnified(6)
 }
 
 function largest(values: Tensor['data']): number {

@@ -2,6 +2,7 @@
 import { conv2d, gradBias, type BackendOption } from 'convkit'
 import type { Node } from './graph.js'
 import { sizeOf, type Operation, type Shape } from './operation.js'
+import { isGate } from './sum.js'
 
 /** `inputs` are the shapes of the node's inputs. */
 export function elementwise(node: Node, inputs: readonly Shape[], backend: BackendOption): Operation {
@@ -11,7 +12,9 @@ export function elementwise(node: Node, inputs: readonly Shape[], backend: Backe
     case 'AddN':
       return combine(node, 'add', inputs, add)
     case 'Mul':
-      return isGate(inputs) ? gate(inputs[0], backend) : combine(node, 'multiply', inputs, multiply)
+      return isGate(inputs[0], inputs[1]) ? gate(inputs[0], backend) : combine(node, 'multiply', inputs, multiply)
+    case 'MulAdd':
+      return combine(node, 'multiply-add', inputs, multiply, add)
     case 'Relu':
       return pointwise('relu', inputs[0], (x) => Math.max(x, 0))
     case 'Relu6':
@@ -25,48 +28,37 @@ export function elementwise(node: Node, inputs: readonly Shape[], backend: Backe
   }
 }
 
-/** Puts a sample of the largest input together with one of another input, which repeats itself over and over. */
-type Combination = (large: Float32Array, other: Float32Array, out: Float32Array) => void
+type Combination = (a: number, b: number) => number
 
-const add: Combination = (large, other, out) => {
-  const period = other.length
-  for (let from = 0; from < out.length; from += period) {
-    for (let i = 0; i < period; i++) out[from + i] = large[from + i] + other[i]
-  }
-}
+const add: Combination = (a, b) => a + b
+const multiply: Combination = (a, b) => a * b
 
-const multiply: Combination = (large, other, out) => {
-  const period = other.length
-  for (let from = 0; from < out.length; from += period) {
-    for (let i = 0; i < period; i++) out[from + i] = large[from + i] * other[i]
-  }
-}
-
-/** Each input has the shape of the largest, or holds one value for each channel, or a single one. */
-function combine({ name }: Node, description: string, shapes: readonly Shape[], combination: Combination): Operation {
+/** One input after the other, the last combination for all that are left. Each has the shape of the result, or holds one value for each channel, or a single one. */
+function combine(
+  { name }: Node,
+  description: string,
+  shapes: readonly Shape[],
+  ...combinations: readonly Combination[]
+): Operation {
   const sizes = shapes.map(sizeOf)
-  const largest = sizes.indexOf(Math.max(...sizes))
-  const outputShape = shapes[largest]
+  const outputShape = shapes[sizes.indexOf(Math.max(...sizes))]
   const fits = shapes.every((shape, i) => {
     const broadcast = shape.every((extent, axis) => [1, outputShape.at(axis - shape.length)].includes(extent))
-    return broadcast && [1, outputShape.at(-1), sizes[largest]].includes(sizes[i])
+    return broadcast && [1, outputShape.at(-1), sizeOf(outputShape)].includes(sizes[i])
   })
   if (!fits) throw new Error(`node ${name}: cannot ${description} ${shapes.map((shape) => `[${shape}]`).join(', ')}`)
   return {
     description,
     outputShape,
     flops: 0,
-    run: (inputs, out) => {
-      const arrays = inputs.map(({ data }) => data as Float32Array)
-      const [large] = arrays.splice(largest, 1)
-      arrays.reduce((sofar, other) => (combination(sofar, other, out), out), large)
+    bind: (inputs, out) => () => {
+      inputs.slice(1).forEach(({ data: b }, k) => {
+        const a = k === 0 ? inputs[0].data : out
+        const combination = combinations[Math.min(k, combinations.length - 1)]
+        for (let i = 0; i < out.length; i++) out[i] = combination(a[i % a.length], b[i % b.length])
+      })
     },
   }
-}
-
-/** One factor for each channel: the squeeze and excitation of MobileNet v3. */
-function isGate([[batch, , , channels], factors]: readonly Shape[]): boolean {
-  return batch === 1 && factors?.join() === [1, 1, 1, channels].join()
 }
 
 /** A depthwise convolution of one tap, whose weights come anew with each frame. */
@@ -76,7 +68,10 @@ function gate(outputShape: Shape, backend: BackendOption): Operation {
     description: 'multiply',
     outputShape,
     flops: 0,
-    run: ([image, factors], out) => void conv2d(image, factors, { layout: 'channels-last', groups, backend, out }),
+    bind:
+      ([image, factors], out) =>
+      () =>
+        void conv2d(image, factors, { layout: 'channels-last', groups, backend, out }),
   }
 }
 
@@ -85,9 +80,11 @@ function pointwise(description: string, outputShape: Shape, f: (x: number) => nu
     description,
     outputShape,
     flops: 0,
-    run: ([{ data }], out) => {
-      for (let i = 0; i < out.length; i++) out[i] = f(data[i])
-    },
+    bind:
+      ([{ data }], out) =>
+      () => {
+        for (let i = 0; i < out.length; i++) out[i] = f(data[i])
+      },
   }
 }
 
@@ -101,10 +98,12 @@ function globalAverage([, height, width, channels]: Shape, backend: BackendOptio
     description: `average ${height}×${width}`,
     outputShape: [1, 1, 1, channels],
     flops: 0,
-    run: ([image], out) => {
-      gradBias(image, { layout: 'channels-last', backend, out })
-      for (let c = 0; c < channels; c++) out[c] /= height * width
-    },
+    bind:
+      ([image], out) =>
+      () => {
+        gradBias(image, { layout: 'channels-last', backend, out })
+        for (let c = 0; c < channels; c++) out[c] /= height * width
+      },
   }
 }
 
@@ -117,21 +116,23 @@ function averagePool({ name, window: [wy, wx], strides: [sy, sx], padding }: Nod
     description: `average ${wy}×${wx}`,
     outputShape,
     flops: 0,
-    run: ([{ data }], out) => {
-      const [, rows, columns] = outputShape
-      for (let to = 0; to < out.length; to += channels) {
-        const pixel = to / channels
-        const [x, row] = [(pixel % columns) * sx, Math.floor(pixel / columns)]
-        const y = (row % rows) * sy + Math.floor(row / rows) * height
-        sums.fill(0)
-        for (let dy = 0; dy < wy; dy++) {
-          let from = ((y + dy) * width + x) * channels
-          for (const end = from + wx * channels; from < end; from += channels) {
-            for (let c = 0; c < channels; c++) sums[c] += data[from + c]
+    bind:
+      ([{ data }], out) =>
+      () => {
+        const [, rows, columns] = outputShape
+        for (let to = 0; to < out.length; to += channels) {
+          const pixel = to / channels
+          const [x, row] = [(pixel % columns) * sx, Math.floor(pixel / columns)]
+          const y = (row % rows) * sy + Math.floor(row / rows) * height
+          sums.fill(0)
+          for (let dy = 0; dy < wy; dy++) {
+            let from = ((y + dy) * width + x) * channels
+            for (const end = from + wx * channels; from < end; from += channels) {
+              for (let c = 0; c < channels; c++) sums[c] += data[from + c]
+            }
           }
+          for (let c = 0; c < channels; c++) out[to + c] = sums[c] / (wy * wx)
         }
-        for (let c = 0; c < channels; c++) out[to + c] = sums[c] / (wy * wx)
-      }
-    },
+      },
   }
 }

@@ -8,7 +8,7 @@
  *             └→ Add (3) → Relu6 ───┘
  */
 import type { Activation, Tensor } from 'convkit'
-import type { Graph, Node } from './graph.js'
+import type { Node, Readers } from './graph.js'
 
 export interface Fused {
   readonly bias: Tensor | undefined
@@ -20,15 +20,7 @@ export interface Fused {
 }
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = { Relu: 'relu', Relu6: 'relu6', Sigmoid: 'sigmoid' }
-const ADDITIONS = ['Add', 'AddV2', 'BiasAdd']
-
-export type Readers = ReadonlyMap<Node, readonly Node[]>
-
-export function readersOf(graph: Graph): Readers {
-  const readers = new Map<Node, Node[]>(graph.map((node) => [node, []]))
-  for (const node of graph) for (const input of node.inputs) readers.get(input)!.push(node)
-  return readers
-}
+export const ADDITIONS = ['Add', 'AddV2', 'AddN', 'BiasAdd']
 
 export function fuse(convolution: Node, channels: number, readers: Readers): Fused {
   const nodes: Node[] = []

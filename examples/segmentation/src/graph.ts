@@ -31,6 +31,14 @@ export interface Node {
 /** Every node that the output needs, each after its inputs; the output comes last. */
 export type Graph = readonly Node[]
 
+export type Readers = ReadonlyMap<Node, readonly Node[]>
+
+export function readersOf(graph: Graph): Readers {
+  const readers = new Map<Node, Node[]>(graph.map((node) => [node, []]))
+  for (const node of graph) for (const input of node.inputs) readers.get(input)!.push(node)
+  return readers
+}
+
 /** What this example reads of `model.json`. Strings are in base 64, whole numbers may be strings. */
 interface Attribute {
   readonly s?: string

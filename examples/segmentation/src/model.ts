@@ -1,18 +1,20 @@
 /** Where the npm packages keep the network and the photographs. */
-import { join, resolve } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { Tensor, type BackendOption } from 'convkit'
 import { parseGraph, readGraphModel } from './graph.js'
-import { readPicture } from './image.js'
+import { readPhotograph } from './image.js'
 import { resizeBilinear } from './interpolation.js'
 import { Network } from './network.js'
 
-const packages = resolve(import.meta.dirname, '../node_modules')
+const require = createRequire(import.meta.url)
+const folderOf = (name: string): string => dirname(require.resolve(`${name}/package.json`))
 
 /** MediaPipe's selfie segmentation. */
-export const modelFile = join(packages, '@vladmandic/human/models/selfie.json')
+export const modelFile = join(folderOf('@vladmandic/human'), 'models/selfie.json')
 
 export const photographs = [2, 1, 3].map((i) =>
-  join(packages, `startbootstrap-landing-page/dist/assets/img/testimonials-${i}.jpg`),
+  join(folderOf('startbootstrap-landing-page'), `dist/assets/img/testimonials-${i}.jpg`),
 )
 
 export async function loadNetwork(backend: BackendOption = 'auto'): Promise<Network> {
@@ -25,7 +27,7 @@ export async function findPersons(files: readonly string[]): Promise<Tensor> {
   const [, height, width] = network.inputShape
   const masks = new Float32Array(files.length * height * width)
   for (const [i, file] of files.entries()) {
-    const photo = resizeBilinear(await readPicture(file), [height, width])
+    const photo = resizeBilinear(await readPhotograph(file), [height, width])
     masks.set(network.run(photo).data, i * height * width)
   }
   return new Tensor(masks, [files.length, height, width, 1])

@@ -10,8 +10,10 @@ export interface Operation {
   readonly outputShape: Shape
   /** Two for each multiply-add of a convolution; everything else counts as nothing. */
   readonly flops: number
-  /** Writes the result's samples. */
-  run(inputs: readonly Tensor[], out: Float32Array): void
+  /** The numbers of two inputs that had better lie next to each other in memory: see `sum.ts`. */
+  readonly neighbours?: readonly [number, number]
+  /** What to do for each picture, once it is known where inputs and result lie. */
+  bind(inputs: readonly Tensor[], out: Float32Array): () => void
 }
 
 export function sizeOf(shape: Shape): number {

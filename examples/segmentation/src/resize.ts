@@ -38,7 +38,10 @@ export function resize({ name, inputs, halfPixelCenters }: Node, shape: Shape, b
     description: `resize ×${factors[0]}`,
     outputShape: prepared.outputShape(framed.shape),
     flops: convTranspose2d.plan(framed.shape, weight.shape, options).flops,
-    run: ([image], out) => void prepared(addFrame(image, framed.data), { out }),
+    bind:
+      ([image], out) =>
+      () =>
+        void prepared(addFrame(image, framed.data), { out }),
   }
 }
 

@@ -5,6 +5,10 @@
  * interpolation, and then it may learn.
  */
 import { convTranspose2d, Tensor, zeros, type BackendOption, type ConvTransposeOptions } from 'convkit'
+import { Adam } from 'convkit-examples-shared/adam.js'
+import { parameter } from 'convkit-examples-shared/layer.js'
+import { meanSquare } from 'convkit-examples-shared/loss.js'
+import { Random } from 'convkit-examples-shared/random.js'
 import { addFrame, framedBilinear } from './resize.js'
 
 export interface Pairs {
@@ -46,10 +50,7 @@ export function fixed(factor: number): Upsampling {
 /** The same layer with a kernel of small random numbers. */
 export function random(factor: number, seed = 1): Upsampling {
   const { weight, options } = fixed(factor)
-  let state = seed
-  const uniform = (): number => (state = (state * 48271) % 0x7fffffff) / 0x7fffffff
-  const values = weight.data.map(() => (uniform() - 0.5) / 10)
-  return { weight: new Tensor(values, weight.shape), options }
+  return { weight: new Random(seed).normals(weight.shape, 0.03), options }
 }
 
 export function upsample({ weight, options }: Upsampling, coarse: Tensor): Tensor {
@@ -63,39 +64,21 @@ export interface TrainingOptions {
   readonly onStep?: (step: number, loss: number) => void
 }
 
-/** Learns the kernel by gradient descent on the mean squared error, with Adam (Kingma, Ba; 2015) as the optimiser. */
+/** Learns the kernel by gradient descent on the mean squared error, with Adam as the optimiser. */
 export function train(start: Upsampling, { coarse, fine }: Pairs, training: TrainingOptions = {}): Upsampling {
   const { steps = 200, learningRate = 0.1, backend = 'auto', onStep } = training
   const options = { ...start.options, backend }
   const weight = new Tensor(start.weight.data.slice(), start.weight.shape)
-  const adam = makeAdam(weight.size)
+  const learned = parameter(weight)
+  const adam = new Adam([learned])
   for (let step = 0; step < steps; step++) {
-    const output = upsample({ weight, options }, coarse)
-    onStep?.(step, meanSquare(output, fine))
-    // Of the mean of (output - fine)² over all pixels the derivative by an output is 2 (output - fine) / pixels.
-    const gradOutput = scaledDifference(output, fine, 2 / output.data.length)
-    const gradient = convTranspose2d.gradWeight(coarse, weight.shape, gradOutput, options)
-    adam(weight.data, gradient.data, learningRate * (1 - step / steps)) // smaller and smaller steps
+    const { value, gradient } = meanSquare(upsample({ weight, options }, coarse), fine)
+    onStep?.(step, value)
+    convTranspose2d.gradWeight(coarse, weight.shape, gradient, { ...options, out: learned.gradient })
+    adam.learningRate = learningRate * (1 - step / steps) // smaller and smaller steps
+    adam.step()
   }
   return { weight, options: start.options }
-}
-
-type Optimiser = (weights: Tensor['data'], gradient: Tensor['data'], learningRate: number) => void
-
-/** Steps of one length in each weight, less where the gradient keeps changing its sign. */
-function makeAdam(size: number): Optimiser {
-  const mean = new Float64Array(size)
-  const square = new Float64Array(size)
-  let step = 0
-  return (weights, gradient, learningRate) => {
-    step++
-    for (let i = 0; i < size; i++) {
-      mean[i] += 0.1 * (gradient[i] - mean[i])
-      square[i] += 0.001 * (gradient[i] ** 2 - square[i])
-      const scale = Math.sqrt(square[i] / (1 - 0.999 ** step)) + 1e-12
-      weights[i] -= (learningRate * mean[i]) / (1 - 0.9 ** step) / scale
-    }
-  }
 }
 
 export interface Score {
@@ -112,17 +95,5 @@ export function score(result: Tensor, fine: Tensor): Score {
     if (a && b) both++
     if (a || b) either++
   }
-  return { meanSquare: meanSquare(result, fine), intersectionOverUnion: both / either }
-}
-
-function meanSquare({ data: a }: Tensor, { data: b }: Tensor): number {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2
-  return sum / a.length
-}
-
-function scaledDifference({ data: a, shape }: Tensor, { data: b }: Tensor, scale: number): Tensor {
-  const result = new Float32Array(a.length)
-  for (let i = 0; i < a.length; i++) result[i] = (a[i] - b[i]) * scale
-  return new Tensor(result, shape)
+  return { meanSquare: meanSquare(result, fine).value, intersectionOverUnion: both / either }
 }

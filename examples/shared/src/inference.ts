@@ -1,14 +1,15 @@
 /**
  * A trained network for use: each batch normalisation, by now a fixed scale and shift per channel, goes into the weights
  * and the bias of the convolution before it, its ReLU becomes the convolution's activation, and the weights are packed
- * once. What is left are convkit's operators one after another:
+ * once. What is left are convkit's operators one after another, and the results between them take the same memory again in
+ * each call:
  *
  *     γ (w ∗ x − mean) / √(variance + ε) + β   =   (w · s) ∗ x + (β − mean · s),   s = γ / √(variance + ε)
  */
-import { conv2d, Tensor } from 'convkit'
+import { conv2d, Tensor, type Prepared } from 'convkit'
 import { BatchNorm, EPSILON } from './batch-norm.js'
 import { Convolution } from './convolution.js'
-import { Sequential, type Layer } from './layer.js'
+import { Memory, Sequential, type Layer } from './layer.js'
 
 /** Gives what `network.forward(input, false)` would; later training does not change it. */
 export function prepare(network: Sequential): (input: Tensor) => Tensor {
@@ -19,18 +20,23 @@ export function prepare(network: Sequential): (input: Tensor) => Tensor {
     const next = layers[i + 1]
     return [next instanceof BatchNorm ? prepareNormalised(layer, next) : prepareConvolution(layer)]
   })
-  return (input) => steps.reduce((value, step) => step(value), input)
+  const memory = new Memory()
+  return (input) =>
+    steps.reduce((value, step, i) => {
+      const last = i === steps.length - 1 // whose result is the caller's
+      return step(value, last ? {} : { out: memory.take(String(i), step.outputShape(value.shape)) })
+    }, input)
 }
 
 function flatten(layer: Layer): Layer[] {
   return layer instanceof Sequential ? layer.layers.flatMap(flatten) : [layer]
 }
 
-function prepareConvolution({ operator, weight, geometry, activation, bias }: Convolution): (input: Tensor) => Tensor {
+function prepareConvolution({ operator, weight, geometry, activation, bias }: Convolution): Prepared {
   return operator.prepare(weight.value, { ...geometry, activation, bias: bias?.value })
 }
 
-function prepareNormalised({ operator, weight, geometry }: Convolution, norm: BatchNorm): (input: Tensor) => Tensor {
+function prepareNormalised({ operator, weight, geometry }: Convolution, norm: BatchNorm): Prepared {
   const { channels, slope, running } = norm
   const scale = Float32Array.from({ length: channels }, (_, c) => {
     return norm.scale.value.data[c] / Math.sqrt(running.variance[c] + EPSILON)

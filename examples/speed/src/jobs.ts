@@ -2,12 +2,18 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Tensor } from 'convkit'
 import { Adam } from 'convkit-examples-shared/adam.js'
+import { loadDigits } from 'convkit-examples-shared/digits.js'
 import type { Sequential } from 'convkit-examples-shared/layer.js'
 import { meanSquare } from 'convkit-examples-shared/loss.js'
 import { prepare } from 'convkit-examples-shared/inference.js'
 import { Random } from 'convkit-examples-shared/random.js'
 import { Autoencoder } from '../../autoencoder/src/model.js'
 import { ADAM, Gan, noise, REAL } from '../../dcgan/src/learn.js'
+import { readGraphModel } from '../../segmentation/src/graph.js'
+import { readPhotograph } from '../../segmentation/src/image.js'
+import { resizeBilinear } from '../../segmentation/src/interpolation.js'
+import { loadNetwork, modelFile, photographs } from '../../segmentation/src/model.js'
+import { loadInTensorFlow } from '../../segmentation/src/tensorflow.js'
 import { toChannelsLast, toTensorFlow } from './tensorflow.js'
 
 /** Works on one batch; gives what can be compared: a result, or the losses of a training step. */
@@ -16,30 +22,38 @@ export type Work = () => ArrayLike<number>
 export interface Job {
   readonly name: string
   readonly training: boolean
+  /** In a batch. */
+  readonly images: number
+  /** By how much results may differ. */
+  readonly tolerance: number
   readonly convkit: Work
   /** For the backend that is set when it is called. */
-  tensorFlow(): Work
+  tensorFlow(): Work | Promise<Work>
 }
 
-export function makeJobs(digits: Tensor): Job[] {
+/** TensorFlow.js' `cpu` backend, the only one of its own that can train, takes long for a step: small batches there. */
+export async function makeJobs({ training, use }: { training: number; use: number }): Promise<Job[]> {
   const random = new Random(1)
+  const digits = (count: number): Tensor => loadDigits().training.batch(Array.from({ length: count }, (_, i) => i))
   const trained = new Gan(random)
   const used = new Gan(random) // of its own, as those that are trained change
-  const z = noise(random, digits.shape[0])
   return [
-    trainAutoencoder(new Autoencoder(false, random), digits),
-    trainGan(trained, digits, z),
-    use('autoencoder', new Autoencoder(false, random).network, digits),
-    use('DCGAN, generator', used.generator, z),
-    use('DCGAN, discriminator', used.discriminator, digits),
+    trainAutoencoder(new Autoencoder(false, random), digits(training)),
+    trainGan(trained, digits(training), noise(random, training)),
+    useNetwork('autoencoder', new Autoencoder(false, random).network, digits(use)),
+    useNetwork('DCGAN, generator', used.generator, noise(random, use)),
+    useNetwork('DCGAN, discriminator', used.discriminator, digits(use)),
+    await segment(),
   ]
 }
 
-function use(name: string, network: Sequential, input: Tensor): Job {
+function useNetwork(name: string, network: Sequential, input: Tensor): Job {
   const prepared = prepare(network)
   return {
     name,
     training: false,
+    images: input.shape[0],
+    tolerance: 1e-3,
     convkit: () => prepared(input).data,
     tensorFlow() {
       const model = toTensorFlow(network, input.shape.slice(1))
@@ -54,6 +68,8 @@ function trainAutoencoder({ network }: Autoencoder, input: Tensor): Job {
   return {
     name: 'autoencoder',
     training: true,
+    images: input.shape[0],
+    tolerance: 1e-3,
     convkit() {
       const { value, gradient } = meanSquare(network.forward(input, true), input)
       network.backward(gradient, { input: false, parameters: true })
@@ -77,6 +93,8 @@ function trainGan(gan: Gan, real: Tensor, noise: Tensor): Job {
   return {
     name: 'DCGAN',
     training: true,
+    images: real.shape[0],
+    tolerance: 1e-3,
     convkit: () => Object.values(gan.learn(real, noise)),
     tensorFlow() {
       const generator = toTensorFlow(gan.generator, noise.shape.slice(1))
@@ -102,6 +120,25 @@ function trainGan(gan: Gan, real: Tensor, noise: Tensor): Job {
           const second = ofGenerator.optimizer.minimize(() => judge(make(), 1), true, ofGenerator.variables)!
           return [first.dataSync()[0], second.dataSync()[0]]
         })
+    },
+  }
+}
+
+/** One photograph after the other, as a camera gives them. */
+async function segment(): Promise<Job> {
+  const network = await loadNetwork()
+  const [, height, width] = network.inputShape
+  const photo = resizeBilinear(await readPhotograph(photographs[0]), [height, width])
+  return {
+    name: 'segmentation',
+    training: false,
+    images: 1,
+    tolerance: 0.02, // the model's 1/6 in half precision, see segmentation/README.md
+    convkit: () => network.run(photo).data,
+    async tensorFlow() {
+      const model = await loadInTensorFlow(await readGraphModel(modelFile))
+      const x = tf.tensor(photo.data, [...photo.shape])
+      return () => tf.tidy(() => (model.predict(x) as tf.Tensor).dataSync<'float32'>())
     },
   }
 }
