@@ -125,6 +125,8 @@ TEST(winograd_problems) {
   column.kernel[2] = 1, column.features[2] = 19;
   compare_forms(column, random, forms);
   compare_forms(make_problem(1, 6, 150, 1, 14, 15, 3, 1, 1, 1), random, forms); /* parts of the rows */
+  compare_forms(make_problem(1, 300, 40, 1, 9, 10, 3, 1, 1, 1), random, forms); /* weights packed in several steps */
+  compare_forms(make_problem(1, 36, 290, 1, 18, 16, 4, 2, 1, 1), random, forms);
 }
 
 namespace {

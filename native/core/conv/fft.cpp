@@ -2,6 +2,7 @@
 
 #include "../util/text.h"
 #include "plan.h"
+#include "winograd.h"
 
 namespace convkit {
 namespace {
@@ -26,8 +27,12 @@ const char *unprofitable(ck_plan *plan) {
   fft_axes(problem, pass, &form);
   const double cost = fft_cost(problem, form) + (plan->prepared ? 0 : fft_pack_cost(form));
   const double margin = pass == CK_WEIGHT_GRADIENT ? kGradientMargin : kMargin;
-  const bool pays = cost * margin < fft_direct_cost(problem, pass);
-  return pays ? nullptr : "transforms would take longer than they save";
+  if (cost * margin >= fft_direct_cost(problem, pass)) return "transforms would take longer than they save";
+  if (plan->prepared) return nullptr;
+  /* Spectra take long to pack. */
+  const double winograd = winograd_call_cost(problem, pass, *plan->kernels);
+  const bool better = winograd >= 0 && winograd < cost * static_cast<double>(problem.given.groups);
+  return better ? "weights are packed sooner for winograd" : nullptr;
 }
 
 template <typename T>

@@ -86,8 +86,10 @@ bool FftBundle<T>::load_row(const FftLanes &l, int64_t z, int64_t y, int64_t fil
     }
     return true;
   }
-  for (int64_t first = 0; first < length; first += kFftPiece) {
-    const int64_t end = smaller(first + kFftPiece, length);
+  const int64_t used = smaller(filled, length); /* weights are short against a tile */
+  memset(out + used * lanes, 0, static_cast<size_t>((length - used) * lanes) * sizeof(T));
+  for (int64_t first = 0; first < used; first += kFftPiece) {
+    const int64_t end = smaller(first + kFftPiece, used);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       T *const to = buffers.rows + lane * kFftPiecePitch - first;
       if (lane >= l.count || rows[lane] == kNothing) {

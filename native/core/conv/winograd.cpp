@@ -7,6 +7,7 @@
 #include "../util/text.h"
 #include "im2col.h"
 #include "winograd_unit.h"
+#include "winograd_weights.h"
 
 namespace convkit {
 namespace {
@@ -64,12 +65,23 @@ struct Winograd {
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
     const int64_t panel_size = f.points * f.depth * f.panels.step;
-    const T *const weights = reinterpret_cast<const T *>(context.weights) + group * f.panels.count * panel_size;
+    const T *const weights =
+        context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.panels.count * panel_size : nullptr;
+    WinogradPacker<T> packer(*context.plan, o.weights);
+    const int64_t terms = f.depth / f.channels;
     const int64_t end = smaller(f.panels.count, (part + 1) * f.part_panels);
     for (int64_t panel = part * f.part_panels; panel < end; ++panel) {
       if (cancelled(*context.host)) return;
       const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
-      multiply(block, weights + panel * panel_size, rows, scratch);
+      if (weights) {
+        multiply(block, weights + panel * panel_size, {0, f.channels, f.channels}, rows, scratch);
+      } else {
+        for (int64_t c = 0; c < f.channels; c += f.packed_channels) {
+          const int64_t channels = smaller(f.packed_channels, f.channels - c);
+          packer.pack(group, panel, c, channels, scratch.weights, f.packed_channels * terms * f.panels.step);
+          multiply(block, scratch.weights, {c, channels, f.packed_channels}, rows, scratch);
+        }
+      }
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
@@ -98,17 +110,26 @@ struct Winograd {
     }
   }
 
+  /* Source channels whose products are added to M, of so many that lie in each point's weights. */
+  struct Channels {
+    int64_t first, count, packed;
+  };
+
   /* M of a panel. */
-  void multiply(const WinogradBlock &block, const T *weights, int64_t rows, const WinogradScratch<T> &s) const {
+  void multiply(const WinogradBlock &block, const T *weights, const Channels &channels, int64_t rows,
+                const WinogradScratch<T> &s) const {
+    const int64_t terms = f.depth / f.channels;
     TileCall<T> call = {};
     call.a_step = call.b_step = f.panels.step;
-    call.depth = f.depth;
+    call.depth = channels.count * terms;
+    call.continues = channels.first > 0;
     call.period = winograd_table_terms(f);
-    call.period_step = call.period / (f.depth / f.channels) * f.planes * f.tile_step;
+    call.period_step = call.period / terms * f.planes * f.tile_step;
     call.c_step = f.lanes_step;
     (f.tiles_in_lanes ? call.b_offsets : call.a_offsets) = s.table;
     for (int64_t p = 0; p < f.points; ++p) {
-      const T *const data = s.data + p * f.data_step, *const panel = weights + p * f.depth * f.panels.step;
+      const T *const data = s.data + p * f.data_step + channels.first * f.planes * f.tile_step;
+      const T *const panel = weights + p * channels.packed * terms * f.panels.step;
       T *const products = s.products + p * f.product_step;
       if (f.tiles_in_lanes) {
         const int64_t widest = f.vectors * tiles.lanes;
@@ -152,6 +173,11 @@ struct Winograd {
   }
 };
 
+bool one_block(const WinogradForm &f) { return f.axes[0].blocks * f.axes[1].blocks * f.axes[2].blocks == 1; }
+
+/* Transformed filters that are packed where they are used; they stay in the second-level cache, beside M. */
+constexpr int64_t kPackedBytes = 256 << 10;
+
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   WinogradForm &f = plan->winograd;
@@ -160,6 +186,13 @@ void block(ck_plan *plan, int32_t slots) {
   int64_t blocks = 1;
   for (const WinogradAxis &axis : f.axes) blocks *= axis.blocks;
   plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * blocks * f.parts;
+  /* Each panel serves one unit. */
+  f.packed_channels = 0;
+  plan->packs_inside = plan->problem.given.batch == 1 && one_block(f);
+  if (plan->packs_inside) {
+    const int64_t channel_bytes = f.points * (f.depth / f.channels) * f.panels.step * static_cast<int64_t>(sizeof(T));
+    f.packed_channels = balanced(f.channels, larger(kPackedBytes / channel_bytes, 1));
+  }
   plan->weights_bytes = plan->problem.given.groups * f.panels.count * f.points * f.depth * f.panels.step *
                         static_cast<int64_t>(sizeof(T));
   plan->blocking.slot_bytes = bytes_of<WinogradScratch<T>>(f);
@@ -175,24 +208,32 @@ ck_status run(const RunContext &context) {
 
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */
 constexpr double kLeastGain = 1.3;
-/* Cycles to transform and pack one element of U, where each run does. */
-constexpr double kPackedWeight = 4;
+/* And how much, where each run packs the weights as well. */
+constexpr double kLeastGainPacked = 1.1;
+/* Cycles to transform and pack one element of U, where each run does: into the second-level cache, or to memory. */
+constexpr double kPackedNear = 1.5, kPackedFar = 3;
 constexpr double kLeastFlops = 1e7;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;
+
+double packing_cost(const Problem &problem, const WinogradForm &f) {
+  const double weights = static_cast<double>(problem.given.groups * f.points * f.depth * f.product_rows);
+  return weights * (one_block(f) ? kPackedNear : kPackedFar);
+}
 
 template <typename T>
 const char *unprofitable(ck_plan *plan) {
   const Problem &problem = plan->problem;
   if (problem.flops < kLeastFlops * static_cast<double>(larger(problem.given.batch, 1))) return "too little work";
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
-  const double cost = make_winograd_form(problem, plan->pass, tiles, &plan->winograd);
-  if (plan->winograd.depth < kLeastDepth) return "too few channels";
   const WinogradForm &f = plan->winograd;
-  const double weights = static_cast<double>(problem.given.groups * f.points * f.depth * f.product_rows);
-  const double packing = plan->prepared ? 0 : kPackedWeight * weights;
+  const double cost = make_winograd_form(problem, plan->pass, tiles, &plan->winograd);
+  if (f.depth < kLeastDepth) return "too few channels";
   const double direct = direct_cost(problem, plan->pass, tiles);
-  return direct >= 0 && direct < kLeastGain * (cost + packing) ? "the transforms would cost what they save" : nullptr;
+  const bool fast = direct < 0 || direct >= kLeastGain * cost;
+  const bool packs_fast =
+      plan->prepared || direct < 0 || direct >= kLeastGainPacked * (cost + packing_cost(problem, f));
+  return fast && packs_fast ? nullptr : "the transforms would cost what they save";
 }
 
 /* Spatial sizes are not in the key, only what they decide: which taps are used, the forms, and the panels. */
@@ -220,6 +261,15 @@ template <typename T>
 constexpr TypedAlgorithm typed = {unprofitable<T>, block<T>, pack_winograd_weights<T>, run<T>};
 
 }  // namespace
+
+double winograd_call_cost(const Problem &problem, ck_pass pass, const KernelTable &kernels) {
+  if (winograd_refuses(problem, pass)) return -1;
+  WinogradForm form;
+  const bool f32 = is_f32(problem);
+  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, &form)
+                          : make_winograd_form(problem, pass, kernels.f64, &form);
+  return (cost + packing_cost(problem, form)) * (f32 ? kernels.f32.lanes : kernels.f64.lanes) / 16;
+}
 
 const Algorithm winograd_algorithm = {"winograd", winograd_refuses, describe, typed<float>, typed<double>};
 

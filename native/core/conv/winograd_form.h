@@ -59,6 +59,7 @@ struct WinogradForm {
   int64_t line, line_step;          /* rows transformed along x: of one residue of m; of one point along x */
   int64_t stream_step;              /* a row of tiles is split into `outputs` streams; from one to the next */
   int64_t parts, part_panels;
+  int64_t packed_channels; /* whose weights, given with the call, are packed at a time where they are used; 0: before */
 
   /* Tiles side by side in V under a box of tiles, with those that lie between its rows; and under a whole block. */
   int64_t box_lanes(const int64_t tiles[3]) const {

@@ -16,7 +16,7 @@ int64_t winograd_table_terms(const WinogradForm &f);
 
 template <typename T>
 struct WinogradScratch {
-  T *grid, *line, *streams, *data, *products, *half, *stage, *bias, *slope;
+  T *grid, *line, *streams, *data, *products, *half, *stage, *bias, *slope, *weights;
   int64_t *table;
 
   WinogradScratch(const WinogradForm &f, Carver *carver) {
@@ -33,6 +33,7 @@ struct WinogradScratch {
                                                : positions * f.store.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
+    weights = carver->take<T>(f.packed_channels * f.points * (f.depth / f.channels) * f.panels.step);
     table = carver->take<int64_t>(winograd_table_terms(f));
   }
 };

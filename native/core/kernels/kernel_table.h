@@ -264,16 +264,21 @@ struct WinogradCall {
   const Epilogue<T> *epilogue; /* of results, or null */
 };
 
-/* out[(p * x_points + q) * out_step + r] = sum over taps i, j of y[p][i] * x[q][j] * filter[i * x_taps + j][r], for
- * rows r < rows; rounded once. */
-constexpr int32_t kFilterRows = 16;
+/* out[(p * x.points + q) * out_step + r] = sum over taps i, j of y.matrix[p][i] * x.matrix[q][j] *
+ * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows; rounded once. Again for `repeat` filters that follow
+ * each other, whose results are out_repeat apart. */
+constexpr int32_t kFilterRows = 16, kFilterTaps = 4;
+struct WinogradFilterAxis {
+  const double (*matrix)[kFilterTaps];
+  int32_t points, taps;
+};
 template <typename T>
 struct WinogradFilterCall {
-  const double (*y)[4], (*x)[4]; /* the matrices of both axes */
-  int64_t y_points, x_points, y_taps, x_taps;
-  const double (*filter)[kFilterRows];
+  WinogradFilterAxis y, x;
+  const T *filter;
   T *out;
   int64_t out_step, rows;
+  int64_t repeat, out_repeat;
 };
 
 /* Indexed by the number of a scheme. */

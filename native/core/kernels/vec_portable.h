@@ -56,6 +56,15 @@ struct Vec {
   /* The cache line is fetched into the second-level cache; p may lie outside of any array. Not known in plain C++. */
   static void fetch(const T *) {}
   static Vec load(const T *p) { return load_partial(p, LANES); }
+  /* Of float64: float32 elements, widened, and results rounded to float32. */
+  static Vec load_float(const float *p) {
+    Vec x;
+    for (int32_t i = 0; i < LANES; ++i) x.v[i] = static_cast<T>(p[i]);
+    return x;
+  }
+  static void store_float(float *p, Vec x) {
+    for (int32_t i = 0; i < LANES; ++i) p[i] = static_cast<float>(x.v[i]);
+  }
   /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */
   static Vec load_partial(const T *p, int32_t count) {
     Vec x;
