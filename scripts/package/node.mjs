@@ -12,7 +12,9 @@ export function nodeOf(target, major) {
   const node = join(place, 'node_modules', name, 'bin', platform === 'win32' ? 'node.exe' : 'node')
   if (!existsSync(node)) {
     mkdirSync(place, { recursive: true })
-    const flags = [`--os=${platform}`, `--cpu=${cpu}`, '--ignore-scripts', '--no-audit', '--no-fund', '--no-save']
+    // --force: it is for another system than this.
+    // For another system than this, perhaps.
+    const flags = ['--force', '--ignore-scripts', '--no-audit', '--no-fund', '--no-save']
     runNpm(['install', '--prefix', place, ...flags, `${name}@${major}`], { cwd: place, quiet: true })
   }
   return node
