@@ -75,14 +75,16 @@ CONVKIT_INLINE void depthwise_store(const DepthwiseCall<typename V::Element> *ca
     }
   }
   const int32_t last = call->width - (VECTORS - 1) * V::lanes;
+  T *row = call->result;
+  const int64_t step = call->result_step;
   CONVKIT_UNROLL
-  for (int r = 0; r < ROWS; ++r) {
-    T *const row = call->result + r * call->result_step;
+  for (int r = 0; r < ROWS; ++r, row += step) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS - 1; ++v) V::store(row + v * V::lanes, sum[r][v]);
     store_some<V>(row + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
-    if (epilogue.remains()) finish<V>(row, 0, 1, call->width, call->epilogue);
   }
+  if (!epilogue.remains()) return;
+  for (int r = 0; r < ROWS; ++r) finish<V>(call->result + r * step, 0, 1, call->width, call->epilogue);
 }
 
 template <class V, int ROWS, int VECTORS>

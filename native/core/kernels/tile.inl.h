@@ -65,9 +65,10 @@ void tile(const TileCall<typename V::Element> *call) {
   V sum[ROWS][VECTORS];
 
   if (call->continues) {
+    const T *c = call->c;
+    const int64_t step = call->c_step;
     CONVKIT_UNROLL
-    for (int r = 0; r < ROWS; ++r) {
-      const T *c = call->c + r * call->c_step;
+    for (int r = 0; r < ROWS; ++r, c += step) {
       CONVKIT_UNROLL
       for (int v = 0; v < VECTORS - 1; ++v) sum[r][v] = V::load(c + v * V::lanes);
       sum[r][VECTORS - 1] = load_some<V>(c + (VECTORS - 1) * V::lanes, last);
@@ -115,9 +116,10 @@ void tile(const TileCall<typename V::Element> *call) {
     }
   }
 
+  T *c = call->c;
+  const int64_t c_step = call->c_step;
   CONVKIT_UNROLL
-  for (int r = 0; r < ROWS; ++r) {
-    T *c = call->c + r * call->c_step;
+  for (int r = 0; r < ROWS; ++r, c += c_step) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS - 1; ++v) V::store(c + v * V::lanes, sum[r][v]);
     store_some<V>(c + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
