@@ -11,6 +11,7 @@ set(CONVKIT_ADDON_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/addon.cpp
   ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp
   ${CMAKE_CURRENT_LIST_DIR}/calls.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/demangle.cpp
   ${CMAKE_CURRENT_LIST_DIR}/environment.cpp
   ${CMAKE_CURRENT_LIST_DIR}/fma_peak.cpp
   ${CMAKE_CURRENT_LIST_DIR}/js_args.cpp

@@ -165,6 +165,7 @@ struct Rows {
     const Tiling &t = y.tiling;
     const bool backwards = y.tap_step < 0;
     call->source_step = y.tap_step;
+    call->stride = t.stride;
     call->result_step = (backwards ? -t.spacing : t.spacing) * y.result_step;
     for (int64_t residue = 0; residue < smaller(t.spacing, y.count); ++residue) {
       const int64_t rows = t.spacing == 1 ? y.count : ceil_div(y.count - residue, t.spacing);
@@ -173,17 +174,17 @@ struct Rows {
         const int64_t at = residue + (backwards ? i + height - 1 : i) * t.spacing;
         call->source = plane + y.source + at * y.source_step;
         call->result = result + y.result + at * y.result_step;
-        run_rows(unit, call, t.stride, height);
+        run_rows(unit, call, height);
       }
     }
   }
 
   /* Some rows of the result, over the width of the band. */
-  void run_rows(const Unit &unit, DepthwiseCall<T> *call, int64_t stride, int64_t rows) const {
+  void run_rows(const Unit &unit, DepthwiseCall<T> *call, int64_t rows) const {
     const DirectAxis &x = f.axes[2];
     const Scratch<T> &scratch = unit.scratch;
     const int64_t first = unit.band.first[2], count = unit.band.count[2];
-    const auto *const tiles = kernels.tiles + ((stride - 1) * kDepthwiseRows + rows - 1) * kMostVectors;
+    const auto *const tiles = kernels.tiles + (rows - 1) * kMostVectors;
     const RowTiles &wide = unit.tiles[rows - 1];
     const T *const source = call->source, *const weights = call->weights;
     T *const result = call->result;

@@ -54,6 +54,7 @@ void multiply_rows(const DirectForm &f, const DirectProduct &product, const Dire
   call.columns = box.table;
   for (int a = 0; a < 3; ++a) call.kernel[a] = product.along[a];
   call.kernel[0] = product.taps > 0 ? f.channels * product.along[0] : 0;
+  call.stride = 1;
   call.source_step = upwards ? -f.pitch : f.pitch;
   call.result_step = upwards ? -work.y : work.y;
   call.epilogue = work.epilogue;

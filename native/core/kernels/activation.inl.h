@@ -16,11 +16,11 @@
 
 /* Partial loads and stores are slow on some CPUs, so whole vectors never take them. */
 template <class V>
-V load_some(const typename V::Element *p, int32_t count) {
+CONVKIT_INLINE V load_some(const typename V::Element *p, int32_t count) {
   return count == V::lanes ? V::load(p) : V::load_partial(p, count);
 }
 template <class V>
-void store_some(typename V::Element *p, V x, int32_t count) {
+CONVKIT_INLINE void store_some(typename V::Element *p, V x, int32_t count) {
   if (count == V::lanes) {
     V::store(p, x);
   } else {
@@ -29,6 +29,26 @@ void store_some(typename V::Element *p, V x, int32_t count) {
 }
 
 enum Activation { LINEAR, CLIP, LEAKY_RELU, PRELU, ELU, SIGMOID, TANH, SILU, HARD_SIGMOID, HARD_SWISH };
+
+/* What a tile does in its registers: bias and clipping. Bounds that clip nothing stand where there is no clipping, so
+ * that there is one piece of code and not one for each case. x + -0 is x, whatever x is. */
+template <class V>
+struct RegisterEpilogue {
+  using T = typename V::Element;
+  const Epilogue<T> *all;
+  bool here; /* else all of it follows the store */
+  V low, high;
+
+  CONVKIT_INLINE explicit RegisterEpilogue(const Epilogue<T> *e) : all(e), here(e && e->activation <= CLIP) {
+    const bool clips = here && e->activation == CLIP;
+    low = V::set(clips ? e->a : -T(INFINITY));
+    high = V::set(clips ? e->b : T(INFINITY));
+  }
+  CONVKIT_INLINE bool remains() const { return all && !here; }
+  /* Of one channel. */
+  CONVKIT_INLINE V bias() const { return V::set(!here ? T(-0.0) : all->bias ? *all->bias : T(0)); }
+  CONVKIT_INLINE V clip(V x) const { return V::min(high, V::max(low, x)); }
+};
 
 template <typename T>
 struct ExpConstants;

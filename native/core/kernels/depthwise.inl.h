@@ -9,13 +9,14 @@
  *     result 2                 w0    w1    w2
  *                  up ------>  all   down ---->   which rows take part is known at compile time
  *
- * so the loop over source rows has a beginning and an end that are unrolled, and a middle of any length. */
+ * so the loop over source rows has a beginning and an end that are unrolled (with a stride, each of their steps is so
+ * many rows), and a middle of any length. */
 
 /* One source row for the result rows FIRST .. LAST; `weights` is the kernel row that result row 0 would meet there. */
-template <class V, int ROWS, int VECTORS, int STRIDE, int FIRST, int LAST>
+template <class V, int ROWS, int VECTORS, int FIRST, int LAST>
 CONVKIT_INLINE void depthwise_row(const DepthwiseCall<typename V::Element> *call, const typename V::Element *source,
                                   const typename V::Element *weights, V (&sum)[ROWS][VECTORS]) {
-  const int64_t width = call->kernel[2];
+  const int64_t width = call->kernel[2], above = call->stride * width;
   for (int64_t x = 0; x < width; ++x) {
     const typename V::Element *const from = source + call->columns[x];
     V lane[VECTORS];
@@ -23,31 +24,40 @@ CONVKIT_INLINE void depthwise_row(const DepthwiseCall<typename V::Element> *call
     for (int v = 0; v < VECTORS; ++v) lane[v] = V::load(from + v * V::lanes);
     CONVKIT_UNROLL
     for (int r = FIRST; r <= LAST; ++r) {
-      const V weight = V::set(weights[x - int64_t{r} * STRIDE * width]);
+      const V weight = V::set(weights[x - r * above]);
       CONVKIT_UNROLL
       for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
     }
   }
 }
 
-template <class V, int ROWS, int VECTORS, int STRIDE, int I>
-CONVKIT_INLINE void depthwise_up(const DepthwiseCall<typename V::Element> *call, const typename V::Element *source,
-                                 const typename V::Element *weights, V (&sum)[ROWS][VECTORS]) {
-  if constexpr (I < STRIDE * (ROWS - 1)) {
-    depthwise_row<V, ROWS, VECTORS, STRIDE, 0, I / STRIDE>(call, source + I * call->source_step,
-                                                           weights + I * call->kernel[2], sum);
-    depthwise_up<V, ROWS, VECTORS, STRIDE, I + 1>(call, source, weights, sum);
+/* `rows` rows of the source, one after the other. */
+template <class V, int ROWS, int VECTORS, int FIRST, int LAST>
+CONVKIT_INLINE void depthwise_rows(const DepthwiseCall<typename V::Element> *call, int64_t rows,
+                                   const typename V::Element **source, const typename V::Element **weights,
+                                   V (&sum)[ROWS][VECTORS]) {
+  for (int64_t i = 0; i < rows; ++i) {
+    depthwise_row<V, ROWS, VECTORS, FIRST, LAST>(call, *source, *weights, sum);
+    *source += call->source_step;
+    *weights += call->kernel[2];
   }
 }
 
-/* `source` and `weights` are one row behind the last kernel row. */
-template <class V, int ROWS, int VECTORS, int STRIDE, int I>
-CONVKIT_INLINE void depthwise_down(const DepthwiseCall<typename V::Element> *call, const typename V::Element *source,
-                                   const typename V::Element *weights, V (&sum)[ROWS][VECTORS]) {
-  if constexpr (I < STRIDE * (ROWS - 1)) {
-    depthwise_row<V, ROWS, VECTORS, STRIDE, I / STRIDE + 1, ROWS - 1>(call, source + I * call->source_step,
-                                                                      weights + I * call->kernel[2], sum);
-    depthwise_down<V, ROWS, VECTORS, STRIDE, I + 1>(call, source, weights, sum);
+template <class V, int ROWS, int VECTORS, int LAST>
+CONVKIT_INLINE void depthwise_up(const DepthwiseCall<typename V::Element> *call, const typename V::Element **source,
+                                 const typename V::Element **weights, V (&sum)[ROWS][VECTORS]) {
+  if constexpr (LAST < ROWS - 1) {
+    depthwise_rows<V, ROWS, VECTORS, 0, LAST>(call, call->stride, source, weights, sum);
+    depthwise_up<V, ROWS, VECTORS, LAST + 1>(call, source, weights, sum);
+  }
+}
+
+template <class V, int ROWS, int VECTORS, int FIRST>
+CONVKIT_INLINE void depthwise_down(const DepthwiseCall<typename V::Element> *call, const typename V::Element **source,
+                                   const typename V::Element **weights, V (&sum)[ROWS][VECTORS]) {
+  if constexpr (FIRST < ROWS) {
+    depthwise_rows<V, ROWS, VECTORS, FIRST, ROWS - 1>(call, call->stride, source, weights, sum);
+    depthwise_down<V, ROWS, VECTORS, FIRST + 1>(call, source, weights, sum);
   }
 }
 
@@ -55,33 +65,29 @@ CONVKIT_INLINE void depthwise_down(const DepthwiseCall<typename V::Element> *cal
 template <class V, int ROWS, int VECTORS>
 CONVKIT_INLINE void depthwise_store(const DepthwiseCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
   using T = typename V::Element;
-  const Epilogue<T> *const epilogue = call->epilogue;
-  const bool in_registers = epilogue && epilogue->activation <= CLIP;
-  if (in_registers) {
-    const bool clips = epilogue->activation == CLIP;
-    const V bias = V::set(epilogue->bias ? *epilogue->bias : T(0));
-    const V low = V::set(epilogue->a), high = V::set(epilogue->b);
+  const RegisterEpilogue<V> epilogue(call->epilogue);
+  if (epilogue.here) {
+    const V bias = epilogue.bias();
     CONVKIT_UNROLL
     for (int r = 0; r < ROWS; ++r) {
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) {
-        sum[r][v] = V::add(sum[r][v], bias);
-        if (clips) sum[r][v] = V::min(high, V::max(low, sum[r][v]));
-      }
+      for (int v = 0; v < VECTORS; ++v) sum[r][v] = epilogue.clip(V::add(sum[r][v], bias));
     }
   }
   const int32_t last = call->width - (VECTORS - 1) * V::lanes;
+  T *row = call->result;
+  const int64_t step = call->result_step;
   CONVKIT_UNROLL
-  for (int r = 0; r < ROWS; ++r) {
-    T *const row = call->result + r * call->result_step;
+  for (int r = 0; r < ROWS; ++r, row += step) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS - 1; ++v) V::store(row + v * V::lanes, sum[r][v]);
     store_some<V>(row + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
-    if (epilogue && !in_registers) finish<V>(row, 0, 1, call->width, epilogue);
   }
+  if (!epilogue.remains()) return;
+  for (int r = 0; r < ROWS; ++r) finish<V>(call->result + r * step, 0, 1, call->width, call->epilogue);
 }
 
-template <class V, int ROWS, int VECTORS, int STRIDE>
+template <class V, int ROWS, int VECTORS>
 void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
   using T = typename V::Element;
   V sum[ROWS][VECTORS];
@@ -91,17 +97,11 @@ void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
     for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::set(T(0));
   }
   const int64_t height = call->kernel[1], width = call->kernel[2];
-  constexpr int64_t ramp = int64_t{STRIDE} * (ROWS - 1);
   for (int64_t z = 0; z < call->kernel[0]; ++z) {
-    const T *const plane = call->source + call->planes[z];
-    const T *const weights = call->weights + z * height * width;
-    depthwise_up<V, ROWS, VECTORS, STRIDE, 0>(call, plane, weights, sum);
-    for (int64_t i = ramp; i < height; ++i) {
-      depthwise_row<V, ROWS, VECTORS, STRIDE, 0, ROWS - 1>(call, plane + i * call->source_step, weights + i * width,
-                                                           sum);
-    }
-    depthwise_down<V, ROWS, VECTORS, STRIDE, 0>(call, plane + height * call->source_step, weights + height * width,
-                                                sum);
+    const T *source = call->source + call->planes[z], *weights = call->weights + z * height * width;
+    depthwise_up<V, ROWS, VECTORS, 0>(call, &source, &weights, sum);
+    depthwise_rows<V, ROWS, VECTORS, 0, ROWS - 1>(call, height - call->stride * (ROWS - 1), &source, &weights, sum);
+    depthwise_down<V, ROWS, VECTORS, 1>(call, &source, &weights, sum);
   }
   depthwise_store<V, ROWS, VECTORS>(call, sum);
 }
@@ -115,9 +115,10 @@ CONVKIT_INLINE int64_t before_line(const T *p) {
 }
 
 /* Columns x .. x + VECTORS * lanes - 1, the last vector cut to `last` unless they are streamed. */
-template <class V, int TAPS, int VECTORS, bool STREAMS, class Finish>
+template <class V, int TAPS, int VECTORS, bool STREAMS>
 CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)[TAPS], const V (&weight)[TAPS],
-                                        int64_t x, typename V::Element *to, int32_t last, const Finish &finished) {
+                                        int64_t x, typename V::Element *to, int32_t last,
+                                        const RegisterEpilogue<V> &epilogue, V bias) {
   V sum[VECTORS];
   CONVKIT_UNROLL
   for (int v = 0; v < VECTORS; ++v) sum[v] = V::set(0);
@@ -128,14 +129,16 @@ CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)
       sum[v] = V::multiply_add(weight[t], V::load(from[t] + x + v * V::lanes), sum[v]);
     }
   }
+  CONVKIT_UNROLL
+  for (int v = 0; v < VECTORS; ++v) sum[v] = epilogue.clip(V::add(sum[v], bias));
   if (STREAMS) {
     CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS; ++v) V::stream(to + x + v * V::lanes, finished(sum[v]));
+    for (int v = 0; v < VECTORS; ++v) V::stream(to + x + v * V::lanes, sum[v]);
     return;
   }
   CONVKIT_UNROLL
-  for (int v = 0; v < VECTORS - 1; ++v) V::store(to + x + v * V::lanes, finished(sum[v]));
-  store_some<V>(to + x + (VECTORS - 1) * V::lanes, finished(sum[VECTORS - 1]), last);
+  for (int v = 0; v < VECTORS - 1; ++v) V::store(to + x + v * V::lanes, sum[v]);
+  store_some<V>(to + x + (VECTORS - 1) * V::lanes, sum[VECTORS - 1], last);
 }
 
 /* So little work an element that what counts is how far ahead the processor can read: few vectors at a time, with
@@ -152,45 +155,29 @@ void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
     weight[t] = V::set(call->weights[t]);
   }
   T *const to = call->result;
-  const bool streams = call->streams && call->width >= 64 && (!call->epilogue || call->epilogue->activation <= CLIP);
-  const auto run = [&](const auto &finished) {
-    const int64_t width = call->width;
-    int64_t x = 0;
-    /* Vectors at the ends overlap their neighbours, so that none reads further than without streaming. */
-    if (streams) {
-      const int64_t head = before_line(to);
-      for (; x < head; x += V::lanes) depthwise_line_part<V, TAPS, 1, false>(from, weight, x, to, V::lanes, finished);
-      for (x = head; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
-        depthwise_line_part<V, TAPS, vectors, true>(from, weight, x, to, V::lanes, finished);
-      }
-      for (; x < width; x += V::lanes) {
-        const int64_t at = x < width - V::lanes ? x : width - V::lanes;
-        depthwise_line_part<V, TAPS, 1, false>(from, weight, at, to, V::lanes, finished);
-      }
-      V::fence();
-      return;
-    }
-    for (; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
-      depthwise_line_part<V, TAPS, vectors, false>(from, weight, x, to, V::lanes, finished);
-    }
-    for (; x < width; x += V::lanes) {
-      const int64_t left = width - x;
-      depthwise_line_part<V, TAPS, 1, false>(from, weight, x, to, left < V::lanes ? int32_t(left) : V::lanes, finished);
-    }
+  const int64_t width = call->width;
+  const RegisterEpilogue<V> epilogue(call->epilogue);
+  const V bias = epilogue.bias();
+  const auto one_vector = [&](int64_t x, int32_t count) {
+    depthwise_line_part<V, TAPS, 1, false>(from, weight, x, to, count, epilogue, bias);
   };
-  const Epilogue<T> *const epilogue = call->epilogue;
-  if (!epilogue || epilogue->activation > CLIP) {
-    run([](V x) { return x; });
-    if (epilogue) finish<V>(to, 0, 1, call->width, epilogue);
+  int64_t x = 0;
+  /* Vectors at the ends overlap their neighbours, so that none reads further than without streaming. */
+  if (V::streams && call->streams && width >= 64 && !epilogue.remains()) {
+    const int64_t head = before_line(to);
+    for (; x < head; x += V::lanes) one_vector(x, V::lanes);
+    for (x = head; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
+      depthwise_line_part<V, TAPS, vectors, true>(from, weight, x, to, V::lanes, epilogue, bias);
+    }
+    for (; x < width; x += V::lanes) one_vector(x < width - V::lanes ? x : width - V::lanes, V::lanes);
+    V::fence();
     return;
   }
-  const V bias = V::set(epilogue->bias ? *epilogue->bias : T(0));
-  if (epilogue->activation == CLIP) {
-    const V low = V::set(epilogue->a), high = V::set(epilogue->b);
-    run([&](V x) { return V::min(high, V::max(low, V::add(x, bias))); });
-  } else {
-    run([&](V x) { return V::add(x, bias); });
+  for (; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
+    depthwise_line_part<V, TAPS, vectors, false>(from, weight, x, to, V::lanes, epilogue, bias);
   }
+  for (; x < width; x += V::lanes) one_vector(x, width - x < V::lanes ? int32_t(width - x) : V::lanes);
+  if (epilogue.remains()) finish<V>(to, 0, 1, width, call->epilogue);
 }
 
 template <class V>
@@ -208,30 +195,59 @@ constexpr int depthwise_vectors(int sums, int rows) {
   return sums / rows < kMostVectors ? sums / rows : int(kMostVectors);
 }
 
-template <class V, int SUMS, class List>
+/* As with the tiles of a GEMM, seldom ones are two. */
+constexpr bool depthwise_has_code(bool few, int vectors) {
+  return vectors != 5 && vectors != 7 && (!few || (vectors != 3 && vectors <= 4));
+}
+
+template <class V>
+CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Element> *call,
+                                           void (*first)(const DepthwiseCall<typename V::Element> *),
+                                           void (*second)(const DepthwiseCall<typename V::Element> *),
+                                           int32_t columns) {
+  DepthwiseCall<typename V::Element> part = *call;
+  part.width = columns;
+  first(&part);
+  part.width = call->width - columns;
+  part.source += columns;
+  part.result += columns;
+  second(&part);
+}
+
+template <class V, bool FEW, int ROWS, int VECTORS>
+void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
+  if constexpr (depthwise_has_code(FEW, VECTORS)) {
+    depthwise_tile<V, ROWS, VECTORS>(call);
+  } else {
+    constexpr int half = (VECTORS + 1) / 2;
+    run_depthwise_tiles<V>(call, any_depthwise_tile<V, FEW, ROWS, half>,
+                           any_depthwise_tile<V, FEW, ROWS, VECTORS - half>, half * V::lanes);
+  }
+}
+
+template <class V, bool FEW, int SUMS, class List>
 struct DepthwiseTable;
-template <class V, int SUMS, int... I>
-struct DepthwiseTable<V, SUMS, Indexes<I...>> {
+template <class V, bool FEW, int SUMS, int... I>
+struct DepthwiseTable<V, FEW, SUMS, Indexes<I...>> {
   using Tile = void (*)(const DepthwiseCall<typename V::Element> *);
-  template <int ROWS, int VECTORS, int STRIDE>
+  template <int ROWS, int VECTORS>
   static constexpr Tile at() {
     if constexpr (VECTORS <= depthwise_vectors(SUMS, ROWS)) {
-      return depthwise_tile<V, ROWS, VECTORS, STRIDE>;
+      return any_depthwise_tile<V, FEW, ROWS, VECTORS>;
     } else {
       return nullptr;
     }
   }
   static const Tile all[];
 };
-template <class V, int SUMS, int... I>
-const typename DepthwiseTable<V, SUMS, Indexes<I...>>::Tile DepthwiseTable<V, SUMS, Indexes<I...>>::all[] = {
-    DepthwiseTable::at<I / kMostVectors % kDepthwiseRows + 1, I % kMostVectors + 1,
-                       I / kMostVectors / kDepthwiseRows + 1>()...};
+template <class V, bool FEW, int SUMS, int... I>
+const typename DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::Tile DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::all[] = {
+    DepthwiseTable::at<I / kMostVectors + 1, I % kMostVectors + 1>()...};
 
-template <class V, int SUMS, int TAPS_Y>
+template <class V, bool FEW, int SUMS, int TAPS_Y>
 constexpr DepthwiseSet<typename V::Element> depthwise_set() {
   return {
-      DepthwiseTable<V, SUMS, typename MakeIndexes<kDepthwiseStrides * kDepthwiseRows * kMostVectors>::Type>::all,
+      DepthwiseTable<V, FEW, SUMS, typename MakeIndexes<kDepthwiseRows * kMostVectors>::Type>::all,
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
       LineTable<V>::all,
       copy_rows<V>,

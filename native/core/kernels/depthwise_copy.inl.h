@@ -4,6 +4,7 @@
 
 template <typename T, int STEP>
 void copy_apart(T *__restrict out, const T *__restrict source, int64_t count) {
+  CONVKIT_VECTORIZE
   for (int64_t x = 0; x < count; ++x) out[x] = source[x * STEP];
 }
 
@@ -32,7 +33,9 @@ void copy_rows(typename V::Element *out, int64_t pitch, const typename V::Elemen
 
 template <typename T, int PHASES>
 void interleave_as(const T *__restrict in, int64_t in_step, int64_t count, T *__restrict out) {
+  CONVKIT_VECTORIZE
   for (int64_t i = 0; i < count; ++i) {
+    CONVKIT_UNROLL
     for (int p = 0; p < PHASES; ++p) out[i * PHASES + p] = in[p * in_step + i];
   }
 }

@@ -104,15 +104,16 @@ struct TileSet {
 /* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:
  *
  *     result[r * result_step + j] = sum over z, y, x of
- *         weights[z, y, x] * source[planes[z] + (r * STRIDE + y) * source_step + columns[x] + j]
+ *         weights[z, y, x] * source[planes[z] + (r * stride + y) * source_step + columns[x] + j]
  *
  * one chain of multiply-adds each, in this order of taps. Either step may be negative. Whole vectors of the source are
- * read. A tile of several rows needs kernel[1] > STRIDE * (ROWS - 1). */
+ * read. A tile of several rows needs kernel[1] > stride * (ROWS - 1). */
 template <typename T>
 struct DepthwiseCall {
   const T *source, *weights;
   const int64_t *planes, *columns;
   int64_t kernel[3]; /* a depth of 0: no terms */
+  int64_t stride;    /* along y */
   int64_t source_step;
   T *result;
   int64_t result_step;
@@ -169,7 +170,7 @@ constexpr int32_t kGradientTaps = 3;                         /* along an axis, i
 
 template <typename T>
 struct DepthwiseSet {
-  void (*const *tiles)(const DepthwiseCall<T> *); /* [STRIDE - 1][ROWS - 1][vectors - 1], kMostVectors a row */
+  void (*const *tiles)(const DepthwiseCall<T> *); /* [ROWS - 1][vectors - 1], kMostVectors a row */
   int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
   /* A row of any width, where the kernel is one row of taps: [taps - 1]. */
   void (*const *lines)(const DepthwiseCall<T> *);

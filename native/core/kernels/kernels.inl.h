@@ -14,15 +14,16 @@
 #include "winograd.inl.h"
 
 /* ROWS x COLUMNS vectors are the tile for large problems, REGISTERS those of the instruction set; of depthwise tiles
- * SUMS are sums, and their gradient takes TAPS_Y rows of taps at a time. */
-template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_Y>
+ * SUMS are sums, and their gradient takes TAPS_Y rows of taps at a time. FEW: of a
+ * set that only old CPUs run, most shapes are put together from others. */
+template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_Y, bool FEW = false>
 constexpr KernelTable kernel_table(const char *name, bool fused) {
   return {name,
           fused,
-          tile_set<F32, ROWS, COLUMNS, REGISTERS>(256),
-          tile_set<F64, ROWS, COLUMNS, REGISTERS>(128),
-          depthwise_set<F32, SUMS, TAPS_Y>(),
-          depthwise_set<F64, SUMS, TAPS_Y>(),
+          tile_set<F32, FEW, ROWS, COLUMNS, REGISTERS>(256),
+          tile_set<F64, FEW, ROWS, COLUMNS, REGISTERS>(128),
+          depthwise_set<F32, FEW, SUMS, TAPS_Y>(),
+          depthwise_set<F64, FEW, SUMS, TAPS_Y>(),
           fft_set<F32>(),
           fft_set<F64>(),
           winograd_set<F32, F64>(),

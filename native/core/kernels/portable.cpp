@@ -1,4 +1,6 @@
 /* Kernels for any CPU: float32 4x8, float64 4x4. */
+#include <math.h>
+
 #include "kernel_table.h"
 #include "unroll.h"
 #include "vec_portable.h"
@@ -12,6 +14,6 @@ namespace {
 }  // namespace portable
 
 constexpr KernelTable kernels_portable =
-    portable::kernel_table<portable::VecF32, portable::VecF64, 4, 2, 16, 8, 1>("portable", false);
+    portable::kernel_table<portable::VecF32, portable::VecF64, 4, 2, 16, 8, 1, true>("portable", false);
 
 }  // namespace convkit

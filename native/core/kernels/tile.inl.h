@@ -65,9 +65,10 @@ void tile(const TileCall<typename V::Element> *call) {
   V sum[ROWS][VECTORS];
 
   if (call->continues) {
+    const T *c = call->c;
+    const int64_t step = call->c_step;
     CONVKIT_UNROLL
-    for (int r = 0; r < ROWS; ++r) {
-      const T *c = call->c + r * call->c_step;
+    for (int r = 0; r < ROWS; ++r, c += step) {
       CONVKIT_UNROLL
       for (int v = 0; v < VECTORS - 1; ++v) sum[r][v] = V::load(c + v * V::lanes);
       sum[r][VECTORS - 1] = load_some<V>(c + (VECTORS - 1) * V::lanes, last);
@@ -89,39 +90,73 @@ void tile(const TileCall<typename V::Element> *call) {
   }
 
   /* Bias and clipping happen in registers; what needs more room happens right after the store, in L1. */
-  const Epilogue<T> *epilogue = call->epilogue;
-  const bool in_registers = epilogue && epilogue->activation <= CLIP;
-  if (in_registers) {
-    const bool clips = epilogue->activation == CLIP;
-    const V low = V::set(epilogue->a), high = V::set(epilogue->b);
-    V bias[VECTORS];
+  const RegisterEpilogue<V> epilogue(call->epilogue);
+  if (epilogue.here) {
+    /* One bias is that of the row, the other that of the lane; the one that there is not is a zero that changes
+     * nothing.
+     */
+    const T *const bias = epilogue.all->bias, none = T(-0.0);
+    const bool by_lane = bias && epilogue.all->channels_in_lanes, by_row = bias && !by_lane;
+    const T *const row_bias = by_row ? bias : &none;
+    V lane_bias[VECTORS];
     CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS; ++v) bias[v] = V::set(T(0));
-    if (epilogue->bias && epilogue->channels_in_lanes) {
+    for (int v = 0; v < VECTORS; ++v) lane_bias[v] = V::set(by_row ? none : T(0));
+    if (by_lane) {
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS - 1; ++v) bias[v] = V::load(epilogue->bias + v * V::lanes);
-      bias[VECTORS - 1] = load_some<V>(epilogue->bias + (VECTORS - 1) * V::lanes, last);
+      for (int v = 0; v < VECTORS - 1; ++v) lane_bias[v] = V::load(bias + v * V::lanes);
+      lane_bias[VECTORS - 1] = load_some<V>(bias + (VECTORS - 1) * V::lanes, last);
     }
-    const bool bias_per_row = epilogue->bias && !epilogue->channels_in_lanes;
     CONVKIT_UNROLL
     for (int r = 0; r < ROWS; ++r) {
-      const V row_bias = V::set(bias_per_row ? epilogue->bias[r] : T(0));
+      const V of_row = V::set(row_bias[by_row ? r : 0]);
       CONVKIT_UNROLL
       for (int v = 0; v < VECTORS; ++v) {
-        sum[r][v] = V::add(sum[r][v], bias_per_row ? row_bias : bias[v]);
-        if (clips) sum[r][v] = V::min(high, V::max(low, sum[r][v]));
+        sum[r][v] = epilogue.clip(V::add(V::add(sum[r][v], of_row), lane_bias[v]));
       }
     }
   }
 
+  T *c = call->c;
+  const int64_t c_step = call->c_step;
   CONVKIT_UNROLL
-  for (int r = 0; r < ROWS; ++r) {
-    T *c = call->c + r * call->c_step;
+  for (int r = 0; r < ROWS; ++r, c += c_step) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS - 1; ++v) V::store(c + v * V::lanes, sum[r][v]);
     store_some<V>(c + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
   }
-  if (epilogue && !in_registers) finish<V>(call->c, call->c_step, ROWS, call->columns, epilogue);
+  if (epilogue.remains()) finish<V>(call->c, call->c_step, ROWS, call->columns, call->epilogue);
+}
+
+/* Shapes that are seldom chosen are two tiles, one after the other, instead of code of their own. */
+constexpr bool tile_has_code(bool few, bool wide_type, int usual, int rows, int vectors) {
+  if (vectors == 5 || vectors == 7) return false;
+  if (few) return vectors != 3 && vectors <= 4;
+  if (vectors == 1) return rows <= 8;
+  return !wide_type || vectors <= usual || (vectors != 6 && rows <= 6);
+}
+
+/* The first tile has so many rows of the whole, or so many columns if these are cut; the other number is 0. */
+template <class V>
+CONVKIT_NO_INLINE void run_tiles(const TileCall<typename V::Element> *call,
+                                 void (*first)(const TileCall<typename V::Element> *),
+                                 void (*second)(const TileCall<typename V::Element> *), int32_t rows, int32_t columns) {
+  using T = typename V::Element;
+  TileCall<T> part = *call;
+  if (columns > 0) part.columns = columns;
+  first(&part);
+  part.columns = call->columns - columns;
+  part.a += rows;
+  part.b += columns;
+  part.c += rows * call->c_step + columns;
+  Epilogue<T> epilogue;
+  if (call->epilogue) {
+    epilogue = *call->epilogue;
+    const int32_t channels = epilogue.channels_in_lanes ? columns : rows;
+    if (epilogue.bias) epilogue.bias += channels;
+    if (epilogue.slope) epilogue.slope += channels;
+    part.epilogue = &epilogue;
+  }
+  second(&part);
 }
 
 /* The tallest tile of `vectors` vectors: ROWS up to the usual width; beyond it, what leaves registers for one step of B
@@ -132,15 +167,30 @@ constexpr int tile_height(int rows, int usual, int registers, int vectors) {
   return fits < 1 ? 1 : fits < rows ? fits : rows;
 }
 
+/* Wide ones are cut into columns, others into rows. */
+template <class V, bool FEW, int USUAL, int ROWS, int VECTORS>
+void any_tile(const TileCall<typename V::Element> *call) {
+  if constexpr (tile_has_code(FEW, sizeof(typename V::Element) == 8, USUAL, ROWS, VECTORS)) {
+    tile<V, ROWS, VECTORS>(call);
+  } else if constexpr (VECTORS == 1 || (ROWS > 6 && VECTORS < 5)) {
+    constexpr int half = (ROWS + 1) / 2;
+    run_tiles<V>(call, any_tile<V, FEW, USUAL, half, VECTORS>, any_tile<V, FEW, USUAL, ROWS - half, VECTORS>, half, 0);
+  } else {
+    constexpr int half = (VECTORS + 1) / 2;
+    run_tiles<V>(call, any_tile<V, FEW, USUAL, ROWS, half>, any_tile<V, FEW, USUAL, ROWS, VECTORS - half>, 0,
+                 half * V::lanes);
+  }
+}
+
 /* The table of all tiles, null where the registers do not hold one. */
-template <class V, int ROWS, int VECTORS, bool FITS>
-struct TileAt {
-  static constexpr void (*function)(const TileCall<typename V::Element> *) = tile<V, ROWS, VECTORS>;
-};
-template <class V, int ROWS, int VECTORS>
-struct TileAt<V, ROWS, VECTORS, false> {
-  static constexpr void (*function)(const TileCall<typename V::Element> *) = nullptr;
-};
+template <class V, bool FEW, int USUAL, int ROWS, int VECTORS, bool FITS>
+constexpr auto tile_at() -> void (*)(const TileCall<typename V::Element> *) {
+  if constexpr (FITS) {
+    return any_tile<V, FEW, USUAL, ROWS, VECTORS>;
+  } else {
+    return nullptr;
+  }
+}
 
 template <int... I>
 struct Indexes {};
@@ -151,27 +201,27 @@ struct MakeIndexes<0, I...> {
   using Type = Indexes<I...>;
 };
 
-template <class V, int ROWS, int USUAL, int REGISTERS, class List>
+template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS, class List>
 struct TileTable;
-template <class V, int ROWS, int USUAL, int REGISTERS, int... I>
-struct TileTable<V, ROWS, USUAL, REGISTERS, Indexes<I...>> {
+template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS, int... I>
+struct TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>> {
   static constexpr int rows(int i) { return i / kMostVectors + 1; }
   static constexpr int vectors(int i) { return i % kMostVectors + 1; }
   static constexpr bool fits(int i) { return rows(i) <= tile_height(ROWS, USUAL, REGISTERS, vectors(i)); }
   static void (*const all[])(const TileCall<typename V::Element> *);
 };
-template <class V, int ROWS, int USUAL, int REGISTERS, int... I>
-void (*const TileTable<V, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
-    TileAt<V, rows(I), vectors(I), fits(I)>::function...};
+template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS, int... I>
+void (*const TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
+    tile_at<V, FEW, USUAL, rows(I), vectors(I), fits(I)>()...};
 
-template <class V, int ROWS, int USUAL, int REGISTERS>
+template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS>
 constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
   const auto height = [](int vectors) { return int32_t(tile_height(ROWS, USUAL, REGISTERS, vectors)); };
   return {ROWS,
           USUAL * V::lanes,
           V::lanes,
           depth,
-          TileTable<V, ROWS, USUAL, REGISTERS, typename MakeIndexes<ROWS * kMostVectors>::Type>::all,
+          TileTable<V, FEW, ROWS, USUAL, REGISTERS, typename MakeIndexes<ROWS * kMostVectors>::Type>::all,
           {height(1), height(2), height(3), height(4), height(5), height(6), height(7), height(8)},
           finish<V>,
           copy_rows<V>,

@@ -116,36 +116,12 @@ void winograd_data_columns(const WinogradCall<typename V::Element> *call) {
   }
 }
 
-/* Bias and clipping of one result vector; other activations follow the store. */
-template <class V>
-struct WinogradFinish {
-  const Epilogue<typename V::Element> *epilogue;
-  bool in_registers, clips;
-  V low, high, bias;
-
-  explicit WinogradFinish(const Epilogue<typename V::Element> *e) : epilogue(e) {
-    in_registers = e && e->activation <= CLIP;
-    clips = in_registers && e->activation == CLIP;
-    low = V::set(clips ? e->a : 0);
-    high = V::set(clips ? e->b : 0);
-    bias = V::set(e && e->bias && !e->channels_in_lanes ? *e->bias : 0);
-  }
-  void at(int64_t channel, int64_t count) {
-    if (!in_registers || !epilogue->bias || !epilogue->channels_in_lanes) return;
-    bias = load_some<V>(epilogue->bias + channel, int32_t(count < V::lanes ? count : V::lanes));
-  }
-  CONVKIT_INLINE V operator()(V x) const {
-    if (!in_registers) return x;
-    x = V::add(x, bias);
-    return clips ? V::min(high, V::max(low, x)) : x;
-  }
-};
-
 /* Results of a row of tiles, all of one channel, as streams; other activations follow when they are merged. */
 template <class V, int POINTS, int OUTPUTS>
 void winograd_result_row(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
-  const WinogradFinish<V> finish_vector(call->epilogue);
+  const RegisterEpilogue<V> epilogue(call->epilogue);
+  const V bias = epilogue.bias();
   for (int64_t row = 0; row < call->repeat; ++row) {
     const T *const in = call->in + row * call->in_repeat;
     T *const out = call->out + row * call->out_repeat;
@@ -155,7 +131,7 @@ void winograd_result_row(const WinogradCall<typename V::Element> *call) {
       for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
       transform_result<V, POINTS, OUTPUTS>(v, y);
       CONVKIT_UNROLL
-      for (int i = 0; i < OUTPUTS; ++i) V::store(out + i * call->out_step + t, finish_vector(y[i]));
+      for (int i = 0; i < OUTPUTS; ++i) V::store(out + i * call->out_step + t, epilogue.clip(V::add(y[i], bias)));
     }
   }
 }
@@ -164,7 +140,9 @@ void winograd_result_row(const WinogradCall<typename V::Element> *call) {
 template <class V, int POINTS, int OUTPUTS>
 void winograd_result_columns(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
-  WinogradFinish<V> finish_vector(call->epilogue);
+  const RegisterEpilogue<V> epilogue(call->epilogue);
+  const bool bias_by_lane = epilogue.here && epilogue.all->bias && epilogue.all->channels_in_lanes;
+  V bias = epilogue.bias();
   for (int64_t r = 0; r < call->repeat; ++r) {
     const T *const in = call->in + r * call->in_repeat;
     T *const out = call->out + r * call->out_repeat;
@@ -174,13 +152,13 @@ void winograd_result_columns(const WinogradCall<typename V::Element> *call) {
       for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
       transform_result<V, POINTS, OUTPUTS>(v, y);
       const int32_t count = call->count - t < V::lanes ? int32_t(call->count - t) : V::lanes;
-      finish_vector.at(t, count);
+      if (bias_by_lane) bias = load_some<V>(epilogue.all->bias + t, count);
       CONVKIT_UNROLL
       for (int i = 0; i < OUTPUTS; ++i) {
-        if (i < call->outputs) store_some<V>(out + i * call->out_step + t, finish_vector(y[i]), count);
+        if (i < call->outputs) store_some<V>(out + i * call->out_step + t, epilogue.clip(V::add(y[i], bias)), count);
       }
     }
-    if (call->epilogue && !finish_vector.in_registers) {
+    if (epilogue.remains()) {
       finish<V>(out, call->out_step, call->outputs, call->count, call->epilogue);
     }
   }
