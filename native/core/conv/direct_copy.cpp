@@ -38,8 +38,9 @@ void copy_padded_row(const RowMap &row, const T *source, T *out, void (*copy_row
   copy_rows(&call);
 }
 
-/* Channels last, pixels begin .. begin + 3 of a row: four pixels of four channels become four rows of four pixels. Pixels
- * behind the row are zeroed: they belong to a row that is still to come, or to the spare elements of the plane. */
+/* Channels last, pixels begin .. begin + 3 of a row: four pixels of four channels become four rows of four pixels.
+ * Pixels behind the row are zeroed: they belong to a row that is still to come, or to the spare elements of the plane.
+ */
 template <typename T>
 void copy_four_last(const RowMap &row, const T *source, int64_t begin, int64_t channels, int64_t pixel_step,
                     int64_t channel_size, T *out) {

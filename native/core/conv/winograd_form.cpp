@@ -10,7 +10,7 @@ namespace {
  * where large weights pass by too often otherwise. */
 constexpr int64_t kUsualData = 640 << 10;
 constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostWinogradData};
-constexpr int64_t kLeastChannels = 32;    /* that a tile is counted with: its results take room as well */
+constexpr int64_t kLeastChannels = 32;     /* that a tile is counted with: its results take room as well */
 constexpr int64_t kChunkBytes = 128 << 10; /* of the source that is copied at a time */
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
