@@ -188,6 +188,15 @@ TEST(depthwise_problems) {
     }
   }
   compare_forms(make_problem(1, 3, 12, 3, 19, 20, 3, 2, 1, 1), random, forms); /* four features add up */
+  /* Several features of a channel, channels last: parts of a row, phases, dilations; more of them than are taken apart.
+   */
+  for (const int64_t multiplier : {2, 3, 4, 5}) {
+    for (const int64_t stride : {1, 2, 3}) {
+      compare_forms(make_problem(2, 20, 20 * multiplier, 20, 7, 33, 4, stride, 2, 1), random, forms);
+      compare_forms(make_problem(1, 9, 9 * multiplier, 9, 12, 31, 3, stride, 3, 3), random, forms);
+    }
+    compare_forms(make_problem(1, 40, 40 * multiplier, 40, 3, 300, 3, 1, 1, 1), random, forms);
+  }
   for (int i = 0; i < test::options.random_cases; ++i) {
     const ck_problem p = random_depthwise(random);
     if (terms_of(p) > 3e6) continue;

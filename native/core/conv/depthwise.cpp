@@ -13,7 +13,8 @@ constexpr int64_t kWidestBand = 512, kWidestLine = 2048; /* positions along x; o
 /* A line of more than kLongLine positions is read in place but for its ends, if these are short. */
 constexpr int64_t kLongLine = 1024, kLineBand = 16384, kLongestEdge = 256;
 constexpr int64_t kLeastWork = 200000; /* multiply-adds of a unit, below which several channels share one */
-/* The phases of a row are interleaved by shuffles up to here; the direct algorithm can have them in lanes. */
+/* The phases of a row, or with channels last the features of a channel, are interleaved by shuffles up to here; the
+ * direct algorithm can have them in lanes. */
 constexpr int64_t kMostRowPhases = 4;
 /* A weight gradient has a vector of sums for each tap. */
 constexpr int64_t kMostGradientTaps = 2048;
@@ -95,7 +96,16 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
 bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
 
 const char *refuses_last(const Problem &problem, ck_pass pass) {
-  if (problem.group_features != 1) return "several features of a channel, channels last";
+  if (problem.group_features > 1) {
+    if (problem.given.groups < kFewChannels) return "several features of few channels, channels last";
+    const bool many =
+        pass == CK_WEIGHT_GRADIENT ? problem.group_features > kMostSources : problem.group_features > kMostRowPhases;
+    if (many) return "many features of a channel, channels last";
+    if (problem.taps * problem.group_features > kMostLastTaps) return "the kernel has too many taps";
+    const bool fits = pass == CK_WEIGHT_GRADIENT ? fits_depthwise_last_gradient(problem)
+                                                 : fits_depthwise_last(problem, pass == CK_ADJOINT);
+    if (!fits) return "the features under a part of a row do not fit into the cache";
+  }
   const bool few = problem.given.groups < kFewChannels && problem.taps > kFewChannelTaps;
   if (pass != CK_WEIGHT_GRADIENT && few) return "with few channels and many taps, pixels fill the lanes better";
   if (problem.taps > kMostLastTaps) return "the kernel has too many taps";

@@ -112,7 +112,10 @@ int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &
 template <typename T>
 ck_status run_depthwise_gradient(const RunContext &context);
 
-/* Channels last: depthwise_last.cpp, depthwise_last_gradient.cpp. */
+/* Channels last: depthwise_last.cpp, depthwise_last_gradient.cpp. With several features of a channel, not everything
+ * fits. */
+bool fits_depthwise_last(const Problem &problem, bool adjoint);
+bool fits_depthwise_last_gradient(const Problem &problem);
 template <typename T>
 void block_depthwise_last(ck_plan *plan);
 template <typename T>

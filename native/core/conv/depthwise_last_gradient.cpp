@@ -10,13 +10,18 @@
 namespace convkit {
 namespace {
 
+constexpr int64_t kPlanesBytes = 512 << 10;
+
+/* Several features of a channel are taken apart row by row, into a plane of vectors each. */
 template <typename T>
 struct Scratch {
-  T *sums;
+  T *sums, *planes;
   int64_t *offsets;
 
   Scratch(const Problem &problem, int64_t lanes, Carver *carver) {
-    sums = carver->take<T>(problem.taps * lanes);
+    const int64_t multiplier = problem.group_features;
+    sums = carver->take<T>(multiplier * problem.taps * lanes);
+    planes = carver->take<T>(multiplier > 1 ? multiplier * problem.given.features[2] * lanes : 0);
     offsets = carver->take<int64_t>(problem.given.kernel[2]);
   }
 };
@@ -41,31 +46,41 @@ struct Gradient {
     const int64_t c = unit * lanes, channels = smaller(lanes, p.groups - c);
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(problem, lanes, &carver);
-    for (int64_t i = 0; i < problem.taps * lanes; ++i) scratch.sums[i] = 0;
+    const int64_t multiplier = problem.group_features, plane = p.features[2] * lanes;
+    for (int64_t i = 0; i < multiplier * problem.taps * lanes; ++i) scratch.sums[i] = 0;
     for (int64_t j = 0; j < p.kernel[2]; ++j) {
       scratch.offsets[j] = (j * p.dilation[2] - p.pad_begin[2]) * problem.image.pixel;
     }
     for (int64_t image = 0; image < p.batch; ++image) {
       const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c;
-      const T *const features = static_cast<const T *>(o.features_in) + image * problem.features.batch + c;
+      const T *const features = static_cast<const T *>(o.features_in) + image * problem.features.batch + c * multiplier;
       for (int64_t z = 0; z < p.features[0]; ++z) {
         for (int64_t y = 0; y < p.features[1]; ++y) {
           if (cancelled(*context.host)) return;
-          const T *const row = features + (z * p.features[1] + y) * p.features[2] * problem.features.pixel;
+          const T *row = features + (z * p.features[1] + y) * p.features[2] * problem.features.pixel;
+          for (int64_t m = 0; m < multiplier && multiplier > 1; ++m) {
+            kernels.copy_rows(scratch.planes + m * plane, lanes, row + m, problem.features.pixel, multiplier, channels,
+                              p.features[2]);
+          }
+          if (multiplier > 1) row = scratch.planes;
           each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
             each_source(p, false, 1, y, [&](int64_t tap_y, int64_t at_y) {
               const int64_t tap = (tap_z * p.kernel[1] + tap_y) * p.kernel[2];
-              add_row(source + (at_z * p.image[1] + at_y) * p.image[2] * problem.image.pixel, row,
-                      scratch.sums + tap * lanes, channels, scratch.offsets);
+              const T *const from = source + (at_z * p.image[1] + at_y) * p.image[2] * problem.image.pixel;
+              for (int64_t m = 0; m < multiplier; ++m) {
+                add_row(from, row + m * plane, scratch.sums + (m * problem.taps + tap) * lanes, channels,
+                        scratch.offsets);
+              }
             });
           });
         }
       }
     }
     const auto &w = problem.weights;
-    T *const out = static_cast<T *>(o.weight_gradient) + w.origin + c * w.feature;
-    for (int64_t t = 0; t < problem.taps; ++t) {
-      for (int64_t l = 0; l < channels; ++l) out[l * w.feature + t * w.tap] = scratch.sums[t * lanes + l];
+    T *const out = static_cast<T *>(o.weight_gradient) + w.origin + c * multiplier * w.feature;
+    for (int64_t row = 0; row < multiplier * problem.taps; ++row) {
+      T *const to = out + row / problem.taps * w.feature + row % problem.taps * w.tap;
+      for (int64_t l = 0; l < channels; ++l) to[l * multiplier * w.feature] = scratch.sums[row * lanes + l];
     }
   }
 
@@ -74,7 +89,7 @@ struct Gradient {
     const ck_problem &p = problem.given;
     const int64_t pixel = problem.image.pixel;
     DepthwiseLastGradientCall<T> call = {};
-    call.features_step = pixel;
+    call.features_step = problem.group_features > 1 ? lanes : pixel;
     call.source_step = p.stride[2] * pixel;
     call.sums_step = lanes;
     call.channels = static_cast<int32_t>(channels);
@@ -107,6 +122,11 @@ struct Gradient {
 };
 
 }  // namespace
+
+bool fits_depthwise_last_gradient(const Problem &problem) {
+  const int64_t vectors = kPlanesBytes / element_bytes(problem) / kDepthwiseLanes;
+  return problem.given.features[2] <= vectors / problem.group_features;
+}
 
 template <typename T>
 void block_depthwise_last_gradient(ck_plan *plan) {

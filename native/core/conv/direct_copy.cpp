@@ -9,6 +9,9 @@
 namespace convkit {
 namespace {
 
+/* With channels last, pixels that are fetched ahead: as many as are turned at a time. */
+constexpr int64_t kPixelsAhead = 16;
+
 /* Which source elements lie under a row of the grid. */
 struct RowMap {
   GridMap map;
@@ -35,30 +38,57 @@ void copy_padded_row(const RowMap &row, const T *source, T *out, void (*copy_row
   copy_rows(&call);
 }
 
-/* Channels last: four pixels of four channels become four rows of four pixels. Up to three elements behind the row are
- * zeroed: they belong to a row that is still to come, or to the spare elements of the plane. `source` is null for a row
- * of zeros. */
+/* Channels last, pixels begin .. begin + 3 of a row: four pixels of four channels become four rows of four pixels.
+ * Pixels behind the row are zeroed: they belong to a row that is still to come, or to the spare elements of the plane.
+ */
+template <typename T>
+void copy_four_last(const RowMap &row, const T *source, int64_t begin, int64_t channels, int64_t pixel_step,
+                    int64_t channel_size, T *out) {
+  static const T nothing[4] = {0, 0, 0, 0};
+  const T *pixel[4];
+  int64_t step[4];
+  for (int64_t i = 0; i < 4; ++i) {
+    const int64_t at = begin + i < row.width ? row.at(begin + i) : kZeros;
+    pixel[i] = at == kZeros ? nothing : source + at * pixel_step;
+    step[i] = at == kZeros ? 0 : 1;
+  }
+  int64_t c = 0;
+  for (; c + 4 <= channels; c += 4) {
+    const T *const here[4] = {pixel[0] + c * step[0], pixel[1] + c * step[1], pixel[2] + c * step[2],
+                              pixel[3] + c * step[3]};
+    transpose4(here, out + c * channel_size + begin, channel_size);
+  }
+  for (; c < channels; ++c) {
+    for (int64_t i = 0; i < 4; ++i) out[c * channel_size + begin + i] = pixel[i][c * step[i]];
+  }
+}
+
+/* A row of pixels becomes a row of each channel's plane. `source` is null for a row of zeros. */
 template <typename T>
 void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t pixel_step, int64_t channel_size,
                    T *out) {
-  static const T nothing[4] = {0, 0, 0, 0};
-  for (int64_t x = 0; x < row.width; x += 4) {
-    const T *pixel[4];
-    int64_t step[4];
-    for (int64_t i = 0; i < 4; ++i) {
-      const int64_t at = source && x + i < row.width ? row.at(x + i) : kZeros;
-      pixel[i] = at == kZeros ? nothing : source + at * pixel_step;
-      step[i] = at == kZeros ? 0 : 1;
+  if (!source) {
+    for (int64_t c = 0; c < channels; ++c) fill_zeros(out + c * channel_size, row.width);
+    return;
+  }
+  const int64_t left = smaller(round_up(row.real.begin - row.begin, 4), row.width);
+  const int64_t real = row.real.end - row.begin - left, inner = real > 0 ? real - real % 4 : 0;
+  for (int64_t x = 0; x < left; x += 4) {
+    copy_four_last(row, source, x, channels, pixel_step, channel_size, out);
+  }
+  if (inner > 0) {
+    const int64_t step = row.map.step * pixel_step;
+    const T *const from = source + ((row.begin + left) * row.map.step + row.map.offset) * pixel_step;
+    if (channels < 4) {
+      for (int64_t c = 0; c < channels; ++c) {
+        for (int64_t x = 0; x < inner; ++x) out[c * channel_size + left + x] = from[x * step + c];
+      }
+    } else {
+      turn_block(inner, channels, from, step, out + left, channel_size, kPixelsAhead * step);
     }
-    int64_t c = 0;
-    for (; c + 4 <= channels; c += 4) {
-      const T *const here[4] = {pixel[0] + c * step[0], pixel[1] + c * step[1], pixel[2] + c * step[2],
-                                pixel[3] + c * step[3]};
-      transpose4(here, out + c * channel_size + x, channel_size);
-    }
-    for (; c < channels; ++c) {
-      for (int64_t i = 0; i < 4; ++i) out[c * channel_size + x + i] = pixel[i][c * step[i]];
-    }
+  }
+  for (int64_t x = left + inner; x < row.width; x += 4) {
+    copy_four_last(row, source, x, channels, pixel_step, channel_size, out);
   }
 }
 

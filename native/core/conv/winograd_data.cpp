@@ -82,37 +82,46 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) co
   column.repeat = x.points;
   column.in_repeat = f.line_step;
   column.out_repeat = f.data_step;
+  const auto transform = [&](const T *lines, T *data) {
+    int64_t line_step = copy.pitch;
+    if (x.outputs > 1) {
+      split.in = lines;
+      transforms.split[x.scheme](&split);
+      lines = s.streams;
+      line_step = row_step;
+    }
+    each_run(y, extent[1], [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
+      row.in = lines + start * line_step;
+      row.in_repeat = apart * line_step;
+      row.repeat = count;
+      row.out = (y.points > 1 ? s.line : data) + residue * f.line + place * x.grid();
+      transforms.data_row[x.scheme](&row);
+    });
+    if (y.points == 1) return;
+    column.out = data;
+    transforms.data_columns[y.scheme](&column);
+  };
+  copy.axes[0].span = 0;
+  const int64_t depth_step = y.grid() * x.grid();
+  int64_t plane = -1; /* whose rows were found */
   for (int64_t first = 0; first < f.channels; first += f.chunk) {
     copy.channels = smaller(f.chunk, f.channels - first);
-    if (!f.by_row) copy_grid(problem, copy, band, source + first * channel_step, s.grid);
-    for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
-      T *data = s.data + (first * f.planes + c) * f.tile_step;
-      const T *const channel = source + (first + c / f.planes) * channel_step;
-      if (f.by_row) find_rows(*this, band, c % f.planes, &rows);
-      for (int64_t z = 0; z < extent[0]; ++z, data += y.grid() * x.grid()) {
-        const T *lines = s.grid;
-        if (f.by_row) {
-          for (int64_t v = 0; v < extent[1]; ++v) rows.pad(z, v, channel, s.grid + v * copy.pitch);
-        } else {
-          lines += c * copy.plane_size + z * copy.grid[1] * copy.pitch;
+    T *const data = s.data + first * f.planes * f.tile_step;
+    const T *const from = source + first * channel_step;
+    for (int64_t z = 0; z < extent[0]; ++z) {
+      band.first[0] = block.band.first[0] + z, band.count[0] = 1;
+      if (!f.by_row) copy_grid(problem, copy, band, from, s.grid);
+      for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
+        T *const to = data + c * f.tile_step + z * depth_step;
+        if (!f.by_row) {
+          transform(s.grid + c * copy.plane_size, to);
+          continue;
         }
-        int64_t line_step = copy.pitch;
-        if (x.outputs > 1) {
-          split.in = lines;
-          transforms.split[x.scheme](&split);
-          lines = s.streams;
-          line_step = row_step;
+        if (c % f.planes != plane) find_rows(*this, block.band, plane = c % f.planes, &rows);
+        for (int64_t v = 0; v < extent[1]; ++v) {
+          rows.pad(z, v, from + c / f.planes * channel_step, s.grid + v * copy.pitch);
         }
-        each_run(y, extent[1], [&](int64_t start, int64_t apart, int64_t count, int64_t residue, int64_t place) {
-          row.in = lines + start * line_step;
-          row.in_repeat = apart * line_step;
-          row.repeat = count;
-          row.out = (y.points > 1 ? s.line : data) + residue * f.line + place * x.grid();
-          transforms.data_row[x.scheme](&row);
-        });
-        if (y.points == 1) continue;
-        column.out = data;
-        transforms.data_columns[y.scheme](&column);
+        transform(s.grid, to);
       }
     }
   }

@@ -10,8 +10,8 @@ namespace {
  * where large weights pass by too often otherwise. */
 constexpr int64_t kUsualData = 640 << 10;
 constexpr int64_t kDataTried[] = {192 << 10, 384 << 10, kUsualData, 1 << 20, 2 << 20, kMostWinogradData};
-constexpr int64_t kLeastChannels = 32;    /* that a tile is counted with: its results take room as well */
-constexpr int64_t kChunkBytes = 64 << 10; /* of the source that is copied at a time */
+constexpr int64_t kLeastChannels = 32;     /* that a tile is counted with: its results take room as well */
+constexpr int64_t kChunkBytes = 128 << 10; /* of the source that is copied at a time */
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
@@ -103,7 +103,11 @@ bool choose_block(int64_t most, WinogradForm *f) {
 void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   const WinogradAxis &z = f->axes[0], &y = f->axes[1], &x = f->axes[2];
   const int64_t tiles = z.grid() * y.grid() * x.grid();
-  f->tile_step = round_up(tiles, 4);
+  f->by_row = problem.given.layout == CK_CHANNELS_FIRST && problem.given.padding_mode == CK_ZEROS;
+  /* Whole vectors are written past the end of each depth. The last one's, of a channel or plane, may come after the
+   * first of the next: so they are kept apart. */
+  const bool depth_by_depth = z.grid() > 1 && (!f->by_row || f->planes > 1);
+  f->tile_step = round_up(tiles + (depth_by_depth ? lanes : 0), 4);
   /* Odd numbers of cache lines, so that points do not fall onto the same sets. */
   const auto odd_lines = [](int64_t elements) { return 16 * (ceil_div(elements, 16) | 1); };
   f->data_step = odd_lines(f->channels * f->planes * f->tile_step + lanes);
@@ -126,11 +130,11 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   }
   copy.planes = f->planes;
   copy.pitch = copy.grid[2];
-  copy.plane_size = odd_lines(copy.grid[0] * copy.grid[1] * copy.pitch + 4);
+  copy.plane_size = odd_lines(copy.grid[1] * copy.pitch + 4); /* one depth at a time */
   copy.channel_size = f->planes * copy.plane_size;
   f->chunk = clamp(kChunkBytes / element_bytes(problem) / copy.channel_size, 1, f->channels);
-  if (f->chunk > 4 && f->chunk < f->channels) f->chunk -= f->chunk % 4;
-  f->by_row = problem.given.layout == CK_CHANNELS_FIRST && problem.given.padding_mode == CK_ZEROS;
+  const int64_t line = 64 / element_bytes(problem); /* of channels, if they are last */
+  if (f->chunk > 4 && f->chunk < f->channels) f->chunk -= f->chunk % (f->chunk > line ? line : 4);
   if (f->by_row) f->chunk = 1;
 
   store = copy;
