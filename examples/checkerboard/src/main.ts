@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { tensor, type Tensor } from 'convkit'
 import { loadDigits } from 'convkit-examples-shared/digits.js'
 import { announce } from 'convkit-examples-shared/machine.js'
-import { below, beside, grid } from 'convkit-examples-shared/picture.js'
+import { below, beside, grid, type Picture, type Range } from 'convkit-examples-shared/picture.js'
 import { Random } from 'convkit-examples-shared/random.js'
 import { learn, noise } from '../../dcgan/src/learn.js'
 import { DOUBLINGS, generator } from './generators.js'
@@ -16,7 +16,7 @@ const out = resolve(import.meta.dirname, '../out')
 announce()
 const { training, heldOut } = loadDigits()
 const z = noise(new Random(5), 500)
-const samples: Tensor[] = []
+const samples: { untrained: Tensor; trained: Tensor }[] = []
 const spectra: Tensor[] = []
 const peaks: Record<string, { untrained: number; trained: number }> = {}
 for (const [name, double] of Object.entries(DOUBLINGS)) {
@@ -26,7 +26,7 @@ for (const [name, double] of Object.entries(DOUBLINGS)) {
     makeGenerator: (random) => generator(random, double),
   })
   const trained = gan.generator.forward(z, false)
-  samples.push(trained)
+  samples.push({ untrained, trained })
   spectra.push(powerSpectrum(trained))
   peaks[name] = { untrained: nyquistPeak(powerSpectrum(untrained)), trained: nyquistPeak(spectra.at(-1)!) }
 }
@@ -39,12 +39,13 @@ for (const [name, { untrained, trained }] of Object.entries(peaks))
   )
 console.log(`  ${'real digits'.padEnd(12)} ${nyquistPeak(spectra.at(-1)!).toFixed(2).padStart(17)}`)
 
-// Below, the first row again with the darkest fifth of the greys spread over all of them.
-const panels = samples.map((pictures) => ({
-  plain: grid(first(pictures, 12), { columns: 3, range: [-1, 1], magnify: 3 }),
-  dark: grid(first(pictures, 3), { columns: 3, range: [-1, -0.6], magnify: 3 }),
-}))
-below([beside(panels.map(({ plain }) => plain)), beside(panels.map(({ dark }) => dark))]).save(join(out, 'samples.png'))
+// From top to bottom: untrained, trained, and trained with the darkest fifth of the greys spread over all of them.
+const three = (pictures: Tensor, range: Range): Picture => grid(first(pictures, 3), { columns: 3, range, magnify: 4 })
+const columns = samples.map(({ untrained, trained }) => {
+  const most = Math.max(...first(untrained, 3).data.map(Math.abs))
+  return below([three(untrained, [-most, most]), three(trained, [-1, 1]), three(trained, [-1, -0.6])])
+})
+beside(columns).save(join(out, 'samples.png'))
 const shown = spectra.map(logarithmicPicture)
 const values = shown.flatMap(({ data }) => [...data]).filter(Number.isFinite)
 const range = [Math.min(...values), Math.max(...values)] as const

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Tensor } from 'convkit'
+import type { Sequential } from 'convkit-examples-shared/layer.js'
 import { Random } from 'convkit-examples-shared/random.js'
-import { noise } from '../../dcgan/src/learn.js'
+import { loadDigits } from 'convkit-examples-shared/digits.js'
+import { learn, noise } from '../../dcgan/src/learn.js'
 import { DOUBLINGS, generator } from '../src/generators.js'
 import { nyquistPeak, powerSpectrum } from '../src/spectrum.js'
 
@@ -36,4 +38,17 @@ test('generators draw checkerboards before they learn anything, except behind ne
   assert.ok(uneven > 60, String(uneven))
   assert.ok(even > 40, String(even))
   assert.ok(upsampled < 10, String(upsampled))
+})
+
+const full = process.env['FULL'] !== undefined
+test('training leaves most of it with 3 × 3 taps and none behind nearest upsampling', { skip: !full }, async () => {
+  const digits = loadDigits().training.centered()
+  const peaks: number[] = []
+  for (const [name, double] of Object.entries(DOUBLINGS)) {
+    const makeGenerator = (random: Random): Sequential => generator(random, double)
+    const { gan } = await learn(digits, 2, { name, makeGenerator })
+    peaks.push(nyquistPeak(powerSpectrum(gan.generator.forward(noise(new Random(5), 500), false))))
+  }
+  const [uneven, even, upsampled] = peaks
+  assert.ok(uneven > 3 && uneven > 2 * even && upsampled < 1.5, String(peaks))
 })
