@@ -177,18 +177,24 @@ struct Vec {
   }
   /* The even and the odd elements of a and b, one behind the other; and the way back. */
   static CONVKIT_INLINE void split(Vec a, Vec b, Vec *even, Vec *odd) {
+    Vec x = a, y = b; /* whole, for a compiler that cannot see that every lane is set */
     CONVKIT_UNROLL
     for (int32_t i = 0; i < LANES; ++i) {
-      even->v[i] = 2 * i < LANES ? a.v[2 * i] : b.v[2 * i - LANES];
-      odd->v[i] = 2 * i < LANES ? a.v[2 * i + 1] : b.v[2 * i + 1 - LANES];
+      x.v[i] = 2 * i < LANES ? a.v[2 * i] : b.v[2 * i - LANES];
+      y.v[i] = 2 * i < LANES ? a.v[2 * i + 1] : b.v[2 * i + 1 - LANES];
     }
+    *even = x;
+    *odd = y;
   }
   static CONVKIT_INLINE void merge(Vec even, Vec odd, Vec *a, Vec *b) {
+    Vec x = even, y = odd;
     CONVKIT_UNROLL
     for (int32_t i = 0; i < LANES; ++i) {
-      a->v[i] = i % 2 == 0 ? even.v[i / 2] : odd.v[i / 2];
-      b->v[i] = i % 2 == 0 ? even.v[(LANES + i) / 2] : odd.v[(LANES + i) / 2];
+      x.v[i] = i % 2 == 0 ? even.v[i / 2] : odd.v[i / 2];
+      y.v[i] = i % 2 == 0 ? even.v[(LANES + i) / 2] : odd.v[(LANES + i) / 2];
     }
+    *a = x;
+    *b = y;
   }
   static T power(Bits n) {
     const Bits bits = (n + Powers<T>::bias) << Powers<T>::shift;
