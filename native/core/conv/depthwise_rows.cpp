@@ -40,6 +40,7 @@ struct Rows {
   const Problem &problem;
   const DepthwiseForm &f;
   const DepthwiseSet<T> &kernels;
+  const TileSet<T> &row_kernels;
   int64_t lanes;
 
   /* What the channels of a unit have in common, in a part of its band: all that would take a division is found once. */
@@ -184,8 +185,10 @@ struct Rows {
     const DirectAxis &x = f.axes[2];
     const Scratch<T> &scratch = unit.scratch;
     const int64_t first = unit.band.first[2], count = unit.band.count[2];
-    const auto *const tiles = kernels.tiles + (rows - 1) * kMostVectors;
-    const RowTiles &wide = unit.tiles[rows - 1];
+    /* Rows with one row of taps share nothing: each is a tile of its own, but they are interleaved together. */
+    const int64_t alone = call->kernel[1] == 1 ? rows : 1, height = call->kernel[1] == 1 ? 1 : rows;
+    const auto *const tiles = kernels.tiles + (height - 1) * kMostVectors;
+    const RowTiles &wide = unit.tiles[height - 1];
     const T *const source = call->source, *const weights = call->weights;
     T *const result = call->result;
     const int64_t result_step = call->result_step, depth = call->kernel[0];
@@ -218,7 +221,13 @@ struct Rows {
         call->kernel[0] = call->kernel[1] * call->kernel[2] > 0 ? depth : 0;
         call->result = scratch.stage + r * kDepthwiseRows * scratch.stage_step;
         const bool line = row_taps == 1 && call->kernel[2] > 0 && call->kernel[2] <= kLineTaps;
-        (line ? kernels.lines[call->kernel[2] - 1] : tile)(call);
+        const auto kernel = line ? kernels.lines[call->kernel[2] - 1] : tile;
+        for (int64_t k = 0; k < alone; ++k) {
+          kernel(call);
+          call->source += call->source_step;
+          call->result += call->result_step;
+        }
+        call->source = source + i;
         call->columns += call->kernel[2];
         call->weights += row_taps * call->kernel[2];
       }
@@ -237,6 +246,12 @@ struct Rows {
     const int64_t step = kDepthwiseRows * scratch.stage_step, phases = x.phases;
     const int64_t begin = larger(-at, 0), end = smaller(width * phases, x.result - at);
     const int64_t first = ceil_div(begin, phases), last = end / phases; /* positions all of whose phases exist */
+    if (phases == 2 && first < last) {
+      const T *const even = scratch.stage + first;
+      const RowsZip<T> zip = {even,       even + step, scratch.stage_step, last - first, rows, result + at + 2 * first,
+                              result_step};
+      row_kernels.zip_rows(&zip);
+    }
     for (int64_t r = 0; r < rows; ++r) {
       const T *const from = scratch.stage + r * scratch.stage_step;
       T *const to = result + at + r * result_step;
@@ -244,7 +259,7 @@ struct Rows {
         store_position(from, step, last, begin, end, to);
         continue;
       }
-      kernels.interleave(from + first, step, phases, last - first, to + first * phases);
+      if (phases > 2) kernels.interleave(from + first, step, phases, last - first, to + first * phases);
       store_position(from, step, first - 1, begin, first * phases, to);
       store_position(from, step, last, last * phases, end, to);
     }
@@ -266,7 +281,11 @@ int64_t depthwise_rows_scratch(const DepthwiseForm &f) {
 template <typename T>
 ck_status run_depthwise_rows(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const Rows<T> rows = {context, plan.problem, plan.depthwise, depthwise_of<T>(*plan.kernels),
+  const Rows<T> rows = {context,
+                        plan.problem,
+                        plan.depthwise,
+                        depthwise_of<T>(*plan.kernels),
+                        tiles_of<T>(*plan.kernels),
                         tiles_of<T>(*plan.kernels).lanes};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, rows);
 }

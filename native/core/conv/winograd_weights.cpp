@@ -71,7 +71,7 @@ WinogradPacker<T>::WinogradPacker(const ck_plan &plan, const void *weights)
       f_(plan.winograd),
       weights_(static_cast<const T *>(weights)),
       transforms_(winograd_of<T>(*plan.kernels)),
-      taps_(kWinogradScheme[f_.axes[1].scheme].taps * kWinogradScheme[f_.axes[2].scheme].taps) {
+      taps_(int64_t{kWinogradScheme[f_.axes[1].scheme].taps} * kWinogradScheme[f_.axes[2].scheme].taps) {
   fill_matrix(f_.axes[1].scheme, y_);
   fill_matrix(f_.axes[2].scheme, x_);
 }
@@ -204,7 +204,7 @@ ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, con
   const int64_t together = clamp(kRoom / (f.points * terms_step), 1, f.channels), apart = together * terms_step;
   const auto pack = [&](int64_t unit, int32_t) {
     WinogradPacker<T> packer(plan, weights);
-    T room[kRoom];
+    T room[kRoom] = {};
     T *const out = reinterpret_cast<T *>(packed) + unit * panel_size;
     const int64_t group = unit / f.panels.count, panel = unit % f.panels.count;
     const bool straight = f.points * terms_step > kRoom || together == f.channels;
