@@ -5,7 +5,7 @@ import { Tensor } from 'convkit'
 import { concatenate, loadDigits } from 'convkit-examples-shared/digits.js'
 import { saveChart } from 'convkit-examples-shared/chart.js'
 import { countParameters } from 'convkit-examples-shared/layer.js'
-import { announce } from 'convkit-examples-shared/machine.js'
+import { announce, spent } from 'convkit-examples-shared/machine.js'
 import { beside, grid, type Picture } from 'convkit-examples-shared/picture.js'
 import { smooth } from 'convkit-examples-shared/train.js'
 import { EPOCHS, learn, reconstructionError } from './learn.js'
@@ -40,6 +40,7 @@ report('loss.svg', (file) =>
     curves: { 'free weights': smooth(free.losses, 20), 'tied weights': smooth(tied.losses, 20) },
   }),
 )
+console.log(`\n${spent()}`)
 
 /** Grey is zero; the greatest weight of a kernel, positive or negative, is white or black. */
 function drawKernels({ data, shape }: Tensor): Picture {

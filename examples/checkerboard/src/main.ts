@@ -3,7 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { tensor, type Tensor } from 'convkit'
 import { loadDigits } from 'convkit-examples-shared/digits.js'
-import { announce } from 'convkit-examples-shared/machine.js'
+import { announce, spent } from 'convkit-examples-shared/machine.js'
 import { below, beside, grid, type Picture, type Range } from 'convkit-examples-shared/picture.js'
 import { Random } from 'convkit-examples-shared/random.js'
 import { learn, noise } from '../../dcgan/src/learn.js'
@@ -50,7 +50,7 @@ const shown = spectra.map(logarithmicPicture)
 const values = shown.flatMap(({ data }) => [...data]).filter(Number.isFinite)
 const range = [Math.min(...values), Math.max(...values)] as const
 beside(shown.map((picture) => grid(picture, { columns: 1, range, magnify: 8 }))).save(join(out, 'spectra.png'))
-console.log(`pictures: ${relative(process.env['INIT_CWD'] ?? '.', out)}`)
+console.log(`\npictures: ${relative(process.env['INIT_CWD'] ?? '.', out)}\n${spent()}`)
 
 function first({ data, shape }: Tensor, count: number): Tensor {
   const [, ...picture] = shape

@@ -4,7 +4,7 @@ import type { Sequential } from 'convkit-examples-shared/layer.js'
 import { classify } from './classifier.js'
 
 /** A sample counts as recognised if the classifier gives one digit at least this probability. */
-export const CONFIDENT = 0.7
+export const CONFIDENT = 0.9
 
 export interface Assessment {
   /** The share of samples that are recognised. */

@@ -7,12 +7,13 @@
  */
 import type { Tensor } from 'convkit'
 import { Adam } from 'convkit-examples-shared/adam.js'
+import { Average } from 'convkit-examples-shared/average.js'
 import type { Digits } from 'convkit-examples-shared/digits.js'
 import type { Layer, Sequential } from 'convkit-examples-shared/layer.js'
 import { sigmoidCrossEntropy } from 'convkit-examples-shared/loss.js'
 import { Random } from 'convkit-examples-shared/random.js'
 import { train } from 'convkit-examples-shared/train.js'
-import { discriminator, generator, NOISE } from './model.js'
+import { discriminator, generator, KINDS, NOISE } from './model.js'
 
 /** Of the full run. */
 export const EPOCHS = 10
@@ -27,6 +28,9 @@ export const REAL = 0.9
 export class Gan {
   readonly generator: Sequential
   readonly discriminator: Sequential
+  /** The generator with the running mean of its weights, for use: its samples are better. */
+  readonly averaged: Sequential
+  private readonly average: Average
   private readonly adam: { readonly generator: Adam; readonly discriminator: Adam }
 
   constructor(
@@ -35,6 +39,8 @@ export class Gan {
   ) {
     this.generator = makeGenerator(random)
     this.discriminator = discriminator(random)
+    this.averaged = makeGenerator(new Random(0))
+    this.average = new Average(this.generator.parameters, this.averaged.parameters)
     this.adam = {
       generator: new Adam(this.generator.parameters, ADAM),
       discriminator: new Adam(this.discriminator.parameters, ADAM),
@@ -54,6 +60,17 @@ export class Gan {
     return { discriminator: loss, generator: value }
   }
 
+  /** To be called after each step. */
+  updateAverage(): void {
+    this.average.step()
+  }
+
+  /** Gives the averaged generator's batch normalisation the statistics of its own samples. */
+  settle(batches = 30): void {
+    const random = new Random(9)
+    for (let i = 0; i < batches; i++) this.averaged.forward(noise(random, 100), true)
+  }
+
   setLearningRate(rate: number): void {
     this.adam.generator.learningRate = rate
     this.adam.discriminator.learningRate = rate
@@ -66,8 +83,19 @@ export class Gan {
   }
 }
 
+/**
+ * Digits come in kinds with nothing between them, but normal noise has no gaps: what it makes between two kinds is a bit of
+ * both. So half of the noise says which of 16 kinds, one number being 3 and the others 0, and only the rest is normal. What the
+ * kinds are is left to the generator (as in DeLiGAN: Gurumurthy et al., "Generative Adversarial Networks for Diverse and
+ * Limited Data", where the kinds' centres are learned).
+ */
 export function noise(random: Random, count: number): Tensor {
-  return random.normals([count, NOISE, 1, 1])
+  const z = random.normals([count, NOISE, 1, 1])
+  for (let start = 0; start < z.size; start += NOISE) {
+    z.data.fill(0, start, start + KINDS)
+    z.data[start + Math.floor(KINDS * random.uniform())] = 3
+  }
+  return z
 }
 
 /** Trains a GAN on centered digits; the same seed gives the same networks, bit for bit. */
@@ -82,7 +110,11 @@ export async function learn(
 ): Promise<{ gan: Gan; losses: Record<string, number[]> }> {
   const random = new Random(3)
   const gan = new Gan(random, options.makeGenerator)
-  const step = (indexes: Uint32Array): Record<string, number> => gan.learn(digits.batch(indexes))
+  const step = (indexes: Uint32Array): Record<string, number> => {
+    const losses = gan.learn(digits.batch(indexes))
+    gan.updateAverage()
+    return losses
+  }
   const losses = await train({
     name: options.name ?? 'GAN',
     epochs,
@@ -92,7 +124,8 @@ export async function learn(
     step,
     afterEpoch(epoch) {
       gan.setLearningRate(LEARNING_RATE * Math.min(1, 2 - (2 * epoch) / epochs))
-      options.afterEpoch?.(epoch, gan.generator)
+      gan.settle()
+      options.afterEpoch?.(epoch, gan.averaged)
     },
   })
   return { gan, losses }

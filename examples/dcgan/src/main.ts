@@ -4,7 +4,7 @@ import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { saveChart } from 'convkit-examples-shared/chart.js'
 import { loadDigits } from 'convkit-examples-shared/digits.js'
-import { announce } from 'convkit-examples-shared/machine.js'
+import { announce, spent } from 'convkit-examples-shared/machine.js'
 import { beside, grid, type Picture } from 'convkit-examples-shared/picture.js'
 import { Random } from 'convkit-examples-shared/random.js'
 import { smooth } from 'convkit-examples-shared/train.js'
@@ -49,11 +49,11 @@ saveChart(join(out, 'recognised.svg'), {
   curves: { 'of 1,000 samples': recognisedBy },
 })
 
-const samples = gan.generator.forward(assessed, false)
+const samples = gan.averaged.forward(assessed, false)
 const { counts, digits } = assess(judge, samples)
 const bytes = new Uint8Array(samples.data.buffer, samples.data.byteOffset, samples.data.byteLength)
 console.log('\nRecognised with a probability of …   samples   held-out digits')
-for (const probability of [CONFIDENT, 0.9]) {
+for (const probability of [0.5, 0.7, CONFIDENT]) {
   const [ours, real] = [samples, heldOut.centered().all()].map((pictures) => {
     return `${(100 * assess(judge, pictures, probability).recognised).toFixed(1)} %`
   })
@@ -62,4 +62,5 @@ for (const probability of [CONFIDENT, 0.9]) {
 console.log(`
 ${digits} of the ten digits occur: ${counts.map((count, digit) => `${count} × ${digit}`).join(', ')}
 SHA-256 of the samples: ${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}…
-pictures: ${relative(process.env['INIT_CWD'] ?? '.', out)}`)
+pictures: ${relative(process.env['INIT_CWD'] ?? '.', out)}
+${spent()}`)

@@ -18,6 +18,8 @@ import { Sequential } from 'convkit-examples-shared/layer.js'
 import type { Random } from 'convkit-examples-shared/random.js'
 
 export const NOISE = 32
+/** Of these numbers so many say which kind of digit. */
+export const KINDS = 16
 const WIDTH = 32
 const LEAK = 0.2
 const deviation = 0.02

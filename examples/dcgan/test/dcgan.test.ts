@@ -33,14 +33,14 @@ test('generator and discriminator keep each other in balance, whatever the numbe
     assert.ok(losses['generator'].every(Number.isFinite))
     const [first, last] = [mean(losses['discriminator'].slice(0, 3)), mean(losses['discriminator'].slice(-3))]
     assert.ok(last < first, `the discriminator learned nothing: ${first}, then ${last}`)
-    return gan.generator.forward(noise(new Random(6), 16), false).data
+    return gan.averaged.forward(noise(new Random(6), 16), false).data
   }
   assert.deepEqual(await samples(1), await samples(2))
 })
 
 test('the generator has learned to write', { skip: !full }, async () => {
   const { gan } = await learn(digits, EPOCHS)
-  const samples = gan.generator.forward(noise(new Random(6), 1000), false)
+  const samples = gan.averaged.forward(noise(new Random(6), 1000), false)
   const { recognised, digits: occurring, counts } = assess(judge, samples)
   assert.ok(recognised >= 0.8, `${recognised}`)
   assert.ok(occurring >= 8, counts.join(' '))

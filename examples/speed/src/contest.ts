@@ -1,7 +1,7 @@
 /**
  * Timing on a machine that may be busy with other things: each round times every contestant, so that whatever disturbs
- * meets them all, and medians over the rounds count. A contestant whose work is short begins each turn with one call that
- * is not timed, as the one before it has left the caches in a state of its own.
+ * meets them all, and medians over the rounds count. None collects another's garbage, and a contestant whose work is
+ * short begins each turn with one call that is not timed, as the one before it has left the caches in a state of its own.
  */
 export interface Contestant {
   /** Called before each turn. */
@@ -25,6 +25,7 @@ export async function contest<C extends Contestant>(
   for (let round = 1; round <= rounds; round++) {
     for (const [contestant, { wall, cpu }] of times) {
       await contestant.prepare()
+      globalThis.gc?.() // the garbage of the one before it
       if (!(wall[0] >= seconds)) contestant.work()
       const before = process.cpuUsage()
       const start = performance.now()

@@ -58,7 +58,7 @@ function useNetwork(name: string, network: Sequential, input: Tensor): Job {
     tensorFlow() {
       const model = toTensorFlow(network, input.shape.slice(1))
       const x = toChannelsLast(input)
-      return () => tf.tidy(() => (model.predict(x, { batchSize: input.shape[0] }) as tf.Tensor).dataSync<'float32'>())
+      return () => read(model.predict(x, { batchSize: input.shape[0] }) as tf.Tensor)
     },
   }
 }
@@ -94,7 +94,8 @@ function trainGan(gan: Gan, real: Tensor, noise: Tensor): Job {
     name: 'DCGAN',
     training: true,
     images: real.shape[0],
-    tolerance: 1e-3,
+    // A first step of Adam has the gradient's sign alone, and rounding turns that where batch normalisation leaves almost none.
+    tolerance: 0.05,
     convkit: () => Object.values(gan.learn(real, noise)),
     tensorFlow() {
       const generator = toTensorFlow(gan.generator, noise.shape.slice(1))
@@ -138,7 +139,14 @@ async function segment(): Promise<Job> {
     async tensorFlow() {
       const model = await loadInTensorFlow(await readGraphModel(modelFile))
       const x = tf.tensor(photo.data, [...photo.shape])
-      return () => tf.tidy(() => (model.predict(x) as tf.Tensor).dataSync<'float32'>())
+      return () => read(model.predict(x) as tf.Tensor)
     },
   }
+}
+
+/** Not in a `tf.tidy`, where a model of TensorFlow.js takes twice as long: without, it frees what lies between its layers itself. */
+function read(result: tf.Tensor): Float32Array {
+  const values = result.dataSync<'float32'>()
+  result.dispose()
+  return values
 }
