@@ -61,6 +61,14 @@ Reader readerOf(const InstructionSet& set) {
   return set.bytes == 16 ? baseRead : nullptr;
 }
 
+bool runs(const InstructionSet& set) {
+#if defined(__x86_64__)
+  if (set.bytes == 64) return __builtin_cpu_supports("avx512f") != 0;
+  if (set.bytes == 32) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return set.bytes == 16;
+}
+
 // Runs the same measurement on every thread at the same time and adds up what they achieve.
 double onThreads(int count, const std::function<double(int)>& measure) {
   std::vector<double> rates(static_cast<std::size_t>(count));
@@ -135,7 +143,7 @@ int main(int argc, char** argv) {
   const std::string wanted = argc > 2 ? argv[2] : "";
   const std::vector<InstructionSet> all = instruction_sets();
   const auto found = std::find_if(all.begin(), all.end(), [&](const InstructionSet& set) {
-    return set.runs && (wanted.empty() || wanted == set.name);
+    return runs(set) && (wanted.empty() || wanted == set.name);
   });
   if (found == all.end()) {
     std::fprintf(stderr, "peak: instruction set %s cannot run here\n", wanted.c_str());

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "../core/convkit.h"
 #include "calls.h"
 #include "js_args.h"
 #include "pool.h"
@@ -13,18 +14,19 @@ Napi::Value peak_rate(const Napi::CallbackInfo& info) {
   Args args(info);
   const std::string name = args.text(0);
   const std::vector<peak::InstructionSet> sets = peak::instruction_sets();
-  const auto set =
-      std::find_if(sets.begin(), sets.end(), [&](const auto& one) { return one.runs && name == one.name; });
-  if (set == sets.end()) args.complain("no such instruction set here");
+  const auto set = std::find_if(sets.begin(), sets.end(), [&](const auto& one) { return name == one.name; });
+  int32_t index = 0;
+  while (index < ck_isa_count() && name != ck_isa_name(index)) index++;
+  if (set == sets.end() || index == ck_isa_count()) args.complain("no such instruction set here");
   if (!args.good()) return finish(args.env(), args.outcome());
 
   struct Measurement {
     const peak::InstructionSet* set;
     std::vector<double> rates;
   } measurement{&*set, std::vector<double>(static_cast<size_t>(Pool::instance().threads()))};
-  const auto measure = [](void* argument, int64_t index, int32_t) {
+  const auto measure = [](void* argument, int64_t thread, int32_t) {
     auto* const to = static_cast<Measurement*>(argument);
-    to->rates[static_cast<size_t>(index)] = peak::multiply_adds(to->set->float32, to->set->bytes, to->set->chains);
+    to->rates[static_cast<size_t>(thread)] = peak::multiply_adds(to->set->float32, to->set->bytes, to->set->chains);
   };
   const auto count = static_cast<int32_t>(measurement.rates.size());
   Pool::instance().parallel_for(count, count, measure, &measurement);

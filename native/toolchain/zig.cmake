@@ -25,3 +25,8 @@ set(CMAKE_CXX_ARCHIVE_CREATE "${CONVKIT_ZIG} ar qcD <TARGET> <OBJECTS>")
 set(CMAKE_CXX_ARCHIVE_FINISH "")
 # Zig names every CPU feature to Clang as present or absent, so that one implies no other: 512-bit registers are one.
 set(CONVKIT_AVX512_FLAGS -mevex512)
+if(CONVKIT_TRIPLE MATCHES musl)
+  # `zig c++` links programs for musl statically, whatever it is told; this way they can load an addon.
+  set(CMAKE_CXX_LINK_EXECUTABLE
+      "${CONVKIT_ZIG} build-exe -target ${CONVKIT_TRIPLE} -lc -lc++ -dynamic -rdynamic <OBJECTS> <LINK_LIBRARIES> -femit-bin=<TARGET>")
+endif()

@@ -39,14 +39,12 @@ export function start({ target, emulator, packages, environment }) {
   return { node: [...emulator, nodeOf(target, NODE)], env: { ...env, ...environment?.(emulator[0]) } }
 }
 
-/** Wine keeps its Windows in a folder: made once, and told to be one that Node supports. */
+/** Wine keeps its Windows in a folder, which must be one that Node supports. */
 function wine(program) {
   const prefix = join(root, 'build-foreign/wine')
+  mkdirSync(prefix, { recursive: true })
   const env = { WINEPREFIX: prefix, WINEDEBUG: '-all', WINEDLLOVERRIDES: 'mscoree,mshtml=' }
-  if (!existsSync(prefix)) {
-    mkdirSync(prefix, { recursive: true })
-    const version = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f']
-    capture(program, version, { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env } })
-  }
+  const version = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f']
+  capture(program, version, { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env } })
   return env
 }

@@ -10,7 +10,7 @@ import { smoke } from './smoke.mjs'
 export async function bundles(app, folder, env) {
   const tools = join(root, 'test/package')
   if (!existsSync(join(tools, 'node_modules/webpack'))) {
-    runNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: tools })
+    runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: tools })
   }
   const require = createRequire(join(tools, 'package.json'))
   const load = (name) => import(pathToFileURL(require.resolve(name)).href)

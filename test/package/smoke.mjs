@@ -1,5 +1,5 @@
 // Run in a folder where convkit is installed and nothing else is: one call on every entry point, in the main thread and
-// in a worker. Prints what it found as JSON.
+// in a worker. Prints what it found as JSON; fails where a result is wrong.
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { conv2d, convTranspose2d, info, tensor } from 'convkit'
 import * as promises from 'convkit/promises'
@@ -16,9 +16,14 @@ const results = [
 if (isMainThread && import.meta.url.endsWith('/smoke.mjs')) {
   const worker = new Worker(new URL(import.meta.url))
   const found = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
-  console.log(JSON.stringify({ ...info(), node: process.version, results: [...results, ...found] }))
+  report([...results, ...found])
 } else if (isMainThread) {
-  console.log(JSON.stringify({ ...info(), node: process.version, results }))
+  report(results)
 } else {
   parentPort.postMessage(results)
+}
+
+function report(results) {
+  console.log(JSON.stringify({ ...info(), node: process.version, results }))
+  process.exitCode = results.every((result) => result === 9) ? 0 : 1
 }
