@@ -94,24 +94,26 @@ void tile(const TileCall<typename V::Element> *call) {
   const bool in_registers = epilogue && epilogue->activation <= CLIP;
   if (in_registers) {
     const T *const bias = epilogue->bias;
-    if (bias && epilogue->channels_in_lanes) {
+    if (bias && !epilogue->channels_in_lanes) {
+      CONVKIT_UNROLL
+      for (int r = 0; r < ROWS; ++r) {
+        const V row_bias = V::set(bias[r]);
+        CONVKIT_UNROLL
+        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], row_bias);
+      }
+    } else {
       V lane_bias[VECTORS];
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS - 1; ++v) lane_bias[v] = V::load(bias + v * V::lanes);
-      lane_bias[VECTORS - 1] = load_some<V>(bias + (VECTORS - 1) * V::lanes, last);
+      for (int v = 0; v < VECTORS; ++v) lane_bias[v] = V::set(T(0));
+      if (bias) {
+        CONVKIT_UNROLL
+        for (int v = 0; v < VECTORS - 1; ++v) lane_bias[v] = V::load(bias + v * V::lanes);
+        lane_bias[VECTORS - 1] = load_some<V>(bias + (VECTORS - 1) * V::lanes, last);
+      }
       CONVKIT_UNROLL
       for (int r = 0; r < ROWS; ++r) {
         CONVKIT_UNROLL
         for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], lane_bias[v]);
-      }
-    } else {
-      const T none = 0, *row_bias = bias ? bias : &none;
-      const int64_t step = bias ? 1 : 0;
-      CONVKIT_UNROLL
-      for (int r = 0; r < ROWS; ++r, row_bias += step) {
-        const V of_row = V::set(*row_bias);
-        CONVKIT_UNROLL
-        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], of_row);
       }
     }
     if (epilogue->activation == CLIP) clip_all(epilogue, sum);
