@@ -198,7 +198,7 @@ constexpr int depthwise_vectors(int sums, int rows) {
 }
 
 /* As with the tiles of a GEMM, seldom ones are two. */
-constexpr bool depthwise_has_code(bool few, int vectors) { return !few || (vectors != 3 && vectors <= 4); }
+constexpr bool depthwise_has_code(bool few, int vectors) { return !few || vectors <= 4; }
 
 template <class V>
 CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Element> *call,

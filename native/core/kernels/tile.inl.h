@@ -131,31 +131,25 @@ void tile(const TileCall<typename V::Element> *call) {
 }
 
 /* Shapes that are seldom chosen are two tiles, one after the other, instead of code of their own. */
-constexpr bool tile_has_code(bool few, bool wide_type, int height, int rows, int vectors) {
-  if (vectors == 5) return false;
-  if (few) return vectors != 3 && vectors <= 4;
-  return vectors > 1 || !wide_type || rows <= 8 || rows == height;
-}
+constexpr bool tile_has_code(bool few, int vectors) { return vectors != 5 && (!few || vectors <= 4); }
 
-/* The first tile has so many rows of the whole, or so many columns if these are cut; the other number is 0. */
+/* The first tile has so many columns of the whole. */
 template <class V>
 CONVKIT_NO_INLINE void run_tiles(const TileCall<typename V::Element> *call,
                                  void (*first)(const TileCall<typename V::Element> *),
-                                 void (*second)(const TileCall<typename V::Element> *), int32_t rows, int32_t columns) {
+                                 void (*second)(const TileCall<typename V::Element> *), int32_t columns) {
   using T = typename V::Element;
   TileCall<T> part = *call;
-  if (columns > 0) part.columns = columns;
+  part.columns = columns;
   first(&part);
   part.columns = call->columns - columns;
-  part.a += rows;
   part.b += columns;
-  part.c += rows * call->c_step + columns;
+  part.c += columns;
   Epilogue<T> epilogue;
-  if (call->epilogue) {
+  if (call->epilogue && call->epilogue->channels_in_lanes) {
     epilogue = *call->epilogue;
-    const int32_t channels = epilogue.channels_in_lanes ? columns : rows;
-    if (epilogue.bias) epilogue.bias += channels;
-    if (epilogue.slope) epilogue.slope += channels;
+    if (epilogue.bias) epilogue.bias += columns;
+    if (epilogue.slope) epilogue.slope += columns;
     part.epilogue = &epilogue;
   }
   second(&part);
@@ -169,27 +163,21 @@ constexpr int tile_height(int rows, int usual, int registers, int vectors) {
   return fits < 1 ? 1 : fits < rows ? fits : rows;
 }
 
-/* Wide ones are cut into columns, others into rows. */
-template <class V, bool FEW, int HEIGHT, int ROWS, int VECTORS>
+template <class V, bool FEW, int ROWS, int VECTORS>
 void any_tile(const TileCall<typename V::Element> *call) {
-  if constexpr (tile_has_code(FEW, sizeof(typename V::Element) == 8, HEIGHT, ROWS, VECTORS)) {
+  if constexpr (tile_has_code(FEW, VECTORS)) {
     tile<V, ROWS, VECTORS>(call);
-  } else if constexpr (VECTORS == 1) {
-    constexpr int half = (ROWS + 1) / 2;
-    run_tiles<V>(call, any_tile<V, FEW, HEIGHT, half, VECTORS>, any_tile<V, FEW, HEIGHT, ROWS - half, VECTORS>, half,
-                 0);
   } else {
     constexpr int half = (VECTORS + 1) / 2;
-    run_tiles<V>(call, any_tile<V, FEW, HEIGHT, ROWS, half>, any_tile<V, FEW, HEIGHT, ROWS, VECTORS - half>, 0,
-                 half * V::lanes);
+    run_tiles<V>(call, any_tile<V, FEW, ROWS, half>, any_tile<V, FEW, ROWS, VECTORS - half>, half * V::lanes);
   }
 }
 
 /* The table of all tiles, null where the registers do not hold one. */
-template <class V, bool FEW, int HEIGHT, int ROWS, int VECTORS, bool FITS>
+template <class V, bool FEW, int ROWS, int VECTORS, bool FITS>
 constexpr auto tile_at() -> void (*)(const TileCall<typename V::Element> *) {
   if constexpr (FITS) {
-    return any_tile<V, FEW, HEIGHT, ROWS, VECTORS>;
+    return any_tile<V, FEW, ROWS, VECTORS>;
   } else {
     return nullptr;
   }
@@ -215,7 +203,7 @@ struct TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>> {
 };
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS, int... I>
 void (*const TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
-    tile_at<V, FEW, ROWS, rows(I), vectors(I), fits(I)>()...};
+    tile_at<V, FEW, rows(I), vectors(I), fits(I)>()...};
 
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS>
 constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
