@@ -59,6 +59,21 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/kernels/neon.cpp
     ${CONVKIT_CORE_DIR}/kernels/portable.cpp)
 
+# Of these, the ones that move every element and so are not built for size.
+set(CONVKIT_CORE_SOURCES_COPIES
+    ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_last.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
+    ${CONVKIT_CORE_DIR}/conv/winograd_weights.cpp
+    ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp
+    ${CONVKIT_CORE_DIR}/gemm/pack_patches.cpp
+    ${CONVKIT_CORE_DIR}/gemm/scatter_patches.cpp)
+
 # -mavx2 -mfma (MSVC: /arch:AVX2), on x86-64 only
 set(CONVKIT_CORE_SOURCES_AVX2 ${CONVKIT_CORE_DIR}/kernels/avx2.cpp)
 

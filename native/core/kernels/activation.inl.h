@@ -30,8 +30,19 @@ CONVKIT_INLINE void store_some(typename V::Element *p, V x, int32_t count) {
 
 enum Activation { LINEAR, CLIP, LEAKY_RELU, PRELU, ELU, SIGMOID, TANH, SILU, HARD_SIGMOID, HARD_SWISH };
 
-/* What a tile does in its registers: bias and clipping. Bounds that clip nothing stand where there is no clipping, so
- * that there is one piece of code and not one for each case. x + -0 is x, whatever x is. */
+/* A tile's registers hold little besides its sums, so the bounds come last. */
+template <class V, int ROWS, int VECTORS>
+CONVKIT_INLINE void clip_all(const Epilogue<typename V::Element> *epilogue, V (&sum)[ROWS][VECTORS]) {
+  const V low = V::set(epilogue->a), high = V::set(epilogue->b);
+  CONVKIT_UNROLL
+  for (int r = 0; r < ROWS; ++r) {
+    CONVKIT_UNROLL
+    for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::min(high, V::max(low, sum[r][v]));
+  }
+}
+
+/* The same vector by vector. Where there is no bias or no clipping, values stand for it that change nothing (x + -0 is
+ * x, whatever x is), so that there is one piece of code and not one for each case. */
 template <class V>
 struct RegisterEpilogue {
   using T = typename V::Element;
@@ -47,7 +58,7 @@ struct RegisterEpilogue {
   CONVKIT_INLINE bool remains() const { return all && !here; }
   /* Of one channel. */
   CONVKIT_INLINE V bias() const { return V::set(!here ? T(-0.0) : all->bias ? *all->bias : T(0)); }
-  CONVKIT_INLINE V clip(V x) const { return V::min(high, V::max(low, x)); }
+  CONVKIT_INLINE V finished(V x, V bias) const { return V::min(high, V::max(low, V::add(x, bias))); }
 };
 
 template <typename T>

@@ -65,14 +65,16 @@ CONVKIT_INLINE void depthwise_down(const DepthwiseCall<typename V::Element> *cal
 template <class V, int ROWS, int VECTORS>
 CONVKIT_INLINE void depthwise_store(const DepthwiseCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
   using T = typename V::Element;
-  const RegisterEpilogue<V> epilogue(call->epilogue);
-  if (epilogue.here) {
-    const V bias = epilogue.bias();
+  const Epilogue<T> *const epilogue = call->epilogue;
+  const bool in_registers = epilogue && epilogue->activation <= CLIP;
+  if (in_registers) {
+    const V bias = V::set(epilogue->bias ? *epilogue->bias : T(0));
     CONVKIT_UNROLL
     for (int r = 0; r < ROWS; ++r) {
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) sum[r][v] = epilogue.clip(V::add(sum[r][v], bias));
+      for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], bias);
     }
+    if (epilogue->activation == CLIP) clip_all(epilogue, sum);
   }
   const int32_t last = call->width - (VECTORS - 1) * V::lanes;
   T *row = call->result;
@@ -83,7 +85,7 @@ CONVKIT_INLINE void depthwise_store(const DepthwiseCall<typename V::Element> *ca
     for (int v = 0; v < VECTORS - 1; ++v) V::store(row + v * V::lanes, sum[r][v]);
     store_some<V>(row + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
   }
-  if (!epilogue.remains()) return;
+  if (!epilogue || in_registers) return;
   for (int r = 0; r < ROWS; ++r) finish<V>(call->result + r * step, 0, 1, call->width, call->epilogue);
 }
 
@@ -130,7 +132,7 @@ CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)
     }
   }
   CONVKIT_UNROLL
-  for (int v = 0; v < VECTORS; ++v) sum[v] = epilogue.clip(V::add(sum[v], bias));
+  for (int v = 0; v < VECTORS; ++v) sum[v] = epilogue.finished(sum[v], bias);
   if (STREAMS) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS; ++v) V::stream(to + x + v * V::lanes, sum[v]);
@@ -196,9 +198,7 @@ constexpr int depthwise_vectors(int sums, int rows) {
 }
 
 /* As with the tiles of a GEMM, seldom ones are two. */
-constexpr bool depthwise_has_code(bool few, int vectors) {
-  return vectors != 5 && vectors != 7 && (!few || (vectors != 3 && vectors <= 4));
-}
+constexpr bool depthwise_has_code(bool few, int vectors) { return !few || vectors <= 4; }
 
 template <class V>
 CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Element> *call,

@@ -23,11 +23,11 @@
  * last axis only, and k and -k are places in all of them; nothing else changes. */
 
 /* One pass over `blocks` neighbouring blocks of R * span elements. */
-template <class V, int R, bool TURNS>
-void fft_pass(bool inverse, typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+template <class V, int R, bool TURNS, bool INVERSE>
+void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
               const typename V::Element *twiddles) {
   using T = typename V::Element;
-  const int re = inverse ? V::lanes : 0, im = V::lanes - re;
+  constexpr int re = INVERSE ? V::lanes : 0, im = V::lanes - re;
   const int64_t leg = span * step;
   for (int64_t block = 0; block < blocks; ++block) {
     const T *w = twiddles;
@@ -35,12 +35,12 @@ void fft_pass(bool inverse, typename V::Element *data, int64_t step, int64_t blo
       Complex<V> x[R];
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) x[q] = {V::load(data + q * leg + re), V::load(data + q * leg + im)};
-      if (TURNS && inverse) {
+      if (TURNS && INVERSE) {
         CONVKIT_UNROLL
         for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
       }
       butterfly(x);
-      if (TURNS && !inverse) {
+      if (TURNS && !INVERSE) {
         CONVKIT_UNROLL
         for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
       }
@@ -55,30 +55,30 @@ void fft_pass(bool inverse, typename V::Element *data, int64_t step, int64_t blo
   }
 }
 
-template <class V, int R>
-CONVKIT_INLINE void fft_pass(bool inverse, typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+template <class V, int R, bool INVERSE>
+CONVKIT_INLINE void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
                              const typename V::Element *twiddles) {
   if (span > 1) {
-    fft_pass<V, R, true>(inverse, data, step, blocks, span, twiddles);
+    fft_pass<V, R, true, INVERSE>(data, step, blocks, span, twiddles);
   } else {
-    fft_pass<V, R, false>(inverse, data, step, blocks, span, twiddles);
+    fft_pass<V, R, false, INVERSE>(data, step, blocks, span, twiddles);
   }
 }
 
-template <class V>
-CONVKIT_NO_INLINE void fft_pass_of(bool inverse, int32_t radix, typename V::Element *data, int64_t step, int64_t blocks,
-                                   int64_t span, const typename V::Element *twiddles) {
+template <class V, bool INVERSE>
+void fft_pass_of(int32_t radix, typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+                 const typename V::Element *twiddles) {
   switch (radix) {
     case 2:
-      return fft_pass<V, 2>(inverse, data, step, blocks, span, twiddles);
+      return fft_pass<V, 2, INVERSE>(data, step, blocks, span, twiddles);
     case 3:
-      return fft_pass<V, 3>(inverse, data, step, blocks, span, twiddles);
+      return fft_pass<V, 3, INVERSE>(data, step, blocks, span, twiddles);
     case 4:
-      return fft_pass<V, 4>(inverse, data, step, blocks, span, twiddles);
+      return fft_pass<V, 4, INVERSE>(data, step, blocks, span, twiddles);
     case 5:
-      return fft_pass<V, 5>(inverse, data, step, blocks, span, twiddles);
+      return fft_pass<V, 5, INVERSE>(data, step, blocks, span, twiddles);
     default:
-      return fft_pass<V, 8>(inverse, data, step, blocks, span, twiddles);
+      return fft_pass<V, 8, INVERSE>(data, step, blocks, span, twiddles);
   }
 }
 
@@ -97,9 +97,9 @@ void fft_blocks(const FftLine<typename V::Element> *line, typename V::Element *d
     }
     return;
   }
-  if (!INVERSE) fft_pass_of<V>(INVERSE, radix, data, line->step, blocks, span, twiddles);
+  if (!INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
   fft_blocks<V, INVERSE>(line, data, blocks * radix, span, first + 1, twiddles + span * (2 * radix - 2));
-  if (INVERSE) fft_pass_of<V>(INVERSE, radix, data, line->step, blocks, span, twiddles);
+  if (INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
 }
 
 template <class V, bool INVERSE>

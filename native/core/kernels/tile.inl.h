@@ -90,30 +90,33 @@ void tile(const TileCall<typename V::Element> *call) {
   }
 
   /* Bias and clipping happen in registers; what needs more room happens right after the store, in L1. */
-  const RegisterEpilogue<V> epilogue(call->epilogue);
-  if (epilogue.here) {
-    /* One bias is that of the row, the other that of the lane; the one that there is not is a zero that changes
-     * nothing.
-     */
-    const T *const bias = epilogue.all->bias, none = T(-0.0);
-    const bool by_lane = bias && epilogue.all->channels_in_lanes, by_row = bias && !by_lane;
-    const T *const row_bias = by_row ? bias : &none;
-    V lane_bias[VECTORS];
-    CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS; ++v) lane_bias[v] = V::set(by_row ? none : T(0));
-    if (by_lane) {
+  const Epilogue<T> *const epilogue = call->epilogue;
+  const bool in_registers = epilogue && epilogue->activation <= CLIP;
+  if (in_registers) {
+    const T *const bias = epilogue->bias;
+    if (bias && !epilogue->channels_in_lanes) {
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS - 1; ++v) lane_bias[v] = V::load(bias + v * V::lanes);
-      lane_bias[VECTORS - 1] = load_some<V>(bias + (VECTORS - 1) * V::lanes, last);
-    }
-    CONVKIT_UNROLL
-    for (int r = 0; r < ROWS; ++r) {
-      const V of_row = V::set(row_bias[by_row ? r : 0]);
+      for (int r = 0; r < ROWS; ++r) {
+        const V row_bias = V::set(bias[r]);
+        CONVKIT_UNROLL
+        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], row_bias);
+      }
+    } else {
+      V lane_bias[VECTORS];
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) {
-        sum[r][v] = epilogue.clip(V::add(V::add(sum[r][v], of_row), lane_bias[v]));
+      for (int v = 0; v < VECTORS; ++v) lane_bias[v] = V::set(T(0));
+      if (bias) {
+        CONVKIT_UNROLL
+        for (int v = 0; v < VECTORS - 1; ++v) lane_bias[v] = V::load(bias + v * V::lanes);
+        lane_bias[VECTORS - 1] = load_some<V>(bias + (VECTORS - 1) * V::lanes, last);
+      }
+      CONVKIT_UNROLL
+      for (int r = 0; r < ROWS; ++r) {
+        CONVKIT_UNROLL
+        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], lane_bias[v]);
       }
     }
+    if (epilogue->activation == CLIP) clip_all(epilogue, sum);
   }
 
   T *c = call->c;
@@ -124,36 +127,29 @@ void tile(const TileCall<typename V::Element> *call) {
     for (int v = 0; v < VECTORS - 1; ++v) V::store(c + v * V::lanes, sum[r][v]);
     store_some<V>(c + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
   }
-  if (epilogue.remains()) finish<V>(call->c, call->c_step, ROWS, call->columns, call->epilogue);
+  if (epilogue && !in_registers) finish<V>(call->c, call->c_step, ROWS, call->columns, call->epilogue);
 }
 
 /* Shapes that are seldom chosen are two tiles, one after the other, instead of code of their own. */
-constexpr bool tile_has_code(bool few, bool wide_type, int usual, int rows, int vectors) {
-  if (vectors == 5 || vectors == 7) return false;
-  if (few) return vectors != 3 && vectors <= 4;
-  if (vectors == 1) return rows <= 8;
-  return !wide_type || vectors <= usual || (vectors != 6 && rows <= 6);
-}
+constexpr bool tile_has_code(bool few, int vectors) { return vectors != 5 && (!few || vectors <= 4); }
 
-/* The first tile has so many rows of the whole, or so many columns if these are cut; the other number is 0. */
+/* The first tile has so many columns of the whole. */
 template <class V>
 CONVKIT_NO_INLINE void run_tiles(const TileCall<typename V::Element> *call,
                                  void (*first)(const TileCall<typename V::Element> *),
-                                 void (*second)(const TileCall<typename V::Element> *), int32_t rows, int32_t columns) {
+                                 void (*second)(const TileCall<typename V::Element> *), int32_t columns) {
   using T = typename V::Element;
   TileCall<T> part = *call;
-  if (columns > 0) part.columns = columns;
+  part.columns = columns;
   first(&part);
   part.columns = call->columns - columns;
-  part.a += rows;
   part.b += columns;
-  part.c += rows * call->c_step + columns;
+  part.c += columns;
   Epilogue<T> epilogue;
-  if (call->epilogue) {
+  if (call->epilogue && call->epilogue->channels_in_lanes) {
     epilogue = *call->epilogue;
-    const int32_t channels = epilogue.channels_in_lanes ? columns : rows;
-    if (epilogue.bias) epilogue.bias += channels;
-    if (epilogue.slope) epilogue.slope += channels;
+    if (epilogue.bias) epilogue.bias += columns;
+    if (epilogue.slope) epilogue.slope += columns;
     part.epilogue = &epilogue;
   }
   second(&part);
@@ -167,26 +163,21 @@ constexpr int tile_height(int rows, int usual, int registers, int vectors) {
   return fits < 1 ? 1 : fits < rows ? fits : rows;
 }
 
-/* Wide ones are cut into columns, others into rows. */
-template <class V, bool FEW, int USUAL, int ROWS, int VECTORS>
+template <class V, bool FEW, int ROWS, int VECTORS>
 void any_tile(const TileCall<typename V::Element> *call) {
-  if constexpr (tile_has_code(FEW, sizeof(typename V::Element) == 8, USUAL, ROWS, VECTORS)) {
+  if constexpr (tile_has_code(FEW, VECTORS)) {
     tile<V, ROWS, VECTORS>(call);
-  } else if constexpr (VECTORS == 1 || (ROWS > 6 && VECTORS < 5)) {
-    constexpr int half = (ROWS + 1) / 2;
-    run_tiles<V>(call, any_tile<V, FEW, USUAL, half, VECTORS>, any_tile<V, FEW, USUAL, ROWS - half, VECTORS>, half, 0);
   } else {
     constexpr int half = (VECTORS + 1) / 2;
-    run_tiles<V>(call, any_tile<V, FEW, USUAL, ROWS, half>, any_tile<V, FEW, USUAL, ROWS, VECTORS - half>, 0,
-                 half * V::lanes);
+    run_tiles<V>(call, any_tile<V, FEW, ROWS, half>, any_tile<V, FEW, ROWS, VECTORS - half>, half * V::lanes);
   }
 }
 
 /* The table of all tiles, null where the registers do not hold one. */
-template <class V, bool FEW, int USUAL, int ROWS, int VECTORS, bool FITS>
+template <class V, bool FEW, int ROWS, int VECTORS, bool FITS>
 constexpr auto tile_at() -> void (*)(const TileCall<typename V::Element> *) {
   if constexpr (FITS) {
-    return any_tile<V, FEW, USUAL, ROWS, VECTORS>;
+    return any_tile<V, FEW, ROWS, VECTORS>;
   } else {
     return nullptr;
   }
@@ -212,7 +203,7 @@ struct TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>> {
 };
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS, int... I>
 void (*const TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
-    tile_at<V, FEW, USUAL, rows(I), vectors(I), fits(I)>()...};
+    tile_at<V, FEW, rows(I), vectors(I), fits(I)>()...};
 
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS>
 constexpr TileSet<typename V::Element> tile_set(int32_t depth) {

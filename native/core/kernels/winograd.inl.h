@@ -131,7 +131,7 @@ void winograd_result_row(const WinogradCall<typename V::Element> *call) {
       for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
       transform_result<V, POINTS, OUTPUTS>(v, y);
       CONVKIT_UNROLL
-      for (int i = 0; i < OUTPUTS; ++i) V::store(out + i * call->out_step + t, epilogue.clip(V::add(y[i], bias)));
+      for (int i = 0; i < OUTPUTS; ++i) V::store(out + i * call->out_step + t, epilogue.finished(y[i], bias));
     }
   }
 }
@@ -155,7 +155,7 @@ void winograd_result_columns(const WinogradCall<typename V::Element> *call) {
       if (bias_by_lane) bias = load_some<V>(epilogue.all->bias + t, count);
       CONVKIT_UNROLL
       for (int i = 0; i < OUTPUTS; ++i) {
-        if (i < call->outputs) store_some<V>(out + i * call->out_step + t, epilogue.clip(V::add(y[i], bias)), count);
+        if (i < call->outputs) store_some<V>(out + i * call->out_step + t, epilogue.finished(y[i], bias), count);
       }
     }
     if (epilogue.remains()) {
