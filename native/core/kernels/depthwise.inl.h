@@ -165,7 +165,7 @@ void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
   };
   int64_t x = 0;
   /* Vectors at the ends overlap their neighbours, so that none reads further than without streaming. */
-  if (V::streams && call->streams && width >= 64 && !epilogue.remains()) {
+  if (call->streams && width >= 64 && !epilogue.remains()) {
     const int64_t head = before_line(to);
     for (; x < head; x += V::lanes) one_vector(x, V::lanes);
     for (x = head; x + vectors * V::lanes <= width; x += vectors * V::lanes) {

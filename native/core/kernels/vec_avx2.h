@@ -11,7 +11,6 @@ namespace avx2 {
 struct VecF32 {
   using Element = float;
   static constexpr int32_t lanes = 8;
-  static constexpr bool streams = true;
   __m256 v;
 
   static __m256i first(int32_t count) {
@@ -73,7 +72,6 @@ struct VecF32 {
 struct VecF64 {
   using Element = double;
   static constexpr int32_t lanes = 4;
-  static constexpr bool streams = true;
   __m256d v;
 
   static __m256i first(int32_t count) {

@@ -13,7 +13,6 @@ namespace neon {
 struct VecF32 {
   using Element = float;
   static constexpr int32_t lanes = 4;
-  static constexpr bool streams = false;
   float32x4_t v;
 
   static void fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
@@ -65,7 +64,6 @@ struct VecF32 {
 struct VecF64 {
   using Element = double;
   static constexpr int32_t lanes = 2;
-  static constexpr bool streams = false;
   float64x2_t v;
 
   static void fetch(const double *p) { __builtin_prefetch(p, 0, 2); }

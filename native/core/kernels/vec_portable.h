@@ -83,7 +83,6 @@ struct Vec {
   using Element = T;
   using Bits = typename Powers<T>::Bits;
   static constexpr int32_t lanes = LANES;
-  static constexpr bool streams = false; /* whether stream() is more than store() */
   using Of = Lanes<T, LANES>;
   typename Of::Type v;
 
