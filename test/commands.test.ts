@@ -21,9 +21,12 @@ const examples = readdirSync(join(root, 'examples'), { withFileTypes: true })
 const guides = [...markdown('.'), ...markdown('docs'), ...markdown('bench'), ...markdown('examples'), ...examples]
 const workflow = '.github/workflows/release.yml'
 
-/** Scripts of the root and, in an example's guide, of that example. */
+/** Scripts of the folder and of those above it, to the root. */
 function scriptsFor(file: string): Set<string> {
-  const manifests = ['package.json', join(dirname(file), 'package.json')].filter((name) => existsSync(join(root, name)))
+  const folders = dirname(file).split('/')
+  const manifests = ['package.json', ...folders.map((_, i) => join(...folders.slice(0, i + 1), 'package.json'))].filter(
+    (name) => existsSync(join(root, name)),
+  )
   return new Set(
     manifests.flatMap((name) => Object.keys((JSON.parse(read(name)) as { scripts?: object }).scripts ?? {})),
   )
