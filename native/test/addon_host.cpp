@@ -159,6 +159,8 @@ namespace {
 
 /* conv2d 32 -> 64 channels, 3 x 3, padding 1, 32 x 32: enough work for four threads. */
 constexpr int kIn = 32, kOut = 64, kSide = 32, kKernel = 3, kPad = 1;
+constexpr size_t kImage = size_t{kIn} * kSide * kSide, kResult = size_t{kOut} * kSide * kSide;
+constexpr size_t kWeights = size_t{kOut} * kIn * kKernel * kKernel;
 
 std::vector<double> record_of(int algorithm) {
   return {
@@ -203,8 +205,8 @@ std::vector<double> definition(const std::vector<float> &image, const std::vecto
         const int column = position % kSide + tap % kKernel - kPad;
         if (row < 0 || row >= kSide || column < 0 || column >= kSide) continue;
         const int channel = tap / (kKernel * kKernel);
-        sum += double{image[static_cast<size_t>((channel * kSide + row) * kSide + column)]} *
-               double{weights[static_cast<size_t>(out * kIn * kKernel * kKernel + tap)]};
+        const int pixel = (channel * kSide + row) * kSide + column, weight = out * kIn * kKernel * kKernel + tap;
+        sum += double{image[static_cast<size_t>(pixel)]} * double{weights[static_cast<size_t>(weight)]};
       }
       result.push_back(sum);
     }
@@ -275,7 +277,7 @@ void compare(const std::vector<float> &actual, const std::vector<double> &expect
 
 int main(int argc, char **argv) {
   if (argc != 2) fail("expected the path of convkit.node");
-  std::vector<float> image = noise(kIn * kSide * kSide, 1), weights = noise(kOut * kIn * kKernel * kKernel, 2);
+  std::vector<float> image = noise(kImage, 1), weights = noise(kWeights, 2);
   const std::vector<double> expected = definition(image, weights);
   {
     Addon addon(argv[1]);
@@ -290,15 +292,17 @@ int main(int argc, char **argv) {
       for (int algorithm = -1; algorithm < static_cast<int>(algorithms.size()); algorithm++) {
         const std::string name = algorithm < 0 ? "planned" : algorithms[static_cast<size_t>(algorithm)];
         std::vector<double> record = record_of(algorithm);
-        std::vector<float> out(kOut * kSide * kSide, NAN), later(out);
+        std::vector<float> out(kResult, NAN), later(out);
         addon.call("run", {env.array(&record), env.array(&image), env.array(&weights), env.array(&out)});
         if (algorithm >= 0 && env.thrown.rfind("CK_UNSUPPORTED", 0) == 0) continue;
-        if (!env.thrown.empty()) fail(isa + " " + name + ": " + env.thrown);
-        compare(out, expected, isa + " " + name);
+        std::string what = isa;
+        what.append(" ").append(name);
+        if (!env.thrown.empty()) fail(what.append(": ").append(env.thrown));
+        compare(out, expected, what);
         addon.wait(addon.call("runAsync", {env.number(++id), env.array(&record), env.array(&image), env.array(&weights),
                                            env.array(&later)}));
-        if (later != out) fail(isa + " " + name + ": asynchronous results are others");
-        done += " " + name;
+        if (later != out) fail(what.append(": asynchronous results are others"));
+        done.append(" ").append(name);
       }
       std::printf("%-8s:%s\n", isa.c_str(), done.c_str());
     }

@@ -13,6 +13,7 @@ struct Options {
   uint64_t seed = 1;      /* --seed N */
   bool brief = false;     /* --brief, for slow machines: a third of the named problems, in one form each, by the seed */
   std::string only;       /* a word in the test's name */
+  int part = 0, parts = 1; /* every parts-th test from this on: --part K/N, to run them side by side */
 };
 extern Options options;
 

@@ -1,4 +1,5 @@
-/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] [--isa NAME] [--brief] */
+/* Native tests of the core, without Node: test_core [word] [--random N] [--seed N] [--isa NAME] [--brief] [--part K/N]
+ */
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -39,6 +40,11 @@ int main(int argc, char **argv) {
       test::options.seed = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--isa") == 0 && i + 1 < argc) {
       test::only_isa(argv[++i]);
+    } else if (std::strcmp(argv[i], "--part") == 0 && i + 1 < argc) {
+      char *parts = nullptr;
+      test::options.part = static_cast<int>(std::strtol(argv[++i], &parts, 10));
+      test::options.parts = *parts == '/' ? std::atoi(parts + 1) : 0;
+      if (test::options.parts < 1) return std::printf("expected --part K/N, received %s\n", argv[i]), 2;
     } else if (std::strcmp(argv[i], "--brief") == 0) {
       test::options.brief = true;
     } else {
@@ -48,7 +54,9 @@ int main(int argc, char **argv) {
   std::printf("instruction sets:");
   for (const std::string &isa : test::isa_names()) std::printf(" %s", isa.c_str());
   std::printf(", seed %llu\n", static_cast<unsigned long long>(test::options.seed));
+  int number = 0;
   for (const test::Test &t : test::all_tests()) {
+    if (number++ % test::options.parts != test::options.part) continue;
     if (std::string(t.name).find(test::options.only) == std::string::npos) continue;
     const long before = test::failed;
     t.run();
