@@ -15,7 +15,8 @@ constexpr int64_t kChunkBytes = 128 << 10; /* of the source that is copied at a 
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
-constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again */
+constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again, */
+constexpr int64_t kSourceRows = 48;    /* which takes as long as the products of so many rows */
 
 const char *make_axis(WinogradAxis *axis) {
   DirectAxis &g = axis->geometry;
@@ -254,14 +255,22 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
 template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, WinogradForm *);
 template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, WinogradForm *);
 
+/* A part costs its rows, and the transform that it repeats; the last units of the slots should end together. */
 void share_winograd(const Problem &problem, int32_t slots, WinogradForm *form) {
   int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
   for (const WinogradAxis &axis : form->axes) units *= axis.blocks;
   const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
-  const int64_t most = larger(form->product_rows / kLeastPartRows, 1);
-  const int64_t parts = clamp(ceil_div(wanted, units), 1, smaller(most, form->panels.count));
-  form->part_panels = ceil_div(form->panels.count, parts);
-  form->parts = ceil_div(form->panels.count, form->part_panels);
+  const int64_t largest = larger(form->product_rows / kLeastPartRows, 1);
+  const int64_t most = clamp(ceil_div(wanted, units), 1, smaller(largest, form->panels.count));
+  int64_t least = 0;
+  for (int64_t parts = 1; parts <= most; ++parts) {
+    const int64_t panels = ceil_div(form->panels.count, parts), rounds = ceil_div(units * parts, slots);
+    const int64_t cost = rounds * (kSourceRows + panels * form->panels.width);
+    if (parts > 1 && cost >= least) continue;
+    least = cost;
+    form->part_panels = panels;
+    form->parts = ceil_div(form->panels.count, panels);
+  }
 }
 
 }  // namespace convkit
