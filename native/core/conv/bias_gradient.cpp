@@ -81,6 +81,7 @@ extern "C" ck_status ck_bias_gradient(const ck_runtime *runtime, ck_type type, c
   int64_t elements = larger(batch, 1);
   if (!multiply_within(&elements, channels, most) || !multiply_within(&elements, positions, most)) return CK_INVALID;
   const FloatEnvironment environment;
+  if (positions == 1) layout = CK_CHANNELS_LAST; /* the same memory, and longer runs */
   switch (type) {
     case CK_FLOAT32:
       return run<float>(*runtime, layout, batch, channels, positions, gradient, out);
