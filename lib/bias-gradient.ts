@@ -17,13 +17,8 @@ function biasRequest(host: Host, gradOutput: unknown, options: unknown, allowed:
   const { out, backend: wanted, signal } = parseExecution(where, raw)
   const dy = readTensor(where, 'gradOutput', gradOutput)
   const dtype = checkDtypes(where, [dy, out && { name: 'out', dtype: dtypeOf(out) as DType }])
-  const { batch, channels, spatial } = splitShape(
-    where,
-    'gradOutput',
-    dy.shape,
-    spatialRank(where, 'gradOutput', dy.shape),
-    layout,
-  )
+  const rank = spatialRank(where, 'gradOutput', dy.shape, ', batch included')
+  const { batch, channels, spatial } = splitShape(where, 'gradOutput', dy.shape, rank, layout)
   checkData(where, 'gradOutput.data', dy.data, elementCount(where, 'gradOutput', dy.shape), dy.shape)
   checkOut(where, out, [channels], [dy])
   const problem = { batch, channels, positions: spatial.reduce((a, b) => a * b, 1), layout }

@@ -95,10 +95,13 @@ interface WeightSides {
   readonly kernel: readonly number[]
 }
 
-/** The spatial axes of a helper's operand, whose rank says them: 1, 2 or 3. */
-export function spatialRank(where: string, name: string, shape: readonly number[]): number {
+/**
+ * The spatial axes of an operand whose rank alone says them: 1, 2 or 3.
+ * @param axes - which axes the rank counts, where that may be unclear
+ */
+export function spatialRank(where: string, name: string, shape: readonly number[], axes = ''): number {
   if (shape.length >= 3 && shape.length <= 5) return shape.length - 2
-  throw shapeError(`${where}: ${name}: expected rank 3 to 5, received shape ${list(shape)}`)
+  throw shapeError(`${where}: ${name}: expected rank 3 to 5${axes}, received shape ${list(shape)}`)
 }
 
 /** Splits the weight of the direct convolution: the same memory for conv and convTranspose. */

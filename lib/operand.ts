@@ -104,6 +104,9 @@ export function readShape(where: string, name: string, value: unknown, property 
   return checkExtents(where, name, readAxes(where, name, value, property), property)
 }
 
+/** Entries to overwrite: an assignment to one that is not there could run a setter that somebody has put on a prototype. */
+const BLANK: readonly unknown[] = Array.from({ length: 16 }, () => 0)
+
 /** Copies an array of at most 16 entries: its length and each of them are read once, before the first is judged. */
 export function readAxes(where: string, name: string, value: unknown, property = ''): unknown[] {
   if (!isArray(value)) {
@@ -124,9 +127,6 @@ export function readAxes(where: string, name: string, value: unknown, property =
   for (let axis = 0; axis < rank; axis++) axes[axis] = value[axis]
   return axes
 }
-
-/** Entries to overwrite: an assignment to one that is not there could run a setter that somebody has put on a prototype. */
-const BLANK: readonly unknown[] = Array.from({ length: 16 }, () => 0)
 
 /** The entries of convkit's own array, as safe integers ≥ 0; the same array. */
 export function checkExtents(where: string, name: string, entries: unknown[], property = ''): number[] {

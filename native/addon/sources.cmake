@@ -1,4 +1,5 @@
 # Sources of the Node addon, next to those of the core (native/core/sources.cmake).
+
 # Threads and queues, which know nothing of Node: a native test has them without it.
 set(CONVKIT_POOL_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/backlog.cpp
@@ -6,6 +7,7 @@ set(CONVKIT_POOL_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/platform.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pool.cpp
 )
+
 set(CONVKIT_ADDON_SOURCES
   ${CONVKIT_POOL_SOURCES}
   ${CMAKE_CURRENT_LIST_DIR}/addon.cpp

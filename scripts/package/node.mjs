@@ -12,8 +12,7 @@ export function nodeOf(target, major) {
   const node = join(place, 'node_modules', name, 'bin', platform === 'win32' ? 'node.exe' : 'node')
   if (!existsSync(node)) {
     mkdirSync(place, { recursive: true })
-    // --force: it is for another system than this.
-    // For another system than this, perhaps.
+    // --force: it may be for another system than this.
     const flags = ['--force', '--ignore-scripts', '--no-audit', '--no-fund', '--no-save']
     runNpm(['install', '--prefix', place, ...flags, `${name}@${major}`], { cwd: place, quiet: true })
   }

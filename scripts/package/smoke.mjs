@@ -1,7 +1,17 @@
 // Installing the tarball into an empty folder, and running programs there: with a PATH that is almost empty, or under an
 // emulator.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, runNpm } from '../run.mjs'
@@ -55,20 +65,22 @@ export function capture(program, args, options) {
 function execute([program, ...args], options) {
   const folder = mkdtempSync(join(tmpdir(), 'convkit-output-'))
   const files = ['stdout', 'stderr'].map((name) => join(folder, name))
+  const outputs = files.map((file) => openSync(file, 'w'))
   try {
-    const stdio = ['ignore', ...files.map((file) => openSync(file, 'w'))]
-    const { error, status, signal } = spawnSync(program, args, { ...options, stdio })
+    const { error, status, signal } = spawnSync(program, args, { ...options, stdio: ['ignore', ...outputs] })
     if (error) throw error
     const [stdout, stderr] = files.map((file) => readFileSync(file, 'utf8'))
     return { status, signal, stdout, stderr }
   } finally {
+    outputs.forEach((output) => closeSync(output))
     rmSync(folder, { recursive: true })
   }
 }
 
 /**
- * Runs a smoke program with that Node (a path, or the words of a command) and looks at its results. With `native` (default) it must have run native code in silence, without
- * it the fallback with one warning that gives the reason; `either` of them with `native: 'either'`.
+ * Runs a smoke program with that Node (a path, or the words of a command) and looks at its results. With `native`
+ * (default) it must have run native code in silence, without it the fallback with one warning that gives the reason;
+ * `either` of them with `native: 'either'`.
  */
 export function smoke(node, program, { native = true, ...options }) {
   const { status, signal, stdout, stderr } = execute([node, program].flat(), options)

@@ -19,7 +19,6 @@ namespace {
 /* All channels of a part of a row stay in the second-level cache, while vector after vector of them is taken. */
 constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
 constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16;
-constexpr int64_t kPlanesBytes = 512 << 10; /* of a multiplier, at most */
 
 /* Pixels of a plane: of results, or of the source under them. */
 int64_t plane_pixels(const Problem &problem, bool adjoint, int64_t band) {

@@ -8,6 +8,9 @@
 
 namespace convkit {
 
+/* Of the planes that several features of a channel are taken apart into, at most: half of a second-level cache. */
+constexpr int64_t kPlanesBytes = 512 << 10;
+
 /* Calls visit(tap, source coordinate) for the taps of result coordinate i along an axis. */
 template <typename Visit>
 void each_source(const ck_problem &p, bool adjoint, int axis, int64_t i, const Visit &visit) {

@@ -10,8 +10,6 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kPlanesBytes = 512 << 10;
-
 /* Several features of a channel are taken apart row by row, into a plane of vectors each. */
 template <typename T>
 struct Scratch {

@@ -14,8 +14,8 @@
 #include "winograd.inl.h"
 
 /* ROWS x COLUMNS vectors are the tile for large problems, REGISTERS those of the instruction set; of depthwise tiles
- * SUMS are sums, and their gradient takes TAPS_Y rows of taps at a time. FEW: of a
- * set that only old CPUs run, most shapes are put together from others. */
+ * SUMS are sums, and their gradient takes TAPS_Y rows of taps at a time. FEW, for a set that only old CPUs run: few
+ * shapes have code of their own, the others are put together from them. */
 template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_Y, bool FEW = false>
 constexpr KernelTable kernel_table(const char *name, bool fused) {
   return {name,
