@@ -36,6 +36,8 @@ void join_thread(Thread thread) {
 
 bool is_this_thread(Thread thread) { return GetThreadId(reinterpret_cast<HANDLE>(thread)) == GetCurrentThreadId(); }
 
+Thread this_thread() { return reinterpret_cast<Thread>(GetCurrentThread()); }
+
 void stay_loaded() {
   HMODULE self;
   GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
@@ -62,12 +64,37 @@ void join_thread(Thread thread) { pthread_join(thread, nullptr); }
 
 bool is_this_thread(Thread thread) { return pthread_equal(thread, pthread_self()) != 0; }
 
+Thread this_thread() { return pthread_self(); }
+
 void stay_loaded() {
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info) != 0 && info.dli_fname != nullptr) {
     dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
   }
 }
+
+#endif
+
+#ifdef __linux__
+
+void AnotherProcessor::ask_for(Thread sleeping) {
+  const int here = sched_getcpu();
+  if (here < 0 || pthread_getaffinity_np(sleeping, sizeof(before_), &before_) != 0) return;
+  cpu_set_t others = before_;
+  if (here < CPU_SETSIZE) CPU_CLR(static_cast<size_t>(here), &others);
+  if (CPU_COUNT(&others) == 0) return;
+  asked_ = pthread_setaffinity_np(sleeping, sizeof(others), &others) == 0;
+}
+
+void AnotherProcessor::let_go() {
+  if (asked_) pthread_setaffinity_np(pthread_self(), sizeof(before_), &before_);
+  asked_ = false;
+}
+
+#else
+
+void AnotherProcessor::ask_for(Thread) {}
+void AnotherProcessor::let_go() {}
 
 #endif
 

@@ -1,8 +1,30 @@
 #include "pool.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace convkit {
+
+namespace {
+
+// Longer than what lies between two calls of a network, shorter than anybody notices: about what it costs to fall
+// asleep and be woken twice.
+constexpr std::chrono::microseconds kLookout(100);
+
+// Whether the condition comes true within kLookout. Where processors are scarce, yielding leaves this one to others.
+template <class Condition>
+bool look_out_for(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + kLookout;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= end) return false;
+    for (int i = 0; i < 16; i++) relax();
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+}  // namespace
 
 // One parallel_for under way. It lives on its caller's stack: the caller unlinks it and waits for the
 // last helper before it returns.
@@ -17,7 +39,7 @@ struct Pool::Region {
   const Body body;
   void* const arg;
   std::atomic<int64_t> next{0};
-  int32_t helpers = 0;
+  std::atomic<int32_t> helpers{0};        // changes under the pool's lock
   uint64_t taken[kMaxThreads / 64] = {};  // one bit a slot, so that a helper who left can be replaced
   std::condition_variable left;
   Region* link = nullptr;
@@ -36,6 +58,16 @@ struct Pool::Region {
     }
   }
   void give_slot(int32_t slot) { taken[slot / 64] &= ~(uint64_t{1} << (slot % 64)); }
+};
+
+// A thread with nothing to do, on its own stack.
+struct Pool::Resting {
+  const Thread thread = this_thread();
+  std::atomic<bool> called{false};  // changes under the pool's lock
+  bool asleep = false;
+  std::condition_variable wake;
+  AnotherProcessor processor;
+  Resting* link = nullptr;
 };
 
 Pool& Pool::instance() {
@@ -58,7 +90,7 @@ void Pool::detach() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
-    wake_.notify_all();
+    call_all();
     wake_express_.notify_all();
     running.swap(running_);
     retired.swap(retired_);
@@ -75,7 +107,7 @@ void Pool::set_threads(int32_t threads) {
   const std::lock_guard<std::mutex> lock(mutex_);
   target_ = threads;
   sized_ = true;
-  wake_.notify_all();  // those too many leave
+  call_all();  // those too many leave
 }
 
 void Pool::default_threads(int32_t threads) {
@@ -91,7 +123,7 @@ bool Pool::submit(Task* task) {
   if (running_.empty()) return false;
   (task->quick() ? quick_ : long_).append(task, arrivals_++);
   queued_++;
-  wake_.notify_one();
+  call_one(false);
   call_express();
   return true;
 }
@@ -114,7 +146,7 @@ void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
   regions_ = &region;
   const size_t wanted = static_cast<size_t>(std::min<int64_t>(slots, count)) - 1;
   start_threads(wanted);
-  for (size_t i = 0; i < std::min(wanted, idle_); i++) wake_.notify_one();
+  for (size_t i = 0; i < wanted; i++) call_one(true);
   lock.unlock();
 
   for (int64_t index; (index = region.next.fetch_add(1, std::memory_order_relaxed)) < count;) body(arg, index, 0);
@@ -123,6 +155,10 @@ void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
   Region** place = &regions_;
   while (*place != &region) place = &(*place)->link;
   *place = region.link;
+  if (region.helpers == 0) return;
+  lock.unlock();
+  look_out_for([&] { return region.helpers.load(std::memory_order_relaxed) == 0; });
+  lock.lock();  // the last helper may still hold it
   region.left.wait(lock, [&] { return region.helpers == 0; });
 }
 
@@ -183,6 +219,40 @@ void Pool::help(Region* region, std::unique_lock<std::mutex>* lock) {
   if (--region->helpers == 0) region->left.notify_one();
 }
 
+// On another processor than this one, if it has to be woken and the caller goes on working.
+void Pool::call_one(bool elsewhere) {
+  Resting* const one = resting_;
+  if (one == nullptr) return;
+  resting_ = one->link;
+  one->called = true;
+  if (!one->asleep) return;
+  if (elsewhere) one->processor.ask_for(one->thread);
+  one->wake.notify_one();
+}
+
+void Pool::call_all() {
+  while (resting_ != nullptr) call_one(false);
+}
+
+// Until it is called.
+void Pool::rest(bool look_out, std::unique_lock<std::mutex>* lock) {
+  Resting self;
+  self.link = resting_;
+  resting_ = &self;
+  idle_++;
+  if (look_out) {
+    lock->unlock();
+    look_out_for([&] { return self.called.load(std::memory_order_relaxed); });
+    lock->lock();
+  }
+  if (!self.called) {
+    self.asleep = true;
+    self.wake.wait(*lock, [&] { return self.called.load(std::memory_order_relaxed); });
+    self.processor.let_go();
+  }
+  idle_--;
+}
+
 template <void (Pool::*loop)()>
 ThreadResult Pool::thread_main(void* pool) {
   (static_cast<Pool*>(pool)->*loop)();
@@ -202,6 +272,7 @@ void Pool::express_loop() {
 
 void Pool::thread_loop() {
   std::unique_lock<std::mutex> lock(mutex_);
+  bool has_helped = false;
   while (!stopping_) {
     if (running_.size() > static_cast<size_t>(threads())) {
       const auto self = std::find_if(running_.begin(), running_.end(), is_this_thread);
@@ -211,12 +282,13 @@ void Pool::thread_loop() {
     }
     if (queued_ > 0) {
       run_first(quick_.before(long_) ? &quick_ : &long_, &lock);
+      has_helped = false;
     } else if (Region* region = region_wanting_help()) {
       help(region, &lock);
+      has_helped = true;
     } else {
-      idle_++;
-      wake_.wait(lock);
-      idle_--;
+      rest(has_helped, &lock);
+      has_helped = false;
     }
   }
 }

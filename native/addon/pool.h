@@ -8,7 +8,9 @@
 // than asked for, the express thread, takes nothing but quick tasks, and only while all others are busy: so small calls
 // wait neither for one large call nor for as many as there are threads, and the large ones keep their order. Threads
 // start when they are first needed, sleep on a condition variable otherwise, and are joined when the last environment
-// detaches.
+// detaches. Who has helped looks out for more for kLookout before it sleeps, and who waits for helpers does as long:
+// a network calls one layer after the other, and a sleeper wakes late, at times on the processor of the one who called
+// it.
 #ifndef CONVKIT_ADDON_POOL_H
 #define CONVKIT_ADDON_POOL_H
 
@@ -48,6 +50,7 @@ class Pool {
 
  private:
   struct Region;
+  struct Resting;
 
   template <void (Pool::*loop)()>
   static ThreadResult thread_main(void* pool);
@@ -59,6 +62,9 @@ class Pool {
   bool express_wanted() const { return !quick_.empty() && idle_ == 0; }
   void call_express();
   void run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock);
+  void rest(bool look_out, std::unique_lock<std::mutex>* lock);
+  void call_one(bool elsewhere);
+  void call_all();
   Region* region_wanting_help();
   void help(Region* region, std::unique_lock<std::mutex>* lock);
 
@@ -66,7 +72,7 @@ class Pool {
   int environments_ = 0;
 
   std::mutex mutex_;  // everything below
-  std::condition_variable wake_, wake_express_;
+  std::condition_variable wake_express_;
   TaskQueue quick_, long_;
   uint64_t arrivals_ = 0;
   std::atomic<size_t> queued_{0};  // in both
@@ -74,7 +80,8 @@ class Pool {
   std::vector<Thread> running_, retired_;
   Thread express_ = {};
   bool has_express_ = false;
-  size_t idle_ = 0;
+  size_t idle_ = 0;             // those who rest and those just called
+  Resting* resting_ = nullptr;  // the last to come is the first to be called
   bool stopping_ = false, sized_ = false;
   std::atomic<int32_t> target_{1};
 };

@@ -9,6 +9,10 @@
 #include <thread>
 #include <vector>
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include "../addon/backlog.h"
 #include "../addon/jobs.h"
 #include "../addon/pool.h"
@@ -144,3 +148,39 @@ TEST(regions) {
   for (std::thread& caller : callers) caller.join();
   Pool::instance().detach();
 }
+
+#ifdef __linux__
+cpu_set_t processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  sched_getaffinity(0, sizeof(set), &set);
+  return set;
+}
+
+/* Helpers are woken elsewhere than where their caller runs; but they may run wherever it may. */
+TEST(processors) {
+  struct Seen {
+    const cpu_set_t all = processors();
+    std::atomic<int> helped{0}, held{0};
+  } seen;
+  Pool::instance().attach();
+  Pool::instance().set_threads(2);
+  for (int round = 0; round < 100; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1)); /* so that the helper sleeps */
+    Pool::instance().parallel_for(
+        2, 20,
+        [](void* arg, int64_t, int32_t slot) {
+          auto* const counts = static_cast<Seen*>(arg);
+          std::this_thread::sleep_for(std::chrono::microseconds(20));
+          if (slot == 0) return;
+          const cpu_set_t here = processors();
+          counts->helped++;
+          counts->held += CPU_EQUAL(&here, &counts->all) ? 0 : 1;
+        },
+        &seen);
+  }
+  CHECK(seen.helped > 0, "the caller was left alone");
+  CHECK(seen.held == 0, "a helper that may not move");
+  Pool::instance().detach();
+}
+#endif
