@@ -210,15 +210,17 @@ ck_status run(const RunContext &context) {
 constexpr double kLeastGain = 1.3;
 /* And how much, where each run packs the weights as well. */
 constexpr double kLeastGainPacked = 1.1;
-/* Cycles to transform and pack one element of U, where each run does: into the second-level cache, or to memory. */
-constexpr double kPackedNear = 1.5, kPackedFar = 3;
+/* Cycles to transform and pack one element of U, where each run does: into the second-level cache, or to memory; or of
+ * a kernel with long strides, whose taps lie in cache lines of their own, one by one. */
+constexpr double kPackedNear = 1.5, kPackedFar = 3, kPackedApart = 10;
 constexpr double kLeastFlops = 1e7;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;
 
 double packing_cost(const Problem &problem, const WinogradForm &f) {
   const double weights = static_cast<double>(problem.given.groups * f.points * f.depth * f.product_rows);
-  return weights * (one_block(f) ? kPackedNear : kPackedFar);
+  const bool apart = f.axes[2].geometry.planes * (is_f32(problem) ? 4 : 8) >= 64;
+  return weights * (apart ? kPackedApart : one_block(f) ? kPackedNear : kPackedFar);
 }
 
 template <typename T>
