@@ -1,4 +1,4 @@
-/* A unit of work: a block of tiles of one group of one image, and a share of the panels (see winograd_form.h).
+/* A unit of work: a block of tiles of one group of one image, or a part of it (see winograd_form.h).
  *
  * One chain of multiply-adds for each row, tile and point, in the order source channel, plane, piece; blocks, panels
  * and orientation leave no trace in the results. */
@@ -32,66 +32,116 @@ struct Winograd {
   const TileSet<T> &tiles;
   const WinogradSet<T> &transforms;
 
-  void operator()(int64_t unit, int32_t slot) const {
-    const int64_t part = unit % f.parts;
-    unit /= f.parts;
+  /* A block of one group of one image. */
+  struct Place {
     WinogradBlock block;
+    int64_t group;
+    const T *source;
+    T *result;
+  };
+
+  bool adjoint() const { return f.axes[0].geometry.adjoint; }
+  const MapSteps &in() const { return adjoint() ? problem.features : problem.image; }
+  const MapSteps &out() const { return adjoint() ? problem.image : problem.features; }
+
+  Place place(int64_t number) const {
+    Place p;
     for (int a = 2; a >= 0; --a) {
       const WinogradAxis &axis = f.axes[a];
-      const int64_t first = unit % axis.blocks * axis.block;
-      unit /= axis.blocks;
-      block.tiles[a] = smaller(axis.block, axis.tiles - first);
-      block.band.residue[a] = 0;
-      block.band.first[a] = first * axis.outputs;
-      block.band.count[a] = smaller(axis.positions(block.tiles[a]), axis.geometry.count - block.band.first[a]);
+      const int64_t first = number % axis.blocks * axis.block;
+      number /= axis.blocks;
+      p.block.tiles[a] = smaller(axis.block, axis.tiles - first);
+      p.block.band.residue[a] = 0;
+      p.block.band.first[a] = first * axis.outputs;
+      p.block.band.count[a] = smaller(axis.positions(p.block.tiles[a]), axis.geometry.count - p.block.band.first[a]);
     }
-    block.lanes = f.box_lanes(block.tiles);
-    const int64_t group = unit % problem.given.groups, image = unit / problem.given.groups;
-
+    p.block.lanes = f.box_lanes(p.block.tiles);
+    p.group = number % problem.given.groups;
+    const int64_t image = number / problem.given.groups;
     const ck_operands &o = *context.operands;
-    const bool adjoint = f.axes[0].geometry.adjoint;
-    const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
-    const T *const source = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch +
-                            group * f.channels * in.channel;
-    T *const result =
-        static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch + group * f.rows * out.channel;
+    p.source = static_cast<const T *>(adjoint() ? o.features_in : o.image_in) + image * in().batch +
+               p.group * f.channels * in().channel;
+    p.result = static_cast<T *>(adjoint() ? o.image_out : o.features_out) + image * out().batch +
+               p.group * f.rows * out().channel;
+    return p;
+  }
 
+  WinogradScratch<T> scratch_of(int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    const WinogradScratch<T> scratch(f, &carver);
-    const WinogradUnit<T> steps = {context, problem, f, tiles, transforms, block, scratch};
-    steps.transform_source(source, in.channel);
-    fill_table(scratch.table);
+    WinogradScratch<T> scratch(f, &carver);
+    if (f.shared) scratch.data = reinterpret_cast<T *>(context.shared);
+    return scratch;
+  }
 
+  ck_status run() const {
+    const ck_runtime &host = *context.host;
+    const bool small = context.plan->small;
+    const int64_t blocks = winograd_blocks(problem, f);
+    if (!f.shared) {
+      const auto whole = [&](int64_t unit, int32_t slot) {
+        const Place p = place(unit / f.parts);
+        const WinogradScratch<T> scratch = scratch_of(slot);
+        transform(p, {0, f.channels}, scratch);
+        multiply_panels(p, unit % f.parts, scratch);
+      };
+      return for_each_unit(host, blocks * f.parts, small, whole);
+    }
+    const int64_t run = round_up(ceil_div(f.channels, f.parts), f.chunk);
+    for (int64_t number = 0; number < blocks; ++number) {
+      const Place p = place(number);
+      const auto channels = [&](int64_t part, int32_t slot) {
+        transform(p, {part * run, smaller((part + 1) * run, f.channels)}, scratch_of(slot));
+      };
+      ck_status status = for_each_unit(host, ceil_div(f.channels, run), small, channels);
+      if (status != CK_OK) return status;
+      const auto panels = [&](int64_t part, int32_t slot) { multiply_panels(p, part, scratch_of(slot)); };
+      status = for_each_unit(host, f.parts, small, panels);
+      if (status != CK_OK) return status;
+    }
+    return CK_OK;
+  }
+
+  void transform(const Place &p, const Range &channels, const WinogradScratch<T> &scratch) const {
+    const WinogradUnit<T> steps = {context, problem, f, tiles, transforms, p.block, scratch};
+    steps.transform_source(p.source, in().channel, channels);
+  }
+
+  void multiply_panels(const Place &p, int64_t part, const WinogradScratch<T> &scratch) const {
+    const WinogradUnit<T> steps = {context, problem, f, tiles, transforms, p.block, scratch};
+    fill_table(scratch.table);
     Epilogue<T> group_epilogue;
-    const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
+    const Epilogue<T> *const epilogue = make_epilogue(context, p.group * f.rows, &group_epilogue);
     const int64_t panel_size = f.points * f.depth * f.panels.step;
-    const T *const weights =
-        context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.panels.count * panel_size : nullptr;
-    WinogradPacker<T> packer(*context.plan, o.weights);
+    const T *const weights = context.weights
+                                 ? reinterpret_cast<const T *>(context.weights) + p.group * f.panels.count * panel_size
+                                 : nullptr;
+    WinogradPacker<T> packer(*context.plan, context.operands->weights);
     const int64_t terms = f.depth / f.channels;
     const int64_t end = smaller(f.panels.count, (part + 1) * f.part_panels);
     for (int64_t panel = part * f.part_panels; panel < end; ++panel) {
       if (cancelled(*context.host)) return;
       const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
       if (weights) {
-        multiply(block, weights + panel * panel_size, {0, f.channels, f.channels}, rows, scratch);
+        multiply(p.block, weights + panel * panel_size, {0, f.channels, f.channels}, rows, scratch);
       } else {
         for (int64_t c = 0; c < f.channels; c += f.packed_channels) {
           const int64_t channels = smaller(f.packed_channels, f.channels - c);
-          packer.pack(group, panel, c, channels, scratch.weights, f.packed_channels * terms * f.panels.step);
-          multiply(block, scratch.weights, {c, channels, f.packed_channels}, rows, scratch);
+          packer.pack(p.group, panel, c, channels, scratch.weights, f.packed_channels * terms * f.panels.step);
+          multiply(p.block, scratch.weights, {c, channels, f.packed_channels}, rows, scratch);
         }
       }
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       if (f.tiles_in_lanes) {
-        steps.finish_rows(first_row, rows, finish, result);
+        steps.finish_rows(first_row, rows, finish, p.result);
       } else {
-        steps.finish_channels(first_row, rows, finish, result);
+        steps.finish_channels(first_row, rows, finish, p.result);
       }
       const int64_t line[3] = {0, 0, 0};
-      if (!f.in_place) store_stage(problem, f.store, block.band, line, first_row, rows, scratch.stage, result);
+      if (!f.in_place) {
+        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result);
+      }
     }
   }
 
@@ -183,9 +233,8 @@ void block(ck_plan *plan, int32_t slots) {
   WinogradForm &f = plan->winograd;
   if (f.points == 0) make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), &f);
   share_winograd(plan->problem, slots, &f);
-  int64_t blocks = 1;
-  for (const WinogradAxis &axis : f.axes) blocks *= axis.blocks;
-  plan->blocking.units = plan->problem.given.batch * plan->problem.given.groups * blocks * f.parts;
+  plan->blocking.units = f.shared ? f.parts : winograd_blocks(plan->problem, f) * f.parts;
+  plan->blocking.shared_bytes = f.shared ? winograd_data(f) * static_cast<int64_t>(sizeof(T)) : 0;
   /* Each panel serves one unit. */
   f.packed_channels = 0;
   plan->packs_inside = plan->problem.given.batch == 1 && one_block(f);
@@ -203,7 +252,7 @@ ck_status run(const RunContext &context) {
   const ck_plan &plan = *context.plan;
   const Winograd<T> winograd = {context, plan.problem, plan.winograd, tiles_of<T>(*plan.kernels),
                                 winograd_of<T>(*plan.kernels)};
-  return for_each_unit(*context.host, plan.blocking.units, plan.small, winograd);
+  return winograd.run();
 }
 
 /* How much faster than direct the model must say it is: the results are less accurate, and packing takes longer. */

@@ -1,4 +1,5 @@
 /* The first half of a unit: the source under a block, transformed. */
+#include "../gemm/copy.h"
 #include "winograd_unit.h"
 
 namespace convkit {
@@ -44,10 +45,10 @@ void find_rows(const WinogradUnit<T> &unit, const DirectBand &band, int64_t plan
 
 }  // namespace
 
-/* V of all channels. Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at
+/* Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at
  * residue i, place b * inner + r: so that elements are neighbours in it whenever tiles are. */
 template <typename T>
-void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) const {
+void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step, const Range &channels) const {
   const WinogradScratch<T> &s = scratch;
   const WinogradAxis &y = f.axes[1], &x = f.axes[2];
   DirectForm copy = f.copy;
@@ -73,16 +74,13 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) co
   split.out_repeat = row_step;
   row.count = block.tiles[2] + x.halo;
   row.in_step = f.stream_step;
-  row.out_step = y.points > 1 ? f.line_step : f.data_step;
   row.out_repeat = x.grid();
   column.in = s.line;
   column.offsets = offsets;
   column.count = (block.tiles[1] + y.halo) * x.grid();
-  column.out_step = x.points * f.data_step;
   column.repeat = x.points;
   column.in_repeat = f.line_step;
-  column.out_repeat = f.data_step;
-  const auto transform = [&](const T *lines, T *data) {
+  const auto transform = [&](const T *lines, T *data, int64_t data_step) {
     int64_t line_step = copy.pitch;
     if (x.outputs > 1) {
       split.in = lines;
@@ -95,39 +93,50 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) co
       row.in_repeat = apart * line_step;
       row.repeat = count;
       row.out = (y.points > 1 ? s.line : data) + residue * f.line + place * x.grid();
+      row.out_step = y.points > 1 ? f.line_step : data_step;
       transforms.data_row[x.scheme](&row);
     });
     if (y.points == 1) return;
     column.out = data;
+    column.out_step = x.points * data_step;
+    column.out_repeat = data_step;
     transforms.data_columns[y.scheme](&column);
   };
   copy.axes[0].span = 0;
   const int64_t depth_step = y.grid() * x.grid();
   int64_t plane = -1; /* whose rows were found */
-  for (int64_t first = 0; first < f.channels; first += f.chunk) {
-    copy.channels = smaller(f.chunk, f.channels - first);
+  /* What is written past the end of the last channel must not meet what another thread writes. */
+  const bool has_edge = channels.end < f.channels;
+  for (int64_t first = channels.begin; first < channels.end; first += f.chunk) {
+    copy.channels = smaller(f.chunk, channels.end - first);
     T *const data = s.data + first * f.planes * f.tile_step;
     const T *const from = source + first * channel_step;
     for (int64_t z = 0; z < extent[0]; ++z) {
       band.first[0] = block.band.first[0] + z, band.count[0] = 1;
       if (!f.by_row) copy_grid(problem, copy, band, from, s.grid);
       for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
-        T *const to = data + c * f.tile_step + z * depth_step;
+        const bool is_edge = has_edge && first + c / f.planes == channels.end - 1;
+        T *const to = (is_edge ? s.edge + c % f.planes * f.tile_step : data + c * f.tile_step) + z * depth_step;
+        const int64_t to_step = is_edge ? f.edge_step : f.data_step;
         if (!f.by_row) {
-          transform(s.grid + c * copy.plane_size, to);
+          transform(s.grid + c * copy.plane_size, to, to_step);
           continue;
         }
         if (c % f.planes != plane) find_rows(*this, block.band, plane = c % f.planes, &rows);
         for (int64_t v = 0; v < extent[1]; ++v) {
           rows.pad(z, v, from + c / f.planes * channel_step, s.grid + v * copy.pitch);
         }
-        transform(s.grid, to);
+        transform(s.grid, to, to_step);
       }
     }
   }
+  T *const edge = s.data + (channels.end - 1) * f.planes * f.tile_step;
+  for (int64_t p = 0; has_edge && p < f.points; ++p) {
+    copy_run(s.edge + p * f.edge_step, f.planes * f.tile_step, edge + p * f.data_step);
+  }
 }
 
-#define CONVKIT_INSTANTIATE(T) template void WinogradUnit<T>::transform_source(const T *, int64_t) const;
+#define CONVKIT_INSTANTIATE(T) template void WinogradUnit<T>::transform_source(const T *, int64_t, const Range &) const;
 CONVKIT_INSTANTIATE(float)
 CONVKIT_INSTANTIATE(double)
 #undef CONVKIT_INSTANTIATE

@@ -15,8 +15,10 @@ constexpr int64_t kChunkBytes = 128 << 10; /* of the source that is copied at a 
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
-constexpr int64_t kLeastPartRows = 64; /* of a part of the rows: each part transforms the data again, */
-constexpr int64_t kSourceRows = 48;    /* which takes as long as the products of so many rows */
+/* In rows of the product, by the time they take: to transform the source along one axis or two, and to read what
+ * another thread has transformed. */
+constexpr int64_t kSourceRows[3] = {0, 12, 48}, kOthersRows = 12;
+constexpr int64_t kLeastPartRows = 64; /* of a part of the panels that transforms the source for itself */
 
 const char *make_axis(WinogradAxis *axis) {
   DirectAxis &g = axis->geometry;
@@ -112,6 +114,7 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   /* Odd numbers of cache lines, so that points do not fall onto the same sets. */
   const auto odd_lines = [](int64_t elements) { return 16 * (ceil_div(elements, 16) | 1); };
   f->data_step = odd_lines(f->channels * f->planes * f->tile_step + lanes);
+  f->edge_step = odd_lines(f->planes * f->tile_step + lanes);
   const int64_t width = f->block_lanes();
   f->lanes_step = f->tiles_in_lanes ? round_up(width, lanes) : f->panels.width;
   f->product_step = odd_lines((f->tiles_in_lanes ? f->panels.width : width) * f->lanes_step);
@@ -255,22 +258,32 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
 template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, WinogradForm *);
 template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, WinogradForm *);
 
-/* A part costs its rows, and the transform that it repeats; the last units of the slots should end together. */
+int64_t winograd_blocks(const Problem &problem, const WinogradForm &form) {
+  int64_t blocks = problem.given.batch * problem.given.groups;
+  for (const WinogradAxis &axis : form.axes) blocks *= axis.blocks;
+  return blocks;
+}
+
+/* Either each slot transforms the source for itself, for all panels of a block or for a part of them, and the number of
+ * such units decides when the last has ended; or all slots share one block after the other. */
 void share_winograd(const Problem &problem, int32_t slots, WinogradForm *form) {
-  int64_t units = larger(problem.given.batch, 1) * problem.given.groups;
-  for (const WinogradAxis &axis : form->axes) units *= axis.blocks;
-  const int64_t wanted = slots == 1 ? 1 : kUnitsPerSlot * slots;
-  const int64_t largest = larger(form->product_rows / kLeastPartRows, 1);
-  const int64_t most = clamp(ceil_div(wanted, units), 1, smaller(largest, form->panels.count));
+  const int64_t blocks = larger(winograd_blocks(problem, *form), 1), panels = form->panels.count;
+  const int64_t source = kSourceRows[(form->axes[1].points > 1) + (form->axes[2].points > 1)];
+  const int64_t wanted = smaller(panels, slots == 1 ? 1 : int64_t{kUnitsPerSlot} * slots);
   int64_t least = 0;
-  for (int64_t parts = 1; parts <= most; ++parts) {
-    const int64_t panels = ceil_div(form->panels.count, parts), rounds = ceil_div(units * parts, slots);
-    const int64_t cost = rounds * (kSourceRows + panels * form->panels.width);
-    if (parts > 1 && cost >= least) continue;
+  const auto consider = [&](bool shared, int64_t parts) {
+    const int64_t each = ceil_div(panels, parts), rows = each * form->panels.width;
+    const int64_t cost = shared ? blocks * (ceil_div(source, slots) + kOthersRows + ceil_div(parts, slots) * rows)
+                                : ceil_div(blocks * parts, slots) * (source + rows);
+    if (least > 0 && cost >= least) return;
     least = cost;
-    form->part_panels = panels;
-    form->parts = ceil_div(form->panels.count, panels);
-  }
+    form->shared = shared;
+    form->part_panels = each;
+    form->parts = ceil_div(panels, each);
+  };
+  const int64_t most = clamp(form->product_rows / kLeastPartRows, 1, ceil_div(wanted, blocks));
+  for (int64_t parts = 1; parts <= most; ++parts) consider(false, parts);
+  if (slots > 1) consider(true, wanted);
 }
 
 }  // namespace convkit

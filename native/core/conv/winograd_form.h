@@ -21,7 +21,11 @@
  *     V[point][channel, plane][tile] = B d                                           kernels/winograd.inl.h
  *     for each panel of rows
  *       M[point][row][tile] = chain over (channel, plane, piece) of U V              tiles, one product a point
- *       result = A M, epilogue                                                       kernels/winograd.inl.h */
+ *       result = A M, epilogue                                                       kernels/winograd.inl.h
+ *
+ * Where there are too few blocks for all threads, the panels of each are cut into parts; and either every part has a V
+ * of its own, or blocks are taken one after the other, and the threads share each: first the channels of V, then the
+ * parts of the panels. */
 #ifndef CONVKIT_CONV_WINOGRAD_FORM_H
 #define CONVKIT_CONV_WINOGRAD_FORM_H
 
@@ -50,6 +54,7 @@ struct WinogradForm {
   int64_t channels, rows, planes, phases;
   int64_t product_rows, points, depth;
   int64_t tile_step, data_step; /* V: from channel to channel, from point to point */
+  int64_t edge_step;            /* from point to point of one channel of it by itself */
   bool tiles_in_lanes, in_place;
   int32_t height, vectors;
   Panels panels;
@@ -58,7 +63,8 @@ struct WinogradForm {
   int64_t chunk;                    /* channels at a time */
   int64_t line, line_step;          /* rows transformed along x: of one residue of m; of one point along x */
   int64_t stream_step;              /* a row of tiles is split into `outputs` streams; from one to the next */
-  int64_t parts, part_panels;
+  bool shared;                      /* V is that of all slots */
+  int64_t parts, part_panels;       /* the panels of a block are cut into parts */
   int64_t packed_channels; /* whose weights, given with the call, are packed at a time where they are used; 0: before */
 
   /* Tiles side by side in V under a box of tiles, with those that lie between its rows; and under a whole block. */
@@ -81,7 +87,10 @@ const char *winograd_refuses(const Problem &problem, ck_pass pass);
 template <typename T>
 double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, WinogradForm *form);
 
-/* Cuts the panels into parts, where there are too few blocks for all slots. */
+/* Blocks of all images and groups. */
+int64_t winograd_blocks(const Problem &problem, const WinogradForm &form);
+
+/* Settles how the slots share the blocks, or each block. */
 void share_winograd(const Problem &problem, int32_t slots, WinogradForm *form);
 
 }  // namespace convkit

@@ -1,4 +1,4 @@
-/* A unit of work of the Winograd algorithm: what its steps share. */
+/* A block of the Winograd algorithm: what its steps share. */
 #ifndef CONVKIT_CONV_WINOGRAD_UNIT_H
 #define CONVKIT_CONV_WINOGRAD_UNIT_H
 
@@ -14,17 +14,22 @@ constexpr int64_t kWinogradSlack = int64_t{kMostVectors} * 16;
 /* Terms of the table of offsets. */
 int64_t winograd_table_terms(const WinogradForm &f);
 
+/* Elements of V of a block. */
+inline int64_t winograd_data(const WinogradForm &f) { return f.points * f.data_step + kWinogradSlack; }
+
 template <typename T>
 struct WinogradScratch {
-  T *grid, *line, *streams, *data, *products, *half, *stage, *bias, *slope, *weights;
+  T *grid, *line, *streams, *data, *edge, *products, *half, *stage, *bias, *slope, *weights;
   int64_t *table;
 
+  /* Of one slot; V lies in it unless it is shared. */
   WinogradScratch(const WinogradForm &f, Carver *carver) {
     const WinogradAxis &y = f.axes[1], &x = f.axes[2];
     grid = carver->take<T>(f.chunk * f.copy.channel_size + kWinogradSlack);
     line = carver->take<T>(y.points > 1 ? x.points * f.line_step + kWinogradSlack : 0);
     streams = carver->take<T>(f.copy.grid[1] * x.outputs * f.stream_step + kWinogradSlack);
-    data = carver->take<T>(f.points * f.data_step + kWinogradSlack);
+    data = f.shared ? nullptr : carver->take<T>(winograd_data(f));
+    edge = carver->take<T>(f.shared ? f.points * f.edge_step + kWinogradSlack : 0);
     products = carver->take<T>(f.points * f.product_step + kWinogradSlack);
     half = carver->take<T>(y.points > 1 ? y.outputs * x.points * f.lanes_step + kWinogradSlack : 0);
     const int64_t positions = f.copy.grid[0] * f.store.stage_plane;
@@ -38,7 +43,6 @@ struct WinogradScratch {
   }
 };
 
-/* The block of a unit. */
 struct WinogradBlock {
   int64_t tiles[3]; /* tiles[a] <= axes[a].block */
   DirectBand band;  /* its positions, those that exist */
@@ -55,8 +59,8 @@ struct WinogradUnit {
   WinogradBlock block;
   WinogradScratch<T> scratch;
 
-  /* V of all channels. */
-  void transform_source(const T *source, int64_t channel_step) const;
+  /* V of some channels of the source. */
+  void transform_source(const T *source, int64_t channel_step, const Range &channels) const;
 
   /* Results from M for the rows of a panel: row by row, with tiles in the lanes; tile by tile, with channels. */
   void finish_rows(int64_t first_row, int64_t rows, const Epilogue<T> *epilogue, T *result) const;
