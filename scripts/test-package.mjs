@@ -2,13 +2,14 @@
 // holds node, npm and sh alone; then a smoke suite there (test/package).
 //
 //   node scripts/test-package.mjs             module systems, types, worker threads, broken binaries; command line
-//     --full                                  also: bundlers, Node 20 to 26, the whole suite on the packed binary
+//     --full                                  also: bundlers, Node 20 to 26, the whole suite and the benchmark on the packed binary
 //     --tarball <file>                        of this tarball, instead of packing with what prebuilds/ holds
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root, runBin } from './run.mjs'
+import { benchmark } from './package/benchmark.mjs'
 import { breakages } from './package/breakages.mjs'
 import { bundles } from './package/bundles.mjs'
 import { nodeOf } from './package/node.mjs'
@@ -72,4 +73,6 @@ if (values.full) {
   }
   step('the whole suite on the packed binary')
   suite(installed, join(folder, 'checkout'))
+  step('the benchmark: packed binary, and in times of the local build')
+  await benchmark(installed)
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../core/cpu/dispatch.h"
+#include "../core/kernels/sets_of.h"
 #include "problems.h"
 
 namespace {
@@ -36,8 +37,9 @@ double measure_peak(const convkit::TileSet<float> &tiles) {
   std::vector<float> a(room, 1), b(room, 1), c(4096, 0);
   std::vector<int64_t> offsets(depth, 0);
   convkit::TileCall<float> call = {};
-  call.a = a.data(), call.b = b.data(), call.b_offsets = offsets.data();
-  call.a_step = 0, call.depth = depth;
+  call.a = convkit::by_step<float>(0), call.b = convkit::by_table<float>(offsets.data());
+  call.a.at = a.data(), call.b.at = b.data();
+  call.depth = call.period = depth;
   call.c = c.data(), call.c_step = 64, call.columns = tiles.columns;
   const auto tile = tiles.tiles[(tiles.rows - 1) * convkit::kMostVectors + tiles.columns / tiles.lanes - 1];
   const double time = measure([&] {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../core/cpu/dispatch.h"
+#include "../core/kernels/sets_of.h"
 #include "harness.h"
 #include "problems.h"
 
@@ -57,11 +58,10 @@ void check_tile(const char *isa, const TileSet<T> &tiles, int32_t rows, int32_t 
   const int32_t activations[] = {-1, CK_LINEAR, CK_CLIP, CK_PRELU, CK_LEAKY_RELU};
   epilogue.activation = activations[random.between(0, 4)];
   TileCall<T> call = {};
-  call.a = a.data(), call.b = b.data();
-  if (by_a) call.a_offsets = a_offsets.data();
-  if (by_b) call.b_offsets = b_offsets.data();
-  call.a_step = both ? period * a_step : a_step, call.b_step = both ? period * b_step : b_step, call.depth = depth;
-  if (period < depth) call.period = period, call.period_step = period * (by_a ? a_step : b_step);
+  call.a = by_a ? convkit::by_table<T>(a_offsets.data(), period * a_step) : convkit::by_step<T>(a_step);
+  call.b = by_b ? convkit::by_table<T>(b_offsets.data(), period * b_step) : convkit::by_step<T>(b_step);
+  call.a.at = a.data(), call.b.at = b.data();
+  call.depth = depth, call.period = period;
   call.c = c.data(), call.c_step = c_step, call.columns = columns, call.continues = continues;
   call.epilogue = epilogue.activation < 0 ? nullptr : &epilogue;
   tiles.tiles[(rows - 1) * convkit::kMostVectors + vectors - 1](&call);

@@ -15,6 +15,13 @@ export function installCompiler() {
   runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: toolchain })
 }
 
+/** Zig strips Mach-O files of nothing but debug information: the names of all functions would be a sixth of the file. The
+ *  signature is made anew, of what is left. */
+function stripMachO(file) {
+  if (!onPath('llvm-strip')) fail('found no llvm-strip (Debian: llvm)')
+  run('llvm-strip', ['-x', file])
+}
+
 /**
  * Builds in `<folder>/<target>` and returns that.
  *
@@ -42,5 +49,6 @@ export function compile(target, { folder, sources = root, options = [], programs
   run('cmake', [...generator, '-S', sources, '-B', place, ...settings], { env, quiet: true })
   const parallel = process.env.CONVKIT_JOBS ?? jobs
   run('cmake', ['--build', place, '--parallel', parallel, '--target', ...programs], { env, quiet: true })
+  if (target.startsWith('darwin')) stripMachO(join(place, 'convkit.node'))
   return place
 }

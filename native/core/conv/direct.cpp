@@ -222,16 +222,12 @@ struct Direct {
         TileCall<T> call = {};
         call.depth = channels * box.taps;
         call.continues = channel > 0;
-        call.ahead = grid.ahead;
         call.period = p.channels * box.taps;
-        call.period_step = p.channels * f.channel_size;
-        call.a_step = call.b_step = step;
-        (f.pixels_in_lanes ? call.b_offsets : call.a_offsets) = box.table;
-        if (box.gaps) {
-          (f.pixels_in_lanes ? call.a_offsets : call.b_offsets) = box.gaps;
-          (f.pixels_in_lanes ? call.b_step : call.a_step) = call.period_step;
-          (f.pixels_in_lanes ? call.a_step : call.b_step) = p.channels * channel_weights;
-        }
+        TileSide<T> &pixels = f.pixels_in_lanes ? call.b : call.a;
+        pixels = by_table<T>(box.table, p.channels * f.channel_size);
+        pixels.ahead = grid.ahead;
+        (f.pixels_in_lanes ? call.a : call.b) =
+            box.gaps ? by_table<T>(box.gaps, p.channels * channel_weights) : by_step<T>(step);
         call.epilogue = channel + channels == f.channels ? epilogue : nullptr;
         call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
         multiply_box(call, box, weights, rows, grid.at(channel * f.channel_size), c, steps);
@@ -266,10 +262,10 @@ struct Direct {
 
   void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const Grid &from, T *to) const {
     const int64_t widest = f.vectors * tiles.lanes, last_channel = (call.depth - 1) * f.channel_size;
-    call.a = weights;
+    call.a.at = weights;
     for (int64_t i = 0; i < length; i += widest) {
       const int64_t columns = smaller(widest, length - i);
-      call.b = from.data + i;
+      call.b.at = from.data + i;
       call.c = to + i;
       call.columns = static_cast<int32_t>(columns);
       if (f.reads_source && last_channel + i + round_up(columns, tiles.lanes) > from.left) {
@@ -283,21 +279,20 @@ struct Direct {
    * channel. */
   void copy_tail(int64_t columns, T *tail, TileCall<T> *call) const {
     for (int64_t k = 0; k < call->depth; ++k) {
-      copy_run(call->b + k * f.channel_size, columns, tail + k * f.tail_width);
+      copy_run(call->b.at + k * f.channel_size, columns, tail + k * f.tail_width);
     }
-    call->b = tail;
+    call->b = by_table<T>(kNoOffset, f.tail_width);
+    call->b.at = tail;
     call->period = 1;
-    call->period_step = f.tail_width;
-    call->ahead = 0;
   }
 
   void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
     const int64_t tallest = balanced(length, f.height), vectors = ceil_div(rows, tiles.lanes);
-    call.b = weights;
+    call.b.at = weights;
     call.columns = static_cast<int32_t>(rows);
     for (int64_t i = 0; i < length; i += tallest) {
       const int64_t height = smaller(tallest, length - i);
-      call.a = from + i;
+      call.a.at = from + i;
       call.c = to + i * call.c_step;
       tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
     }

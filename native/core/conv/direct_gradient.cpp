@@ -184,8 +184,8 @@ struct DirectGradient {
   void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
                const T *features, T *sums) const {
     TileCall<T> call = {};
-    call.a_step = call.b_step = f.panels.step;
-    (f.features_in_lanes ? call.a_offsets : call.b_offsets) = scratch.table;
+    call.a = call.b = by_step<T>(f.panels.step);
+    (f.features_in_lanes ? call.a : call.b) = by_table<T>(scratch.table);
     call.continues = continues;
     const ck_problem &p = problem.given;
     const SumSteps s = steps(b);
@@ -205,7 +205,7 @@ struct DirectGradient {
                                misses(box, 1, b.first_tap[1] + y) ||
                                (!side_by_side && misses(box, 2, b.first_tap[2] + x));
           if (outside && continues) continue;
-          call.depth = outside ? 0 : box.pixels(); /* sums without terms are zero */
+          call.depth = call.period = outside ? 0 : box.pixels(); /* sums without terms are zero */
           const int64_t shift = (z * p.dilation[0] * f.grid[1] + y * p.dilation[1]) * f.grid[2] + x * p.dilation[2];
           const T *const grid = scratch.grid + shift * b.channels;
           if (f.features_in_lanes) {
@@ -244,11 +244,11 @@ struct DirectGradient {
     const int64_t widest = f.vectors * tiles.lanes;
     for (int64_t i = 0; i < run; i += widest) {
       const int64_t columns = smaller(widest, run - i), vectors = ceil_div(columns, tiles.lanes);
-      call->b = grid + i;
+      call->b.at = grid + i;
       call->columns = static_cast<int32_t>(columns);
       for (int64_t first = 0; first < b.features; first += f.panels.width) {
         const int64_t rows = smaller(f.panels.width, b.features - first);
-        call->a = features + first / f.panels.width * panel_step;
+        call->a.at = features + first / f.panels.width * panel_step;
         call->c = sums + first * call->c_step + i;
         fetcher->fetch(rows * vectors);
         tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](call);
@@ -261,10 +261,10 @@ struct DirectGradient {
                     TileCall<T> *call) const {
     for (int64_t first = 0; first < b.features; first += f.panels.width) {
       const int64_t columns = smaller(f.panels.width, b.features - first), vectors = ceil_div(columns, tiles.lanes);
-      call->b = features + first / f.panels.width * panel_step;
+      call->b.at = features + first / f.panels.width * panel_step;
       call->columns = static_cast<int32_t>(columns);
       for (int64_t i = 0; i < run; i += f.height) {
-        call->a = grid + i;
+        call->a.at = grid + i;
         call->c = sums + i * call->c_step + first;
         tiles.tiles[(smaller(f.height, run - i) - 1) * kMostVectors + vectors - 1](call);
       }

@@ -79,35 +79,35 @@ struct Dense : FftRun<T> {
     const Panels &panels = f.panels;
     const int64_t count = source.tiles, first = group * f.outputs, panel_step = f.inputs * 4 * panels.step;
     TileCall<T> call = {};
-    call.depth = 2 * f.inputs;
-    call.a_step = call.b_step = panel_pitch(f);
+    call.depth = call.period = 2 * f.inputs;
+    call.a = call.b = by_step<T>(panel_pitch(f));
     if (result.channels_inner) {
-      call.b_offsets = b.offsets;
+      call.b = by_table<T>(b.offsets);
       call.c_step = result.channel_bundles() * f.lanes;
       const int64_t most = balanced(2 * count, tiles.rows);
       for (int64_t p = 0; p < panels.count; ++p) {
         if (cancelled(*context.host)) return;
         const int64_t row = p * panels.width, width = smaller(panels.width, f.outputs - row);
-        call.b = w + p * panel_step;
+        call.b.at = w + p * panel_step;
         call.columns = static_cast<int32_t>(width);
         for (int64_t j = 0; j < 2 * count; j += most) {
-          call.a = b.panel + j;
+          call.a.at = b.panel + j;
           call.c = re + first + row + j * call.c_step;
           tiles.tiles[(smaller(most, 2 * count - j) - 1) * kMostVectors + ceil_div(width, tiles.lanes) - 1](&call);
         }
       }
       return;
     }
-    call.a_offsets = b.offsets;
+    call.a = by_table<T>(b.offsets);
     call.c_step = count;
     for (int64_t p = 0; p < panels.count; ++p) {
       if (cancelled(*context.host)) return;
       const int64_t row = p * panels.width, rows = smaller(panels.width, f.outputs - row);
-      call.a = w + p * panel_step;
+      call.a.at = w + p * panel_step;
       for (int64_t part = 0; part < 2; ++part) {
         T *const to = (part == 0 ? re : im) + (first + row) * count;
         for (int64_t t = 0; t < count; t += tiles.columns) {
-          call.b = b.panel + part * count + t;
+          call.b.at = b.panel + part * count + t;
           call.c = to + t;
           call.columns = static_cast<int32_t>(smaller(tiles.columns, count - t));
           tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);

@@ -170,34 +170,33 @@ struct Winograd {
                 const WinogradScratch<T> &s) const {
     const int64_t terms = f.depth / f.channels;
     TileCall<T> call = {};
-    call.a_step = call.b_step = f.panels.step;
+    call.a = call.b = by_step<T>(f.panels.step);
     call.depth = channels.count * terms;
     call.continues = channels.first > 0;
     call.period = winograd_table_terms(f);
-    call.period_step = call.period / terms * f.planes * f.tile_step;
     call.c_step = f.lanes_step;
-    (f.tiles_in_lanes ? call.b_offsets : call.a_offsets) = s.table;
+    (f.tiles_in_lanes ? call.b : call.a) = by_table<T>(s.table, call.period / terms * f.planes * f.tile_step);
     for (int64_t p = 0; p < f.points; ++p) {
       const T *const data = s.data + p * f.data_step + channels.first * f.planes * f.tile_step;
       const T *const panel = weights + p * channels.packed * terms * f.panels.step;
       T *const products = s.products + p * f.product_step;
       if (f.tiles_in_lanes) {
         const int64_t widest = f.vectors * tiles.lanes;
-        call.a = panel;
+        call.a.at = panel;
         for (int64_t i = 0; i < block.lanes; i += widest) {
           const int64_t columns = smaller(widest, block.lanes - i), vectors = ceil_div(columns, tiles.lanes);
-          call.b = data + i;
+          call.b.at = data + i;
           call.c = products + i;
           call.columns = static_cast<int32_t>(vectors * tiles.lanes);
           tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](&call);
         }
       } else {
         const int64_t tallest = balanced(block.lanes, f.height), vectors = ceil_div(rows, tiles.lanes);
-        call.b = panel;
+        call.b.at = panel;
         call.columns = static_cast<int32_t>(vectors * tiles.lanes);
         for (int64_t i = 0; i < block.lanes; i += tallest) {
           const int64_t height = smaller(tallest, block.lanes - i);
-          call.a = data + i;
+          call.a.at = data + i;
           call.c = products + i * f.lanes_step;
           tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
         }

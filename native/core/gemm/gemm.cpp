@@ -1,5 +1,6 @@
 #include "gemm.h"
 
+#include "../kernels/sets_of.h"
 #include "../util/numbers.h"
 
 namespace convkit {
@@ -13,11 +14,11 @@ void multiply(const TileSet<T> &tiles, const Product<T> &p) {
     for (int64_t i = 0; i < p.rows; i += p.a.width) {
       const int64_t rows = smaller(p.a.width, p.rows - i);
       TileCall<T> call = {};
-      call.a = p.a.data + i / p.a.width * p.a.panel_step;
-      call.b = p.b.data + j / p.b.width * p.b.panel_step;
-      call.b_offsets = p.b_offsets;
-      call.a_step = p.a.step;
-      call.depth = p.depth;
+      call.a = by_step<T>(p.a.step);
+      call.b = by_table<T>(p.b_offsets);
+      call.a.at = p.a.data + i / p.a.width * p.a.panel_step;
+      call.b.at = p.b.data + j / p.b.width * p.b.panel_step;
+      call.depth = call.period = p.depth;
       call.c = p.c + i * p.c_step + j;
       call.c_step = p.c_step;
       call.columns = static_cast<int32_t>(columns);

@@ -117,9 +117,9 @@ CONVKIT_INLINE int64_t before_line(const T *p) {
 }
 
 /* Columns x .. x + VECTORS * lanes - 1, the last vector cut to `last` unless they are streamed. */
-template <class V, int TAPS, int VECTORS, bool STREAMS>
+template <class V, int TAPS, int VECTORS>
 CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)[TAPS], const V (&weight)[TAPS],
-                                        int64_t x, typename V::Element *to, int32_t last,
+                                        int64_t x, typename V::Element *to, int32_t last, bool streams,
                                         const RegisterEpilogue<V> &epilogue, V bias) {
   V sum[VECTORS];
   CONVKIT_UNROLL
@@ -133,7 +133,7 @@ CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)
   }
   CONVKIT_UNROLL
   for (int v = 0; v < VECTORS; ++v) sum[v] = epilogue.finished(sum[v], bias);
-  if (STREAMS) {
+  if (streams) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS; ++v) V::stream(to + x + v * V::lanes, sum[v]);
     return;
@@ -160,25 +160,22 @@ void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
   const int64_t width = call->width;
   const RegisterEpilogue<V> epilogue(call->epilogue);
   const V bias = epilogue.bias();
-  const auto one_vector = [&](int64_t x, int32_t count) {
-    depthwise_line_part<V, TAPS, 1, false>(from, weight, x, to, count, epilogue, bias);
-  };
-  int64_t x = 0;
-  /* Vectors at the ends overlap their neighbours, so that none reads further than without streaming. */
-  if (call->streams && width >= 64 && !epilogue.remains()) {
-    const int64_t head = before_line(to);
-    for (; x < head; x += V::lanes) one_vector(x, V::lanes);
-    for (x = head; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
-      depthwise_line_part<V, TAPS, vectors, true>(from, weight, x, to, V::lanes, epilogue, bias);
+  /* Streamed, what lies before a cache line comes first. Vectors at the ends overlap their neighbours, so that none
+   * reads further than without streaming. */
+  const bool streams = call->streams && width >= 64 && !epilogue.remains();
+  int64_t x = 0, end = streams ? before_line(to) : 0;
+  for (int part = 0; part < 2; ++part, end = width) {
+    for (; x < end; x += V::lanes) {
+      const int64_t left = width - x, at = streams && left < V::lanes ? width - V::lanes : x;
+      const int32_t count = !streams && left < V::lanes ? int32_t(left) : V::lanes;
+      depthwise_line_part<V, TAPS, 1>(from, weight, at, to, count, false, epilogue, bias);
     }
-    for (; x < width; x += V::lanes) one_vector(x < width - V::lanes ? x : width - V::lanes, V::lanes);
-    V::fence();
-    return;
+    if (part == 1) break;
+    for (x = end; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
+      depthwise_line_part<V, TAPS, vectors>(from, weight, x, to, V::lanes, streams, epilogue, bias);
+    }
   }
-  for (; x + vectors * V::lanes <= width; x += vectors * V::lanes) {
-    depthwise_line_part<V, TAPS, vectors, false>(from, weight, x, to, V::lanes, epilogue, bias);
-  }
-  for (; x < width; x += V::lanes) one_vector(x, width - x < V::lanes ? int32_t(width - x) : V::lanes);
+  if (streams) V::fence();
   if (epilogue.remains()) finish<V>(to, 0, 1, width, call->epilogue);
 }
 
@@ -197,8 +194,10 @@ constexpr int depthwise_vectors(int sums, int rows) {
   return sums / rows < kMostVectors ? sums / rows : int(kMostVectors);
 }
 
-/* As with the tiles of a GEMM, seldom ones are two. */
-constexpr bool depthwise_has_code(bool few, int vectors) { return !few || vectors <= 4; }
+/* As with the tiles of a GEMM. */
+constexpr bool depthwise_has_code(bool few, bool wide, int vectors) {
+  return (!few && !wide) || tile_has_code(few, wide, vectors);
+}
 
 template <class V>
 CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Element> *call,
@@ -216,12 +215,12 @@ CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Eleme
 
 template <class V, bool FEW, int ROWS, int VECTORS>
 void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
-  if constexpr (depthwise_has_code(FEW, VECTORS)) {
+  if constexpr (depthwise_has_code(FEW, sizeof(typename V::Element) == 8, VECTORS)) {
     depthwise_tile<V, ROWS, VECTORS>(call);
   } else {
-    constexpr int half = (VECTORS + 1) / 2;
-    run_depthwise_tiles<V>(call, any_depthwise_tile<V, FEW, ROWS, half>,
-                           any_depthwise_tile<V, FEW, ROWS, VECTORS - half>, half * V::lanes);
+    constexpr int first = first_part(FEW, VECTORS);
+    run_depthwise_tiles<V>(call, any_depthwise_tile<V, FEW, ROWS, first>,
+                           any_depthwise_tile<V, FEW, ROWS, VECTORS - first>, first * V::lanes);
   }
 }
 

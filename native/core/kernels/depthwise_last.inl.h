@@ -29,7 +29,7 @@ void depthwise_last_tile(const DepthwiseLastCall<typename V::Element> *call) {
       }
     }
   };
-  if (last == V::lanes) {
+  if (!V::masks && last == V::lanes) {
     add([](const T *at) { return V::load(at); });
   } else {
     add([last](const T *at) { return V::load_partial(at, last); });
@@ -78,7 +78,7 @@ void depthwise_last_gradient(const DepthwiseLastGradientCall<typename V::Element
       source += call->source_step;
     }
   };
-  if (channels == V::lanes) {
+  if (!V::masks && channels == V::lanes) {
     add([](const T *at) { return V::load(at); });
   } else {
     add([channels](const T *at) { return V::load_partial(at, channels); });

@@ -6,9 +6,9 @@
  *
  * The contract of a tile
  * ----------------------
- *     C[i][j]  (+)=  sum over k of  A[k * a_step + i] * B[b_offsets[k] + j]      i < rows, j < columns
+ *     C[i][j]  (+)=  sum over k of  A[place of k in a + i] * B[place of k in b + j]      i < rows, j < columns
  *
- *        B (lanes)        +----------------+  b + b_offsets[k]: `vectors` whole vectors are read
+ *        B (lanes)        +----------------+  `vectors` whole vectors are read
  *                         | k              |
  *                         +----------------+
  *     A (broadcast) +---+ +----------------+
@@ -19,13 +19,10 @@
  * - Every element of C is one chain of multiply-adds in the order of k, begun at +0 or at the stored C
  *   when `continues` is set. Neither tile shape nor blocking changes it: a float is stored exactly.
  * - A tile that does not continue never reads C.
- * - B is a base pointer and a table of offsets. A packed panel is the table with a constant step; an
- *   image read in place is another table. There is no second kind of kernel.
- * - A table may be shorter than the chain: after `period` terms it starts again, with `period_step` added. So the table
- * of an image is that of a few channels, whatever their number.
- * - The sides may change places: with a_offsets given, A goes by the table and B by a constant step. Then the broadcast
- *   side is an image read in place (neighbouring rows of C are neighbouring pixels) and the lanes hold channels.
- * - Both may go by a table, so that terms are left out. Then A moves by a_step and B by b_step after each period.
+ * - A side is a base pointer and a way from term to term (TileSide): an image read in place goes by a table of offsets,
+ *   a packed panel by a constant step. At least one side goes by a table; both do where terms are left out.
+ * - The sides may change places: an image on the broadcast side means that neighbouring rows of C are neighbouring
+ *   pixels and the lanes hold channels.
  * - The epilogue is given with the last block of k only. */
 #ifndef CONVKIT_KERNEL_TABLE_H
 #define CONVKIT_KERNEL_TABLE_H
@@ -44,14 +41,22 @@ struct Epilogue {
   int32_t channels_in_lanes; /* 1: one channel per column of C; 0: one per row */
 };
 
+/* Where the terms of one operand lie (sets_of.h makes both kinds). By a table, {offsets, 1, 0, turn}: term k of a
+ * period at `at + offsets[k]`, and after each period the table starts again with `turn` added; so the table of an image
+ * is that of a few channels, whatever their number. By steps, {kNoOffset, 0, step, 0}: term k of the chain at `at + k *
+ * step`. Where `ahead` is not 0, the place so many elements behind each term is fetched into the cache. */
+template <typename T>
+struct TileSide {
+  const T *at;
+  const int64_t *offsets;
+  int64_t next, step, turn, ahead;
+};
+constexpr int64_t kNoOffset[1] = {0};
+
 template <typename T>
 struct TileCall {
-  const T *a, *b;
-  const int64_t *b_offsets;
-  const int64_t *a_offsets; /* null: A goes by a_step; else, without b_offsets, B goes by b_step */
-  int64_t a_step, b_step, depth;
-  int64_t period, period_step; /* 0: the table is as long as the chain */
-  int64_t ahead; /* of each term of the table side, the place so many elements behind it is fetched into the cache */
+  TileSide<T> a, b;
+  int64_t depth, period; /* terms in all; in a turn of the tables, at least 1 */
   T *c;
   int64_t c_step;
   int32_t columns;             /* 1 .. columns of the tile */

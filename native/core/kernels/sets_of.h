@@ -1,4 +1,5 @@
-/* The kernels of an element type. Apart from kernel_table.h, which must not have functions with a body. */
+/* The kernels of an element type, and how to call a tile. Apart from kernel_table.h, which must not have functions with
+ * a body. */
 #ifndef CONVKIT_KERNELS_SETS_OF_H
 #define CONVKIT_KERNELS_SETS_OF_H
 
@@ -15,6 +16,16 @@ const auto &of_type(const OfFloat &f32, const OfDouble &f64) {
   } else {
     return f64;
   }
+}
+
+/* The sides of a tile's operands, without their place: terms by a table, or one behind the other. */
+template <typename T>
+TileSide<T> by_table(const int64_t *offsets, int64_t turn = 0) {
+  return {nullptr, offsets, 1, 0, turn, 0};
+}
+template <typename T>
+TileSide<T> by_step(int64_t step) {
+  return {nullptr, kNoOffset, 0, step, 0, 0};
 }
 
 template <typename T>

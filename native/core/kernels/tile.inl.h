@@ -14,48 +14,76 @@ CONVKIT_INLINE void add_term(const typename V::Element *a, const typename V::Ele
   for (int r = 0; r < ROWS; ++r) {
     const V weight = V::set(a[r]);
     CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
-  }
-}
-
-/* Cache lines that a term of the table side takes, for a later tile. */
-template <class V, int ELEMENTS>
-CONVKIT_INLINE void fetch(const typename V::Element *p) {
-  constexpr int line = 64 / int(sizeof(typename V::Element));
-  CONVKIT_UNROLL
-  for (int i = 0; i < ELEMENTS; i += line) V::fetch(p + i);
-}
-
-/* The chain of multiply-adds. One operand goes by the table of offsets, the other by a constant step. */
-template <class V, int ROWS, int VECTORS, bool A_BY_TABLE>
-CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
-  using T = typename V::Element;
-  const T *table_side = A_BY_TABLE ? call->a : call->b;
-  const T *step_side = A_BY_TABLE ? call->b : call->a;
-  const int64_t step = A_BY_TABLE ? call->b_step : call->a_step;
-  const int64_t *const offsets = A_BY_TABLE ? call->a_offsets : call->b_offsets;
-  const int64_t period = call->period > 0 ? call->period : call->depth, ahead = call->ahead;
-  for (int64_t left = call->depth; left > 0; left -= period, table_side += call->period_step) {
-    const int64_t *const end = offsets + (left < period ? left : period);
-    for (const int64_t *offset = offsets; offset != end; ++offset, step_side += step) {
-      const T *const table_term = table_side + *offset;
-      fetch<V, A_BY_TABLE ? ROWS : VECTORS * V::lanes>(table_term + ahead);
-      add_term<V, ROWS, VECTORS>(A_BY_TABLE ? table_term : step_side, A_BY_TABLE ? step_side : table_term, sum);
+    for (int v = 0; v < VECTORS; ++v) {
+      sum[r][v] = V::multiply_add(weight, lane[v], sum[r][v]);
+      if (ROWS * VECTORS > V::few_sums) CONVKIT_HOLD(sum[r][v].v);
     }
   }
 }
 
-/* The same with a table for each side. */
-template <class V, int ROWS, int VECTORS>
-CONVKIT_INLINE void add_chosen_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
+/* The cache lines of a later tile, of the side that has one. (Not for all calls: even of lines that are there already,
+ * each takes most of a cycle.) */
+template <class V>
+CONVKIT_INLINE void fetch_terms(const TileCall<typename V::Element> *call, const typename V::Element *a,
+                                const typename V::Element *b, int rows, int columns) {
+  constexpr int line = 64 / int(sizeof(typename V::Element));
+  const bool of_b = call->b.ahead != 0;
+  const auto *const from = of_b ? b + call->b.ahead : a + call->a.ahead;
+  for (int i = 0, count = of_b ? columns : rows; i < count; i += line) V::fetch(from + i);
+}
+
+/* How terms of a side are found: as the call says, or known to be so. */
+enum Way { ANY_WAY, BY_TABLE, BY_STEP };
+
+/* Some terms of the chain, no more than a period. */
+template <class V, Way A, Way B, int ROWS, int VECTORS>
+CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, const typename V::Element **a_side,
+                              const typename V::Element **b_side, int64_t terms, V (&sum)[ROWS][VECTORS]) {
   using T = typename V::Element;
-  const T *a = call->a, *b = call->b;
-  const int64_t *const a_offsets = call->a_offsets, *const b_offsets = call->b_offsets;
-  const int64_t period = call->period > 0 ? call->period : call->depth;
-  for (int64_t left = call->depth; left > 0; left -= period, a += call->a_step, b += call->b_step) {
-    const int64_t terms = left < period ? left : period;
-    for (int64_t k = 0; k < terms; ++k) add_term<V, ROWS, VECTORS>(a + a_offsets[k], b + b_offsets[k], sum);
+  const T *a = *a_side, *b = *b_side;
+  const int64_t *a_offset = call->a.offsets, *b_offset = call->b.offsets;
+  const int64_t a_next = A == ANY_WAY ? call->a.next : A == BY_TABLE, a_step = A == BY_TABLE ? 0 : call->a.step;
+  const int64_t b_next = B == ANY_WAY ? call->b.next : B == BY_TABLE, b_step = B == BY_TABLE ? 0 : call->b.step;
+  const bool fetches = (call->a.ahead | call->b.ahead) != 0;
+  do {
+    const T *const a_term = A == BY_STEP ? a : a + *a_offset, *const b_term = B == BY_STEP ? b : b + *b_offset;
+    if (fetches) fetch_terms<V>(call, a_term, b_term, ROWS, VECTORS * V::lanes);
+    add_term<V, ROWS, VECTORS>(a_term, b_term, sum);
+    a_offset += a_next, b_offset += b_next;
+    a += a_step, b += b_step;
+  } while (--terms > 0);
+  *a_side = a, *b_side = b;
+}
+
+/* The chain of multiply-adds. Where a term has so few sums that the instructions around them count, each pair of ways
+ * has a loop of its own. */
+template <class V, int ROWS, int VECTORS>
+CONVKIT_INLINE void add_all_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
+  const typename V::Element *a = call->a.at, *b = call->b.at;
+  for (int64_t left = call->depth; left > 0; left -= call->period, a += call->a.turn, b += call->b.turn) {
+    const int64_t terms = left < call->period ? left : call->period;
+    if constexpr (ROWS * VECTORS > V::few_sums) {
+      add_terms<V, ANY_WAY, ANY_WAY>(call, &a, &b, terms, sum);
+    } else if (call->a.next == 0) {
+      add_terms<V, BY_STEP, BY_TABLE>(call, &a, &b, terms, sum);
+    } else if (call->b.next == 0) {
+      add_terms<V, BY_TABLE, BY_STEP>(call, &a, &b, terms, sum);
+    } else {
+      add_terms<V, BY_TABLE, BY_TABLE>(call, &a, &b, terms, sum);
+    }
   }
+}
+
+/* What stands for a bias where there is none. */
+template <class V>
+struct Zeros {
+  static constexpr typename V::Element all[kMostVectors * V::lanes] = {};
+};
+
+/* An activation that needs more room than a tile's registers leave. */
+template <class V>
+CONVKIT_NO_INLINE void finish_tile(const TileCall<typename V::Element> *call, int64_t rows) {
+  finish<V>(call->c, call->c_step, rows, call->columns, call->epilogue);
 }
 
 template <class V, int ROWS, int VECTORS>
@@ -64,11 +92,11 @@ void tile(const TileCall<typename V::Element> *call) {
   const int32_t last = call->columns - (VECTORS - 1) * V::lanes; /* elements of the last vector */
   V sum[ROWS][VECTORS];
 
+  const int64_t c_step = call->c_step;
   if (call->continues) {
     const T *c = call->c;
-    const int64_t step = call->c_step;
     CONVKIT_UNROLL
-    for (int r = 0; r < ROWS; ++r, c += step) {
+    for (int r = 0; r < ROWS; ++r, c += c_step) {
       CONVKIT_UNROLL
       for (int v = 0; v < VECTORS - 1; ++v) sum[r][v] = V::load(c + v * V::lanes);
       sum[r][VECTORS - 1] = load_some<V>(c + (VECTORS - 1) * V::lanes, last);
@@ -81,57 +109,50 @@ void tile(const TileCall<typename V::Element> *call) {
     }
   }
 
-  if (call->a_offsets && call->b_offsets) {
-    add_chosen_terms<V, ROWS, VECTORS>(call, sum);
-  } else if (call->a_offsets) {
-    add_terms<V, ROWS, VECTORS, true>(call, sum);
-  } else {
-    add_terms<V, ROWS, VECTORS, false>(call, sum);
-  }
+  add_all_terms(call, sum);
 
   /* Bias and clipping happen in registers; what needs more room happens right after the store, in L1. */
   const Epilogue<T> *const epilogue = call->epilogue;
-  const bool in_registers = epilogue && epilogue->activation <= CLIP;
-  if (in_registers) {
-    const T *const bias = epilogue->bias;
-    if (bias && !epilogue->channels_in_lanes) {
+  if (epilogue && epilogue->activation <= CLIP) {
+    const T *const biases = epilogue->bias ? epilogue->bias : Zeros<V>::all;
+    if (epilogue->bias && !epilogue->channels_in_lanes) {
       CONVKIT_UNROLL
       for (int r = 0; r < ROWS; ++r) {
-        const V row_bias = V::set(bias[r]);
+        const V bias = V::set(biases[r]);
         CONVKIT_UNROLL
-        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], row_bias);
+        for (int v = 0; v < VECTORS; ++v) {
+          sum[r][v] = V::add(sum[r][v], bias);
+          CONVKIT_HOLD(sum[r][v].v);
+        }
       }
     } else {
-      V lane_bias[VECTORS];
       CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) lane_bias[v] = V::set(T(0));
-      if (bias) {
+      for (int v = 0; v < VECTORS; ++v) {
+        const T *const at = biases + v * V::lanes;
+        const V bias = v < VECTORS - 1 ? V::load(at) : load_some<V>(at, last);
         CONVKIT_UNROLL
-        for (int v = 0; v < VECTORS - 1; ++v) lane_bias[v] = V::load(bias + v * V::lanes);
-        lane_bias[VECTORS - 1] = load_some<V>(bias + (VECTORS - 1) * V::lanes, last);
-      }
-      CONVKIT_UNROLL
-      for (int r = 0; r < ROWS; ++r) {
-        CONVKIT_UNROLL
-        for (int v = 0; v < VECTORS; ++v) sum[r][v] = V::add(sum[r][v], lane_bias[v]);
+        for (int r = 0; r < ROWS; ++r) sum[r][v] = V::add(sum[r][v], bias);
       }
     }
     if (epilogue->activation == CLIP) clip_all(epilogue, sum);
   }
 
   T *c = call->c;
-  const int64_t c_step = call->c_step;
   CONVKIT_UNROLL
   for (int r = 0; r < ROWS; ++r, c += c_step) {
     CONVKIT_UNROLL
     for (int v = 0; v < VECTORS - 1; ++v) V::store(c + v * V::lanes, sum[r][v]);
     store_some<V>(c + (VECTORS - 1) * V::lanes, sum[r][VECTORS - 1], last);
   }
-  if (epilogue && !in_registers) finish<V>(call->c, call->c_step, ROWS, call->columns, call->epilogue);
+  if (epilogue && epilogue->activation > CLIP) finish_tile<V>(call, ROWS);
 }
 
-/* Shapes that are seldom chosen are two tiles, one after the other, instead of code of their own. */
-constexpr bool tile_has_code(bool few, int vectors) { return vectors != 5 && (!few || vectors <= 4); }
+/* Which widths have code of their own: few of float64, which is asked for less, and fewer where FEW. The others are two
+ * tiles, one after the other, the first of which has so many vectors. */
+constexpr bool tile_has_code(bool few, bool wide, int vectors) {
+  return few || wide ? vectors <= 2 || (!few && (vectors == 4 || vectors == 8)) : vectors != 5;
+}
+constexpr int first_part(bool few, int vectors) { return few || vectors == 3 ? 2 : vectors == 5 ? 3 : 4; }
 
 /* The first tile has so many columns of the whole. */
 template <class V>
@@ -143,7 +164,7 @@ CONVKIT_NO_INLINE void run_tiles(const TileCall<typename V::Element> *call,
   part.columns = columns;
   first(&part);
   part.columns = call->columns - columns;
-  part.b += columns;
+  part.b.at += columns;
   part.c += columns;
   Epilogue<T> epilogue;
   if (call->epilogue && call->epilogue->channels_in_lanes) {
@@ -165,11 +186,11 @@ constexpr int tile_height(int rows, int usual, int registers, int vectors) {
 
 template <class V, bool FEW, int ROWS, int VECTORS>
 void any_tile(const TileCall<typename V::Element> *call) {
-  if constexpr (tile_has_code(FEW, VECTORS)) {
+  if constexpr (tile_has_code(FEW, sizeof(typename V::Element) == 8, VECTORS)) {
     tile<V, ROWS, VECTORS>(call);
   } else {
-    constexpr int half = (VECTORS + 1) / 2;
-    run_tiles<V>(call, any_tile<V, FEW, ROWS, half>, any_tile<V, FEW, ROWS, VECTORS - half>, half * V::lanes);
+    constexpr int first = first_part(FEW, VECTORS);
+    run_tiles<V>(call, any_tile<V, FEW, ROWS, first>, any_tile<V, FEW, ROWS, VECTORS - first>, first * V::lanes);
   }
 }
 

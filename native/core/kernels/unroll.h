@@ -11,6 +11,16 @@
 #define CONVKIT_NO_INLINE __attribute__((noinline))
 #endif
 
+/* x is ready before anything is read that follows. Nothing at run time, but Clang, which is short of registers as it
+ * is, would read a whole column before it multiplies, and make one of what two branches do to x. */
+#if defined(__clang__) && defined(__x86_64__)
+#define CONVKIT_HOLD(x) __asm__ volatile("" : "+v"(x)::"memory")
+#elif defined(__clang__) && defined(__aarch64__)
+#define CONVKIT_HOLD(x) __asm__ volatile("" : "+w"(x)::"memory")
+#else
+#define CONVKIT_HOLD(x) static_cast<void>(0)
+#endif
+
 #if defined(__clang__)
 #define CONVKIT_UNROLL _Pragma("clang loop unroll(full)")
 #define CONVKIT_VECTORIZE _Pragma("clang loop vectorize(enable)")

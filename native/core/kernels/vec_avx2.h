@@ -11,6 +11,8 @@ namespace avx2 {
 struct VecF32 {
   using Element = float;
   static constexpr int32_t lanes = 8;
+  static constexpr bool masks = false;
+  static constexpr int few_sums = 12;
   __m256 v;
 
   static __m256i first(int32_t count) {
@@ -72,6 +74,8 @@ struct VecF32 {
 struct VecF64 {
   using Element = double;
   static constexpr int32_t lanes = 4;
+  static constexpr bool masks = false;
+  static constexpr int few_sums = 12;
   __m256d v;
 
   static __m256i first(int32_t count) {

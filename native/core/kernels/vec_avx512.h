@@ -20,6 +20,8 @@ namespace avx512 {
 struct VecF32 {
   using Element = float;
   static constexpr int32_t lanes = 16;
+  static constexpr bool masks = true;
+  static constexpr int few_sums = 16;
   __m512 v;
 
   static __mmask16 first(int32_t count) { return static_cast<__mmask16>((1u << count) - 1u); }
@@ -74,6 +76,8 @@ struct VecF32 {
 struct VecF64 {
   using Element = double;
   static constexpr int32_t lanes = 8;
+  static constexpr bool masks = true;
+  static constexpr int few_sums = 16;
   __m512d v;
 
   static __mmask8 first(int32_t count) { return static_cast<__mmask8>((1u << count) - 1u); }

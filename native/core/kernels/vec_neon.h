@@ -13,6 +13,8 @@ namespace neon {
 struct VecF32 {
   using Element = float;
   static constexpr int32_t lanes = 4;
+  static constexpr bool masks = false;
+  static constexpr int few_sums = 12;
   float32x4_t v;
 
   static void fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
@@ -64,6 +66,8 @@ struct VecF32 {
 struct VecF64 {
   using Element = double;
   static constexpr int32_t lanes = 2;
+  static constexpr bool masks = false;
+  static constexpr int few_sums = 12;
   float64x2_t v;
 
   static void fetch(const double *p) { __builtin_prefetch(p, 0, 2); }

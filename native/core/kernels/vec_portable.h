@@ -83,6 +83,8 @@ struct Vec {
   using Element = T;
   using Bits = typename Powers<T>::Bits;
   static constexpr int32_t lanes = LANES;
+  static constexpr bool masks = false;
+  static constexpr int few_sums = 0;
   using Of = Lanes<T, LANES>;
   typename Of::Type v;
 
