@@ -13,6 +13,8 @@ constexpr int64_t kRoundBytes = 8 << 20;
 constexpr int64_t kPackBytes = 400 << 10, kMostPackBlock = 8;
 /* Tiles of a round, and channels times tiles of a frequency's panels. */
 constexpr int64_t kMostRoundTiles = 64, kMostRoundColumns = 1 << 14;
+/* Channels of a panel that are filled between two looks at a cancellation. */
+constexpr int64_t kFilledChannels = 4096;
 
 int64_t panel_pitch(const FftForm &f) { return row_pitch(2 * f.round_tiles); }
 
@@ -61,17 +63,21 @@ struct Dense : FftRun<T> {
 
   /* Rows 2 c and 2 c + 1 of the panel of a group, from the lines of real and imaginary parts. */
   void fill_panel(const ProductBuffers<T> &b, const T *re, const T *im, int64_t group) const {
-    const int64_t count = source.tiles, first = group * f.inputs;
-    FftPanel<T> call = {re + first * count, im + first * count, f.inputs, count, b.panel, panel_pitch(f)};
-    if (source.channels_inner) {
-      const int64_t step = source.channel_bundles() * f.lanes;
-      T *const other = b.turned + f.inputs * count + kMostLanes;
-      turn_block(count, f.inputs, re + first, step, b.turned, count);
-      turn_block(count, f.inputs, im + first, step, other, count);
-      call.re = b.turned;
-      call.im = other;
+    const int64_t count = source.tiles, pitch = panel_pitch(f);
+    for (int64_t c = 0; c < f.inputs; c += kFilledChannels) {
+      if (cancelled(*context.host)) return;
+      const int64_t first = group * f.inputs + c, channels = smaller(kFilledChannels, f.inputs - c);
+      FftPanel<T> call = {re + first * count, im + first * count, channels, count, b.panel + 2 * c * pitch, pitch};
+      if (source.channels_inner) {
+        const int64_t step = source.channel_bundles() * f.lanes;
+        T *const other = b.turned + f.inputs * count + kMostLanes;
+        turn_block(count, channels, re + first, step, b.turned, count);
+        turn_block(count, channels, im + first, step, other, count);
+        call.re = b.turned;
+        call.im = other;
+      }
+      kernels.panel(&call);
     }
-    kernels.panel(&call);
   }
 
   /* Panels of weights times the panel of the source: channels in lanes, or tiles. */
@@ -91,6 +97,7 @@ struct Dense : FftRun<T> {
         call.b = w + p * panel_step;
         call.columns = static_cast<int32_t>(width);
         for (int64_t j = 0; j < 2 * count; j += most) {
+          if (call.depth > kLookDepth && cancelled(*context.host)) return;
           call.a = b.panel + j;
           call.c = re + first + row + j * call.c_step;
           tiles.tiles[(smaller(most, 2 * count - j) - 1) * kMostVectors + ceil_div(width, tiles.lanes) - 1](&call);
@@ -107,6 +114,7 @@ struct Dense : FftRun<T> {
       for (int64_t part = 0; part < 2; ++part) {
         T *const to = (part == 0 ? re : im) + (first + row) * count;
         for (int64_t t = 0; t < count; t += tiles.columns) {
+          if (call.depth > kLookDepth && cancelled(*context.host)) return;
           call.b = b.panel + part * count + t;
           call.c = to + t;
           call.columns = static_cast<int32_t>(smaller(tiles.columns, count - t));

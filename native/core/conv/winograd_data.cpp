@@ -105,6 +105,7 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step) co
   const int64_t depth_step = y.grid() * x.grid();
   int64_t plane = -1; /* whose rows were found */
   for (int64_t first = 0; first < f.channels; first += f.chunk) {
+    if (cancelled(*context.host)) return;
     copy.channels = smaller(f.chunk, f.channels - first);
     T *const data = s.data + first * f.planes * f.tile_step;
     const T *const from = source + first * channel_step;
