@@ -54,7 +54,11 @@ describe.each(ways)('%s', (_name, later) => {
         if (when === 'after') abort()
       },
     })
+    let turns = 0
+    const immediate = setImmediate(() => turns++)
     expect(await rejection(signal)).toEqual(aborted('why'))
+    expect(turns).toBe(0) // at once
+    clearImmediate(immediate)
   })
 
   test('aborted, and somebody keeps the event from all others', async () => {

@@ -131,7 +131,11 @@ struct Dense : FftRun<T> {
     const int64_t groups = source.channels / f.inputs, first_group = source.first_channel / f.inputs;
     const int64_t step = f.panels.step, matrix = f.panels.count * f.inputs * 4 * step;
     for (int64_t k = 0; k < 2 * f.inputs; ++k) b.offsets[k] = (k / 2 * 4 + k % 2) * step;
-    kernels.collect(piece_of(block, 0), this->piece(), from, 4 * pairs, b.source, from * f.lanes);
+    const auto bring = [&](int64_t bundle, int64_t count) {
+      kernels.collect(piece_of(block, bundle), this->piece(), count, 4 * pairs, b.source + bundle * f.lanes,
+                      from * f.lanes);
+    };
+    if (!this->move_bundles(from, bring)) return;
     for (int64_t i = 0; i < 2 * pairs; ++i) {
       const T *const re = b.source + 2 * i * from * f.lanes, *const im = re + from * f.lanes;
       T *const result_re = b.result + 2 * i * to * f.lanes, *const result_im = result_re + to * f.lanes;
@@ -141,7 +145,10 @@ struct Dense : FftRun<T> {
         product(b, pair + (first_group + g) * f.group_weights, result_re, result_im, g);
       }
     }
-    kernels.distribute(b.result, to * f.lanes, to, 4 * pairs, piece_of(block, 0), this->piece());
+    this->move_bundles(to, [&](int64_t bundle, int64_t count) {
+      kernels.distribute(b.result + bundle * f.lanes, to * f.lanes, count, 4 * pairs, piece_of(block, bundle),
+                         this->piece());
+    });
   }
 
   ck_status run_round() const {

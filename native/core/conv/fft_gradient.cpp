@@ -21,8 +21,6 @@ namespace {
 /* Spectra of a round, and sums; they should stay in the last-level cache, or nearly. */
 constexpr int64_t kRoundBytes = 8 << 20, kSumBytes = 8 << 20;
 constexpr int64_t kMostRoundTiles = 128;
-/* Bundles of sums that are moved between two looks at a cancellation: 2 MiB and their first touch. */
-constexpr int64_t kMovedBundles = 1024;
 
 /* Of a block of frequencies: the vectors of all bundles side by side, one line for each vector. */
 template <typename T>
@@ -78,16 +76,6 @@ struct Gradient : FftRun<T> {
     }
   }
 
-  /* Calls move(first, count) for the bundles of the sums, which may be many megabytes. False after a cancellation. */
-  template <typename Move>
-  bool move_sums(int64_t bundles, const Move &move) const {
-    for (int64_t first = 0; first < bundles; first += kMovedBundles) {
-      if (cancelled(*this->context.host)) return false;
-      move(first, smaller(kMovedBundles, bundles - first));
-    }
-    return true;
-  }
-
   void multiply_block(int64_t block, int32_t slot) const {
     Carver carver(this->scratch(slot));
     const ProductBuffers<T> b(f, &carver);
@@ -103,7 +91,7 @@ struct Gradient : FftRun<T> {
     const auto bring = [&](int64_t first, int64_t moved) {
       kernels.collect(block_sums + first * piece, piece, moved, 4 * pairs, b.sums + first * f.lanes, line);
     };
-    if (continues && !move_sums(count, bring)) return;
+    if (continues && !this->move_bundles(count, bring)) return;
     /* Terms are the tiles' real parts, then their imaginary parts; or the other way round. */
     for (int64_t k = 0; k < 2 * image.tiles; ++k) {
       for (int64_t part = 0; part < 2; ++part) b.offsets[part][k] = (k + part) % 2 * image_line + k / 2 * width;
@@ -128,7 +116,7 @@ struct Gradient : FftRun<T> {
         multiply(tiles, product);
       }
     }
-    move_sums(count, [&](int64_t first, int64_t moved) {
+    this->move_bundles(count, [&](int64_t first, int64_t moved) {
       kernels.distribute(b.sums + first * f.lanes, line, moved, 4 * pairs, block_sums + first * piece, piece);
     });
   }
