@@ -32,6 +32,7 @@ type Bindings = (options: { bindings: string; module_root: string; path: true })
 
 const AGAIN = 'install convkit again'
 const BUILD = 'npm run build makes it anew'
+const ALLOW = 'start Node without --no-addons or, under its permission model, with --allow-addons'
 
 export function loadAddon(): LoadedAddon | LoadFailure {
   if (packageRoot === undefined || !isOurs(packageRoot)) {
@@ -102,8 +103,11 @@ function load(binary: string, remedy: string): LoadedAddon | LoadFailure {
     if (complaint === undefined) return { addon: addon as Addon, binary }
     return { failure: `${binary} ${complaint}; ${remedy}` }
   } catch (error) {
-    const message = error instanceof Error ? error.message.replace(/\s*\n\s*/g, ' ') : String(error)
-    return { failure: `${message.includes(binary) ? message : `${binary}: ${message}`}; ${remedy}` }
+    const message = error instanceof Error ? error.message.replace(/\s*\n\s*/g, ' ').replace(/\.$/, '') : String(error)
+    const forbidden = (error as { code?: unknown } | null)?.code === 'ERR_DLOPEN_DISABLED'
+    return {
+      failure: `${message.includes(binary) ? message : `${binary}: ${message}`}; ${forbidden ? ALLOW : remedy}`,
+    }
   }
 }
 

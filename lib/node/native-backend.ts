@@ -2,7 +2,7 @@ import type { Backend, PassOperands, PreparedKernel } from '../backend/backend.j
 import { abortError, convkitError, type AbortSignalLike } from '../errors.js'
 import { allocate, dtypeOf } from '../operand.js'
 import { resultLength, type ConvProblem, type DType, type FloatArray, type Pass } from '../problem.js'
-import { withAbort } from './abort.js'
+import { withAbort } from '../abort.js'
 import type { Addon } from './addon.js'
 import { defaultLimits, queueFull } from './backlog.js'
 import { biasRecord, makeRecord, writeCall, writeProblem } from './record.js'
@@ -63,7 +63,7 @@ export function createNativeBackend(addon: Addon): Backend {
       const own = makeRecord()
       writeCall(own, pass, algorithm, epilogue)
       const handle = translating(() => addon.prepare(own, weights, epilogue.bias, epilogue.slope))
-      const runner = addon.runner(handle)
+      const runner = translating(() => addon.runner(handle))
       let told: ConvProblem | undefined
       const tellSize = (problem: ConvProblem): void => {
         told = undefined

@@ -6,7 +6,8 @@
  *
  * The queue stays on this side, so an abort takes waiting work out at once, and stops running work by ending
  * the worker: the next call starts a new one. Where there is no worker.js (a bundle; the sources of lib/ run by the
- * tests without a build) the call runs on the calling thread in a later turn.
+ * tests without a build), or where Node may start no thread (its permission model), the call runs on the calling
+ * thread in a later turn.
  */
 
 import { Worker } from 'node:worker_threads'
@@ -14,7 +15,7 @@ import type { Backend, BiasProblem, Epilogue, PassOperands } from '../backend/ba
 import { abortError, convkitError, type AbortSignalLike, type ErrorCode } from '../errors.js'
 import { allocate, dtypeOf, lengthOf } from '../operand.js'
 import { resultLength, type ConvProblem, type DType, type FloatArray, type Pass } from '../problem.js'
-import { withAbort } from './abort.js'
+import { withAbort } from '../abort.js'
 import { Backlog, defaultLimits, type Limits } from './backlog.js'
 import { findWorker } from './paths.js'
 
@@ -23,6 +24,12 @@ export type Task =
   | { kind: 'run'; pass: Pass; problem: ConvProblem; algorithm: string; operands: PassOperands }
   | { kind: 'biasGradient'; problem: BiasProblem; gradOutput: FloatArray }
 
+/** Computes a task: in the worker, or in a later turn of this thread. */
+export async function compute(backend: Backend, task: Task, signal?: AbortSignalLike): Promise<FloatArray> {
+  if (task.kind === 'biasGradient') return backend.biasGradientAsync(task.problem, task.gradOutput, signal)
+  return backend.runAsync(task.pass, task.problem, task.algorithm, task.operands, signal)
+}
+
 /** What it answers. */
 export type Reply = { out: FloatArray } | { error: { name: string; code: ErrorCode | undefined; message: string } }
 
@@ -30,7 +37,7 @@ export type Reply = { out: FloatArray } | { error: { name: string; code: ErrorCo
 export function withWorker(backend: Backend, limits: Limits = defaultLimits()): Backend {
   const file = findWorker()
   if (file === undefined) return backend
-  const queue = new WorkerQueue(file)
+  const queue = new WorkerQueue(file, backend)
   const backlog = new Backlog(limits)
   /** Makes the task, which copies, only where there is room for it. Whatever is thrown rejects. */
   const run = async (bytes: number, make: () => Task, signal: AbortSignalLike | undefined): Promise<FloatArray> => {
@@ -118,16 +125,24 @@ interface Entry {
 
 class WorkerQueue {
   readonly #file: string
+  readonly #backend: Backend
   readonly #waiting: Entry[] = []
   #running: Entry | undefined
   #worker: Worker | undefined
 
-  constructor(file: string) {
+  /** @param backend - for where no worker can be started */
+  constructor(file: string, backend: Backend) {
     this.#file = file
+    this.#backend = backend
   }
 
   async submit(task: Task, signal: AbortSignalLike | undefined): Promise<FloatArray> {
     if (signal?.aborted) throw abortError(signal)
+    try {
+      this.#worker ??= this.#start()
+    } catch {
+      return compute(this.#backend, task, signal)
+    }
     let cancel = (): void => undefined
     const done = new Promise<FloatArray>((resolve, reject) => {
       const entry = { task, resolve, reject }

@@ -3,19 +3,13 @@
 import { parentPort } from 'node:worker_threads'
 import { createTypescriptBackend } from '../backend/typescript/index.js'
 import type { ErrorCode } from '../errors.js'
-import type { FloatArray } from '../problem.js'
-import type { Reply, Task } from './typescript-async.js'
+import { compute, type Reply, type Task } from './typescript-async.js'
 
 const backend = createTypescriptBackend()
 
-async function compute(task: Task): Promise<FloatArray> {
-  // The backend's own asynchronous call allocates the result.
-  if (task.kind === 'biasGradient') return backend.biasGradientAsync(task.problem, task.gradOutput, undefined)
-  return backend.runAsync(task.pass, task.problem, task.algorithm, task.operands, undefined)
-}
-
+// The backend's own asynchronous call allocates the result.
 parentPort?.on('message', (task: Task) => {
-  compute(task).then(
+  compute(backend, task).then(
     (out) => {
       parentPort?.postMessage({ out } satisfies Reply, [out.buffer as ArrayBuffer])
     },

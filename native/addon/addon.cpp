@@ -11,26 +11,29 @@ namespace {
 
 using Entry = Napi::Value (*)(const Napi::CallbackInfo&);
 
-// No exception may leave for Node. Only the C++ library throws here, and only for want of memory.
+// No exception may leave for Node. Only the C++ library throws here, and only for want of memory: which the list of
+// more than six arguments needs as well.
 template <Entry entry>
-Napi::Value guarded(const Napi::CallbackInfo& info) {
+napi_value guarded(napi_env env, napi_callback_info info) {
   try {
-    return entry(info);
+    return entry(Napi::CallbackInfo(env, info));
   } catch (const std::bad_alloc&) {
-    return finish(info.Env(), Outcome::failure(CK_OUT_OF_MEMORY, "out of memory"));
+    return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "out of memory"));
   }
 }
 
 template <Entry entry>
 void add(Napi::Object exports, const char* name) {
-  exports.Set(name, Napi::Function::New<guarded<entry>>(exports.Env(), name));
+  napi_value function = nullptr;
+  if (napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, guarded<entry>, nullptr, &function) == napi_ok) {
+    exports.Set(name, function);
+  }
 }
 
-Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  if (Environment::create(env) == nullptr) {
-    napi_throw_error(env, nullptr, "convkit: the environment cannot be set up");
-    return exports;
-  }
+void throw_not_set_up(Napi::Env env) { napi_throw_error(env, nullptr, "convkit: the environment cannot be set up"); }
+
+void set_up(Napi::Env env, Napi::Object exports) {
+  if (Environment::create(env) == nullptr) return throw_not_set_up(env);
   add<version>(exports, "version");
   add<isas>(exports, "isas");
   add<algorithms>(exports, "algorithms");
@@ -52,6 +55,14 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add<external_memory>(exports, "externalMemory");
   add<dispose>(exports, "dispose");
   add<cancel>(exports, "cancel");
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  try {
+    set_up(env, exports);
+  } catch (const std::bad_alloc&) {
+    throw_not_set_up(env);
+  }
   return exports;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 #include <mutex>
+#include <new>
 
 namespace convkit {
 
@@ -82,9 +83,11 @@ class Kept {
   size_t count_ = 0, bytes_ = 0;
 };
 
-// Never destroyed: calls of other threads may end after the statics of this one.
+// Never destroyed: calls of other threads may end after the statics of this one. And not on the heap: the core calls,
+// which knows no exceptions.
 Kept& kept() {
-  static Kept* const all = new Kept;
+  alignas(Kept) static unsigned char place[sizeof(Kept)];
+  static Kept* const all = new (place) Kept;
   return *all;
 }
 

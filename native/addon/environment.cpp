@@ -36,16 +36,17 @@ Environment::~Environment() = default;
 Environment* Environment::create(Napi::Env env) {
   stay_loaded();
   std::unique_ptr<Environment> created(new Environment(env));
+  Pool::instance().attach();
   napi_value name = nullptr;
+  // Hooks run last one first: that one before the hook of the thread-safe function, which is still alive then.
   if (napi_create_string_utf8(env, "convkit", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, created.get(), on_finished,
                                       &created->wake_) != napi_ok ||
-      napi_unref_threadsafe_function(env, created->wake_) != napi_ok) {
+      napi_unref_threadsafe_function(env, created->wake_) != napi_ok ||
+      napi_add_env_cleanup_hook(env, on_exit, created.get()) != napi_ok) {
+    Pool::instance().detach();
     return nullptr;
   }
-  // Hooks run last one first: this one before that of the thread-safe function, which is still alive then.
-  if (napi_add_env_cleanup_hook(env, on_exit, created.get()) != napi_ok) return nullptr;
-  Pool::instance().attach();
   env.SetInstanceData<Environment>(created.get());
   return created.release();
 }
@@ -53,7 +54,8 @@ Environment* Environment::create(Napi::Env env) {
 // The environment is going away: a worker that was terminated, process.exit(), or simply the end.
 void Environment::on_exit(void* data) {
   auto* environment = static_cast<Environment*>(data);
-  for (const auto& job : environment->jobs_.shut_down()) {
+  environment->jobs_.shut_down();
+  while (const std::unique_ptr<Job> job = environment->jobs_.take_finished()) {
     napi_delete_reference(environment->env_, static_cast<NodeJob*>(job.get())->out);
   }
   Pool::instance().detach();
@@ -68,7 +70,7 @@ void Environment::on_finished(napi_env env, napi_value /*callback*/, void* envir
 }
 
 void Environment::settle(napi_env env) {
-  for (const auto& finished : jobs_.take_finished()) {
+  while (const std::unique_ptr<Job> finished = jobs_.take_finished()) {
     const auto* job = static_cast<const NodeJob*>(finished.get());
     napi_value value = nullptr;
     if (job->status() == CK_OK) {
@@ -105,7 +107,7 @@ Napi::Value Environment::run_async(Napi::Env env, double id, Backlog::Place plac
   if (!jobs_.submit(&submitted)) {
     napi_delete_reference(env, reference);
     napi_resolve_deferred(env, deferred, env.Undefined());  // nobody has seen it
-    return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "no thread can be started"));
+    return finish(env, Outcome::failure(CK_OUT_OF_MEMORY, "no thread or no memory for the call"));
   }
   if (first) napi_ref_threadsafe_function(env, wake_);
   return Napi::Value(env, promise);

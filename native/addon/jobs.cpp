@@ -1,6 +1,5 @@
 #include "jobs.h"
 
-#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -16,21 +15,26 @@ void Job::run() {
 }
 
 bool Jobs::submit(std::unique_ptr<Job>* job) {
-  const double id = (*job)->id();
-  const auto [place, inserted] = pending_.try_emplace(id);
-  if (!inserted) return false;
+  std::unique_ptr<Job>* place = nullptr;
+  try {
+    const auto [found, inserted] = pending_.try_emplace((*job)->id());
+    if (!inserted) return false;
+    place = &found->second;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   (*job)->owner_ = this;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     under_way_++;
   }
   if (!Pool::instance().submit(job->get())) {
-    pending_.erase(place);
+    pending_.erase((*job)->id());
     const std::lock_guard<std::mutex> lock(mutex_);
     under_way_--;
     return false;
   }
-  place->second = std::move(*job);
+  *place = std::move(*job);
   return true;
 }
 
@@ -59,29 +63,29 @@ void Jobs::finished(Job* job) {
   settled_.notify_all();
 }
 
-std::vector<std::unique_ptr<Job>> Jobs::take_finished() {
-  Job* newest;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    newest = std::exchange(finished_, nullptr);
+std::unique_ptr<Job> Jobs::take_finished() {
+  if (taken_ == nullptr) {
+    Job* newest;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      newest = std::exchange(finished_, nullptr);
+    }
+    while (newest != nullptr) {
+      Job* const older = std::exchange(newest->next_finished_, taken_);
+      taken_ = std::exchange(newest, older);
+    }
   }
-  std::vector<std::unique_ptr<Job>> taken;
-  for (; newest != nullptr; newest = newest->next_finished_) {
-    const auto found = pending_.find(newest->id());
-    taken.push_back(std::move(found->second));
-    pending_.erase(found);
-  }
-  std::reverse(taken.begin(), taken.end());
-  return taken;
+  if (taken_ == nullptr) return nullptr;
+  const auto found = pending_.find(std::exchange(taken_, taken_->next_finished_)->id());
+  std::unique_ptr<Job> job = std::move(found->second);
+  pending_.erase(found);
+  return job;
 }
 
-std::vector<std::unique_ptr<Job>> Jobs::shut_down() {
+void Jobs::shut_down() {
   for (const auto& [id, job] : pending_) cancel(job.get());
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    settled_.wait(lock, [&] { return under_way_ == 0; });
-  }
-  return take_finished();
+  std::unique_lock<std::mutex> lock(mutex_);
+  settled_.wait(lock, [&] { return under_way_ == 0; });
 }
 
 }  // namespace convkit

@@ -16,7 +16,6 @@
 #include <mutex>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "../core/convkit.h"
 #include "backlog.h"
@@ -55,14 +54,17 @@ class Jobs {
   // notify is called on any thread when there is something to take; it must not call back.
   Jobs(void (*notify)(void* context), void* context) : notify_(notify), context_(context) {}
 
-  // False when no thread can be had or the id is taken: the job then stays with the caller.
+  // False when no thread or no memory can be had, or the id is taken: the job then stays with the caller.
   bool submit(std::unique_ptr<Job>* job);
   void cancel(double id);
   size_t pending() const { return pending_.size(); }
-  std::vector<std::unique_ptr<Job>> take_finished();
 
-  // Cancels everything, waits for what is running, and returns all that was pending. Nothing is submitted afterwards.
-  std::vector<std::unique_ptr<Job>> shut_down();
+  // One that is finished, in the order of their ends; null when there is none now. Needs no memory.
+  std::unique_ptr<Job> take_finished();
+
+  // Cancels everything and waits for what is running: all that was pending is finished. Nothing is submitted
+  // afterwards.
+  void shut_down();
 
  private:
   friend class Job;
@@ -72,11 +74,12 @@ class Jobs {
   void (*const notify_)(void* context);
   void* const context_;
   std::unordered_map<double, std::unique_ptr<Job>> pending_;
+  Job* taken_ = nullptr;  // from finished_, the oldest first
 
   std::mutex mutex_;  // the rest
   std::condition_variable settled_;
-  size_t under_way_ = 0;  // submitted and not yet finished
-  Job* finished_ = nullptr;
+  size_t under_way_ = 0;     // submitted and not yet finished
+  Job* finished_ = nullptr;  // the newest first
 };
 
 }  // namespace convkit

@@ -77,10 +77,12 @@ Pool& Pool::instance() {
 
 void Pool::attach() {
   const std::lock_guard<std::mutex> lifecycle(lifecycle_);
-  if (environments_++ > 0) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  running_.reserve(kMaxThreads);  // nothing may throw where threads start and retire
-  retired_.reserve(kMaxThreads);
+  if (environments_ == 0) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    running_.reserve(kMaxThreads);  // nothing may throw where threads start and retire
+    retired_.reserve(kMaxThreads);
+  }
+  environments_++;
 }
 
 void Pool::detach() {

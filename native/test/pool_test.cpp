@@ -73,8 +73,8 @@ void live(uint64_t seed) {
     std::atomic<int> told{0};
     Jobs jobs([](void* counter) { ++*static_cast<std::atomic<int>*>(counter); }, &told);
     int64_t submitted = 0, taken = 0, refused = 0;
-    const auto take = [&](const std::vector<std::unique_ptr<Job>>& finished) {
-      for (const auto& job : finished) {
+    const auto take = [&] {
+      while (const std::unique_ptr<Job> job = jobs.take_finished()) {
         ++taken;
         const bool whole = job->status() == CK_OK && static_cast<const Sum&>(*job).complete();
         CHECK(whole || job->status() == CK_CANCELLED, "a job that ran was not whole");
@@ -94,17 +94,18 @@ void live(uint64_t seed) {
       }
       if (random.chance(30)) jobs.cancel(static_cast<double>(random.between(0, call)));
       if (random.chance(10)) pool.set_threads(static_cast<int32_t>(random.between(1, 4)));
-      if (random.chance(40) || told.exchange(0) > 0) take(jobs.take_finished());
+      if (random.chance(40) || told.exchange(0) > 0) take();
       if (random.chance(10)) std::this_thread::sleep_for(std::chrono::microseconds(random.between(0, 300)));
     }
     /* Half of them end in the middle of their work. */
     if (random.chance(50)) {
       while (jobs.pending() > 0) {
-        take(jobs.take_finished());
+        take();
         std::this_thread::yield();
       }
     }
-    take(jobs.shut_down());
+    jobs.shut_down();
+    take();
     CHECK(taken == submitted && submitted + refused == calls, "jobs were lost, or came twice");
     CHECK(jobs.pending() == 0, "jobs are pending after the end");
   }

@@ -1,6 +1,6 @@
 /** The queue in front of the pool: its order, its bounds, small calls beside large ones, and how soon an abort is felt. */
 
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { conv2d, gradBias, info, setThreads } from '../../lib/index.js'
 import * as promises from '../../lib/promises.js'
 import { Backlog, defaultLimits } from '../../lib/node/backlog.js'
@@ -136,6 +136,18 @@ describe.runIf(hasNative)('native', () => {
     }
     await new Promise((resolve) => setTimeout(resolve, 50))
     await Promise.all(Array.from({ length: 8 }, () => promises.conv2d(small.input, small.weight)))
+  })
+
+  test('a call whose signal throws is given up', async () => {
+    const cancel = vi.spyOn(addon, 'cancel')
+    const spring = (): never => {
+      throw new Error('of the caller')
+    }
+    const signal = { aborted: false, addEventListener: spring, removeEventListener: () => undefined }
+    const call = promises.conv2d(long.input, long.weight, { ...long.options, signal })
+    await expect(call).rejects.toThrow('of the caller')
+    expect(cancel).toHaveBeenCalledOnce()
+    cancel.mockRestore()
   })
 
   /** Milliseconds from an abort after `delay` to the moment when native code has let go of the call. */

@@ -1,5 +1,6 @@
 /** The asynchronous calls of this backend: on the calling thread, in a later turn, with operands copied now. */
 
+import { withAbort } from '../../abort.js'
 import { abortError, type AbortSignalLike } from '../../errors.js'
 import { allocate, dtypeOf, lengthOf } from '../../operand.js'
 import type { DType, FloatArray } from '../../problem.js'
@@ -8,27 +9,15 @@ import { WHERE } from './operands.js'
 
 /** Computes in a later turn, unless the signal is aborted before that. */
 export async function later<T>(signal: AbortSignalLike | undefined, compute: () => T): Promise<T> {
-  await nextTurn(signal)
-  return compute()
-}
-
-function nextTurn(signal: AbortSignalLike | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(abortError(signal))
-      return
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    }, 0)
-    const abort = (): void => {
-      signal?.removeEventListener('abort', abort)
-      clearTimeout(timer)
-      if (signal !== undefined) reject(abortError(signal))
-    }
-    signal?.addEventListener('abort', abort)
+  if (signal?.aborted) throw abortError(signal)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const turn = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, 0)
   })
+  await withAbort(signal, turn, () => {
+    clearTimeout(timer)
+  })
+  return compute()
 }
 
 /** A copy in memory of its own. `set` reads the elements alone: a subclass of the caller's has no say in it. */

@@ -123,6 +123,7 @@ struct Adjoint {
     const Matrix<T> matrix = {features, Axis::plain(problem.features.pixel), Axis::plain(problem.features.channel)};
     const Panels panels = broadcast_panels(pixels, tiles.rows);
     for (int64_t k = 0; k < problem.group_features; k += b.depth) {
+      if (k > 0 && cancelled(*context.host)) return;
       const int64_t depth = smaller(b.depth, problem.group_features - k), panel_step = depth * panels.step;
       const Operand<T> w = {weights + k * b.weights.step, b.weight_panel_step, b.weights.width, b.weights.step};
       Product<T> product;

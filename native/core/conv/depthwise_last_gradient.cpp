@@ -10,6 +10,9 @@
 namespace convkit {
 namespace {
 
+/* Features of a row between two looks at a cancellation: a tenth of a millisecond. */
+constexpr int64_t kLookPixels = 1 << 16;
+
 /* Several features of a channel are taken apart row by row, into a plane of vectors each. */
 template <typename T>
 struct Scratch {
@@ -92,13 +95,15 @@ struct Gradient {
     call.sums_step = lanes;
     call.channels = static_cast<int32_t>(channels);
     const auto add = [&](int64_t tap, int64_t taps, int64_t begin, int64_t end) {
-      if (begin >= end) return;
-      call.features = features + begin * call.features_step;
-      call.source = source + begin * call.source_step;
-      call.pixels = end - begin;
       call.offsets = offsets + tap;
       call.sums = sums + tap * lanes;
-      kernels.last_gradients[taps - 1](&call);
+      for (int64_t first = begin; first < end; first += kLookPixels) {
+        if (first > begin && cancelled(*context.host)) return;
+        call.features = features + first * call.features_step;
+        call.source = source + first * call.source_step;
+        call.pixels = smaller(kLookPixels, end - first);
+        kernels.last_gradients[taps - 1](&call);
+      }
     };
     int64_t taps;
     for (int64_t tap = 0; tap < p.kernel[2]; tap += taps) {

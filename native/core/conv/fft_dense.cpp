@@ -13,6 +13,8 @@ constexpr int64_t kRoundBytes = 8 << 20;
 constexpr int64_t kPackBytes = 400 << 10, kMostPackBlock = 8;
 /* Tiles of a round, and channels times tiles of a frequency's panels. */
 constexpr int64_t kMostRoundTiles = 64, kMostRoundColumns = 1 << 14;
+/* Channels of a panel that are filled between two looks at a cancellation. */
+constexpr int64_t kFilledChannels = 4096;
 
 int64_t panel_pitch(const FftForm &f) { return row_pitch(2 * f.round_tiles); }
 
@@ -61,17 +63,21 @@ struct Dense : FftRun<T> {
 
   /* Rows 2 c and 2 c + 1 of the panel of a group, from the lines of real and imaginary parts. */
   void fill_panel(const ProductBuffers<T> &b, const T *re, const T *im, int64_t group) const {
-    const int64_t count = source.tiles, first = group * f.inputs;
-    FftPanel<T> call = {re + first * count, im + first * count, f.inputs, count, b.panel, panel_pitch(f)};
-    if (source.channels_inner) {
-      const int64_t step = source.channel_bundles() * f.lanes;
-      T *const other = b.turned + f.inputs * count + kMostLanes;
-      turn_block(count, f.inputs, re + first, step, b.turned, count);
-      turn_block(count, f.inputs, im + first, step, other, count);
-      call.re = b.turned;
-      call.im = other;
+    const int64_t count = source.tiles, pitch = panel_pitch(f);
+    for (int64_t c = 0; c < f.inputs; c += kFilledChannels) {
+      if (cancelled(*context.host)) return;
+      const int64_t first = group * f.inputs + c, channels = smaller(kFilledChannels, f.inputs - c);
+      FftPanel<T> call = {re + first * count, im + first * count, channels, count, b.panel + 2 * c * pitch, pitch};
+      if (source.channels_inner) {
+        const int64_t step = source.channel_bundles() * f.lanes;
+        T *const other = b.turned + f.inputs * count + kMostLanes;
+        turn_block(count, channels, re + first, step, b.turned, count);
+        turn_block(count, channels, im + first, step, other, count);
+        call.re = b.turned;
+        call.im = other;
+      }
+      kernels.panel(&call);
     }
-    kernels.panel(&call);
   }
 
   /* Panels of weights times the panel of the source: channels in lanes, or tiles. */
@@ -91,6 +97,7 @@ struct Dense : FftRun<T> {
         call.b.at = w + p * panel_step;
         call.columns = static_cast<int32_t>(width);
         for (int64_t j = 0; j < 2 * count; j += most) {
+          if (call.depth > kLookDepth && cancelled(*context.host)) return;
           call.a.at = b.panel + j;
           call.c = re + first + row + j * call.c_step;
           tiles.tiles[(smaller(most, 2 * count - j) - 1) * kMostVectors + ceil_div(width, tiles.lanes) - 1](&call);
@@ -107,6 +114,7 @@ struct Dense : FftRun<T> {
       for (int64_t part = 0; part < 2; ++part) {
         T *const to = (part == 0 ? re : im) + (first + row) * count;
         for (int64_t t = 0; t < count; t += tiles.columns) {
+          if (call.depth > kLookDepth && cancelled(*context.host)) return;
           call.b.at = b.panel + part * count + t;
           call.c = to + t;
           call.columns = static_cast<int32_t>(smaller(tiles.columns, count - t));
@@ -123,7 +131,11 @@ struct Dense : FftRun<T> {
     const int64_t groups = source.channels / f.inputs, first_group = source.first_channel / f.inputs;
     const int64_t step = f.panels.step, matrix = f.panels.count * f.inputs * 4 * step;
     for (int64_t k = 0; k < 2 * f.inputs; ++k) b.offsets[k] = (k / 2 * 4 + k % 2) * step;
-    kernels.collect(piece_of(block, 0), this->piece(), from, 4 * pairs, b.source, from * f.lanes);
+    const auto bring = [&](int64_t bundle, int64_t count) {
+      kernels.collect(piece_of(block, bundle), this->piece(), count, 4 * pairs, b.source + bundle * f.lanes,
+                      from * f.lanes);
+    };
+    if (!this->move_bundles(from, bring)) return;
     for (int64_t i = 0; i < 2 * pairs; ++i) {
       const T *const re = b.source + 2 * i * from * f.lanes, *const im = re + from * f.lanes;
       T *const result_re = b.result + 2 * i * to * f.lanes, *const result_im = result_re + to * f.lanes;
@@ -133,7 +145,10 @@ struct Dense : FftRun<T> {
         product(b, pair + (first_group + g) * f.group_weights, result_re, result_im, g);
       }
     }
-    kernels.distribute(b.result, to * f.lanes, to, 4 * pairs, piece_of(block, 0), this->piece());
+    this->move_bundles(to, [&](int64_t bundle, int64_t count) {
+      kernels.distribute(b.result + bundle * f.lanes, to * f.lanes, count, 4 * pairs, piece_of(block, bundle),
+                         this->piece());
+    });
   }
 
   ck_status run_round() const {

@@ -88,7 +88,10 @@ struct Gradient : FftRun<T> {
                     image_line);
     kernels.collect(feature_spectra + block * features.bundles() * piece, piece, features.bundles(), 4 * pairs,
                     b.features, feature_line);
-    if (continues) kernels.collect(block_sums, piece, count, 4 * pairs, b.sums, line);
+    const auto bring = [&](int64_t first, int64_t moved) {
+      kernels.collect(block_sums + first * piece, piece, moved, 4 * pairs, b.sums + first * f.lanes, line);
+    };
+    if (continues && !this->move_bundles(count, bring)) return;
     /* Terms are the tiles' real parts, then their imaginary parts; or the other way round. */
     for (int64_t k = 0; k < 2 * image.tiles; ++k) {
       for (int64_t part = 0; part < 2; ++part) b.offsets[part][k] = (k + part) % 2 * image_line + k / 2 * width;
@@ -113,7 +116,9 @@ struct Gradient : FftRun<T> {
         multiply(tiles, product);
       }
     }
-    kernels.distribute(b.sums, line, count, 4 * pairs, block_sums, piece);
+    this->move_bundles(count, [&](int64_t first, int64_t moved) {
+      kernels.distribute(b.sums + first * f.lanes, line, moved, 4 * pairs, block_sums + first * piece, piece);
+    });
   }
 
   void transform_back(int64_t unit, int32_t slot) const {

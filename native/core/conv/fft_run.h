@@ -8,6 +8,9 @@
 
 namespace convkit {
 
+/* Bundles that are moved between two looks at a cancellation: 2 MiB and their first touch. */
+constexpr int64_t kMovedBundles = 1024;
+
 template <typename T>
 struct FftRun {
   const RunContext &context;
@@ -43,6 +46,16 @@ struct FftRun {
       const FftPairs<T> pairs = b.pairs(block * kFftBlockPairs, block_pairs(block));
       visit(pairs, block);
     }
+  }
+
+  /* Calls move(first, count) for bundles, which may be tens of megabytes, in parts. False after a cancellation. */
+  template <typename Move>
+  bool move_bundles(int64_t bundles, const Move &move) const {
+    for (int64_t first = 0; first < bundles; first += kMovedBundles) {
+      if (cancelled(*context.host)) return false;
+      move(first, smaller(kMovedBundles, bundles - first));
+    }
+    return true;
   }
 
   /* The source under the tiles, or (`of_result`) the results themselves, transformed. */

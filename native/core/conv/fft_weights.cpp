@@ -7,6 +7,9 @@
 namespace convkit {
 namespace {
 
+/* Pairs of frequencies between two looks at a cancellation: each lies in other pages of the packed weights. */
+constexpr int64_t kLookPairs = 256;
+
 template <typename T>
 struct PackBuffers {
   FftBuffers<T> bundle;
@@ -20,6 +23,7 @@ struct PackBuffers {
 template <typename T>
 struct Packer {
   const ck_plan &plan;
+  const ck_runtime &host;
   const Problem &problem;
   const FftForm &f;
   const FftSet<T> &kernels;
@@ -57,6 +61,7 @@ struct Packer {
       for (int64_t v = 0; v < vectors; ++v) {
         const int64_t row = panel * f.panels.width + v * f.lanes;
         const int64_t rows = smaller(f.panels.width - v * f.lanes, f.outputs - row);
+        if (cancelled(host)) return;
         FftLanes lanes;
         fft_weight_lanes(problem, f, origin + (first + i) * input_step + row * row_step, row_step,
                          clamp(rows, 0, f.lanes), &lanes);
@@ -64,6 +69,7 @@ struct Packer {
       }
     }
     for (int64_t pair = 0; pair < f.pairs; ++pair) {
+      if (pair % kLookPairs == 0 && cancelled(host)) return;
       T *to = packed + group * f.group_weights + ((pair * f.panels.count + panel) * f.inputs + first) * 4 * step;
       for (int64_t i = 0; i < count; ++i) {
         for (int64_t k = 0; k < 4; ++k, to += step) {
@@ -109,6 +115,7 @@ ck_status pack_fft_weights(const ck_plan &plan, const ck_runtime &host, const vo
   const Block scratch(host, step * (plan.small ? 1 : host.slots));
   if (!scratch.data()) return CK_OUT_OF_MEMORY;
   const Packer<T> packer = {plan,
+                            host,
                             plan.problem,
                             f,
                             fft_of<T>(*plan.kernels),

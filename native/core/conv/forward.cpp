@@ -10,6 +10,9 @@
 namespace convkit {
 namespace {
 
+/* Features of a part: what is multiplied between two looks at a cancellation takes a few milliseconds at most. */
+constexpr int64_t kMostPartRows = 1 << 14;
+
 template <typename T>
 struct Scratch {
   PatchIndex *index;
@@ -96,7 +99,8 @@ void block_forward(ck_plan *plan, int32_t slots) {
   plan->weights_bytes = block_weights(problem, tiles, problem.group_features, problem.depth, 1, &b);
 
   const int64_t whole_units = larger(problem.given.batch, 1) * problem.given.groups * b.chunks;
-  b.part_panels = ceil_div(b.weights.count, clamp(ceil_div(slots, whole_units), 1, b.weights.count));
+  const int64_t wanted = larger(ceil_div(slots, whole_units), ceil_div(problem.group_features, kMostPartRows));
+  b.part_panels = ceil_div(b.weights.count, clamp(wanted, 1, b.weights.count));
   b.parts = ceil_div(b.weights.count, b.part_panels);
   b.units = problem.given.batch * problem.given.groups * b.chunks * b.parts;
 

@@ -177,6 +177,7 @@ struct Winograd {
     call.c_step = f.lanes_step;
     (f.tiles_in_lanes ? call.b : call.a) = by_table<T>(s.table, call.period / terms * f.planes * f.tile_step);
     for (int64_t p = 0; p < f.points; ++p) {
+      if (call.depth > kLookDepth && cancelled(*context.host)) return;
       const T *const data = s.data + p * f.data_step + channels.first * f.planes * f.tile_step;
       const T *const panel = weights + p * channels.packed * terms * f.panels.step;
       T *const products = s.products + p * f.product_step;

@@ -108,6 +108,7 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step, co
   /* What is written past the end of the last channel must not meet what another thread writes. */
   const bool has_edge = channels.end < f.channels;
   for (int64_t first = channels.begin; first < channels.end; first += f.chunk) {
+    if (cancelled(*context.host)) return;
     copy.channels = smaller(f.chunk, channels.end - first);
     T *const data = s.data + first * f.planes * f.tile_step;
     const T *const from = source + first * channel_step;

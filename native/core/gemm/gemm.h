@@ -6,6 +6,9 @@
 
 namespace convkit {
 
+/* Who calls single tiles looks for a cancellation before each that has more terms; multiply() itself never looks. */
+constexpr int64_t kLookDepth = 4096;
+
 /* One block of terms of an operand: panel p begins at data + p * panel_step. */
 template <typename T>
 struct Operand {

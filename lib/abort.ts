@@ -1,4 +1,4 @@
-import { abortError, type AbortSignalLike } from '../errors.js'
+import { abortError, type AbortSignalLike } from './errors.js'
 
 interface Listener {
   readonly listener: () => void
@@ -29,7 +29,12 @@ function listen(signal: AbortSignalLike): Listener {
   return { listener, callbacks }
 }
 
-/** Settles as `done` does; but when the signal aborts first, rejects at once and calls `cancel`. */
+const ABORTED = Symbol('aborted')
+
+/**
+ * Settles as `done` does; but when the signal aborts first, calls `cancel` and rejects at once. The signal may be any
+ * object of the caller's: what its functions and getters throw rejects, and ends the call.
+ */
 export async function withAbort<T>(
   signal: AbortSignalLike | undefined,
   done: Promise<T>,
@@ -37,14 +42,22 @@ export async function withAbort<T>(
 ): Promise<T> {
   if (signal === undefined) return done
   let stop = (): void => undefined
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = onAbort(signal, () => {
-      reject(abortError(signal))
+  const aborted = new Promise<typeof ABORTED>((resolve) => {
+    const abort = (): void => {
       cancel()
-    })
+      resolve(ABORTED)
+    }
+    stop = onAbort(signal, abort)
+    if (signal.aborted) abort() // while it was told to listen
   })
   try {
-    return await Promise.race([done, aborted])
+    const result = await Promise.race([done, aborted])
+    // A listener of the caller's may have kept the event from this one.
+    if (result === ABORTED || signal.aborted) throw abortError(signal)
+    return result
+  } catch (error) {
+    cancel()
+    throw error
   } finally {
     stop()
   }
