@@ -138,9 +138,9 @@ V hard_sigmoid(V x) {
   return V::min(V::set(1), V::max(V::set(0), ramp));
 }
 
-template <class V>
-CONVKIT_INLINE V activate(int32_t kind, V x, V a, V b, V slope) {
-  switch (kind) {
+template <class V, int KIND>
+V activate(V x, V a, V b, V slope) {
+  switch (KIND) {
     case CLIP:
       return V::min(b, V::max(a, x));
     case LEAKY_RELU:
@@ -164,16 +164,14 @@ CONVKIT_INLINE V activate(int32_t kind, V x, V a, V b, V slope) {
   }
 }
 
-/* SIMPLE: clipping, or bounds that change nothing. The others are asked for vector by vector: a loop for each would be
- * ten times the code. */
-template <class V, bool SIMPLE>
-CONVKIT_NO_INLINE void finish_as(typename V::Element *c, int64_t c_step, int64_t rows, int64_t columns,
-                                 const Epilogue<typename V::Element> *e) {
+template <class V, int KIND>
+void finish_as(typename V::Element *c, int64_t c_step, int64_t rows, int64_t columns,
+               const Epilogue<typename V::Element> *e) {
   using T = typename V::Element;
-  const int32_t kind = SIMPLE ? int32_t(CLIP) : e->activation;
-  const bool by_lane = e->channels_in_lanes != 0, has_slope = kind == PRELU, unbound = SIMPLE && e->activation != CLIP;
-  const V a = V::set(unbound ? -T(INFINITY) : e->a), b = V::set(unbound ? T(INFINITY) : e->b);
+  const V a = V::set(e->a), b = V::set(e->b);
+  const bool has_slope = KIND == PRELU;
   for (int64_t i = 0; i < rows; ++i, c += c_step) {
+    const bool by_lane = e->channels_in_lanes != 0;
     V bias = V::set(e->bias && !by_lane ? e->bias[i] : T(0));
     V slope = V::set(has_slope && !by_lane ? e->slope[i] : T(0));
     for (int64_t j = 0; j < columns; j += V::lanes) {
@@ -181,7 +179,7 @@ CONVKIT_NO_INLINE void finish_as(typename V::Element *c, int64_t c_step, int64_t
       if (e->bias && by_lane) bias = load_some<V>(e->bias + j, count);
       if (has_slope && by_lane) slope = load_some<V>(e->slope + j, count);
       const V x = V::add(load_some<V>(c + j, count), bias);
-      store_some<V>(c + j, activate<V>(kind, x, a, b, slope), count);
+      store_some<V>(c + j, activate<V, KIND>(x, a, b, slope), count);
     }
   }
 }
@@ -189,5 +187,26 @@ CONVKIT_NO_INLINE void finish_as(typename V::Element *c, int64_t c_step, int64_t
 template <class V>
 void finish(typename V::Element *c, int64_t c_step, int64_t rows, int64_t columns,
             const Epilogue<typename V::Element> *e) {
-  (e->activation <= CLIP ? finish_as<V, true> : finish_as<V, false>)(c, c_step, rows, columns, e);
+  switch (e->activation) {
+    case CLIP:
+      return finish_as<V, CLIP>(c, c_step, rows, columns, e);
+    case LEAKY_RELU:
+      return finish_as<V, LEAKY_RELU>(c, c_step, rows, columns, e);
+    case PRELU:
+      return finish_as<V, PRELU>(c, c_step, rows, columns, e);
+    case ELU:
+      return finish_as<V, ELU>(c, c_step, rows, columns, e);
+    case SIGMOID:
+      return finish_as<V, SIGMOID>(c, c_step, rows, columns, e);
+    case TANH:
+      return finish_as<V, TANH>(c, c_step, rows, columns, e);
+    case SILU:
+      return finish_as<V, SILU>(c, c_step, rows, columns, e);
+    case HARD_SIGMOID:
+      return finish_as<V, HARD_SIGMOID>(c, c_step, rows, columns, e);
+    case HARD_SWISH:
+      return finish_as<V, HARD_SWISH>(c, c_step, rows, columns, e);
+    default:
+      return finish_as<V, LINEAR>(c, c_step, rows, columns, e);
+  }
 }

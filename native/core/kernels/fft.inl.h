@@ -22,21 +22,12 @@
  * elements, and E + w O, E - w O are two frequencies of the real sequence. In more dimensions z halves the
  * last axis only, and k and -k are places in all of them; nothing else changes. */
 
-/* Elements 1 .. R - 1 turned by their twiddles. */
-template <class V, int R>
-CONVKIT_INLINE void turn(Complex<V> (&x)[R], const typename V::Element *w) {
-  CONVKIT_UNROLL
-  for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
-}
-
-/* One pass over `blocks` neighbouring blocks of R * span elements. A span of one has nothing to turn. Which way it goes
- * is asked for each butterfly, since one that knew would be there four times. */
-template <class V, int R>
+/* One pass over `blocks` neighbouring blocks of R * span elements. */
+template <class V, int R, bool TURNS, bool INVERSE>
 void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
-              const typename V::Element *twiddles, bool inverse) {
+              const typename V::Element *twiddles) {
   using T = typename V::Element;
-  const int re = inverse ? V::lanes : 0, im = V::lanes - re;
-  const bool turns_before = span > 1 && inverse, turns_after = span > 1 && !inverse;
+  constexpr int re = INVERSE ? V::lanes : 0, im = V::lanes - re;
   const int64_t leg = span * step;
   for (int64_t block = 0; block < blocks; ++block) {
     const T *w = twiddles;
@@ -44,9 +35,15 @@ void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t s
       Complex<V> x[R];
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) x[q] = {V::load(data + q * leg + re), V::load(data + q * leg + im)};
-      if (turns_before) turn<V, R>(x, w);
+      if (TURNS && INVERSE) {
+        CONVKIT_UNROLL
+        for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
+      }
       butterfly(x);
-      if (turns_after) turn<V, R>(x, w);
+      if (TURNS && !INVERSE) {
+        CONVKIT_UNROLL
+        for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
+      }
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) {
         V::store(data + q * leg + re, x[q].re);
@@ -58,50 +55,56 @@ void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t s
   }
 }
 
-template <class V>
+template <class V, int R, bool INVERSE>
+CONVKIT_INLINE void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
+                             const typename V::Element *twiddles) {
+  if (span > 1) {
+    fft_pass<V, R, true, INVERSE>(data, step, blocks, span, twiddles);
+  } else {
+    fft_pass<V, R, false, INVERSE>(data, step, blocks, span, twiddles);
+  }
+}
+
+template <class V, bool INVERSE>
 void fft_pass_of(int32_t radix, typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
-                 const typename V::Element *twiddles, bool inverse) {
+                 const typename V::Element *twiddles) {
   switch (radix) {
     case 2:
-      return fft_pass<V, 2>(data, step, blocks, span, twiddles, inverse);
+      return fft_pass<V, 2, INVERSE>(data, step, blocks, span, twiddles);
     case 3:
-      return fft_pass<V, 3>(data, step, blocks, span, twiddles, inverse);
+      return fft_pass<V, 3, INVERSE>(data, step, blocks, span, twiddles);
     case 4:
-      return fft_pass<V, 4>(data, step, blocks, span, twiddles, inverse);
+      return fft_pass<V, 4, INVERSE>(data, step, blocks, span, twiddles);
     case 5:
-      return fft_pass<V, 5>(data, step, blocks, span, twiddles, inverse);
+      return fft_pass<V, 5, INVERSE>(data, step, blocks, span, twiddles);
     default:
-      return fft_pass<V, 8>(data, step, blocks, span, twiddles, inverse);
+      return fft_pass<V, 8, INVERSE>(data, step, blocks, span, twiddles);
   }
 }
 
 /* The passes from `first` on of `blocks` neighbouring blocks. What fits into the first-level cache stays there from
  * pass to pass; a longer line is first cut by one pass, and then each of its blocks is finished by itself. */
-template <class V>
-CONVKIT_NO_INLINE void fft_blocks(const FftLine<typename V::Element> *line, typename V::Element *data, int64_t blocks,
-                                  int64_t length, int32_t first, const typename V::Element *twiddles, bool inverse) {
+template <class V, bool INVERSE>
+void fft_blocks(const FftLine<typename V::Element> *line, typename V::Element *data, int64_t blocks, int64_t length,
+                int32_t first, const typename V::Element *twiddles) {
   if (first == line->passes) return;
   constexpr int64_t cached = 1 << 14;
   const int32_t radix = line->radices[first];
   const int64_t span = length / radix, bytes = length * 2 * V::lanes * int64_t(sizeof(typename V::Element));
   if (bytes > cached && blocks > 1) {
     for (int64_t block = 0; block < blocks; ++block) {
-      fft_blocks<V>(line, data + block * length * line->step, 1, length, first, twiddles, inverse);
+      fft_blocks<V, INVERSE>(line, data + block * length * line->step, 1, length, first, twiddles);
     }
     return;
   }
-  for (int half = 0; half < 2; ++half) { /* this pass before those behind it, or after */
-    if (inverse == (half == 1)) {
-      fft_pass_of<V>(radix, data, line->step, blocks, span, twiddles, inverse);
-    } else {
-      fft_blocks<V>(line, data, blocks * radix, span, first + 1, twiddles + span * (2 * radix - 2), inverse);
-    }
-  }
+  if (!INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
+  fft_blocks<V, INVERSE>(line, data, blocks * radix, span, first + 1, twiddles + span * (2 * radix - 2));
+  if (INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
 }
 
 template <class V, bool INVERSE>
 void fft_line(const FftLine<typename V::Element> *line) {
-  fft_blocks<V>(line, line->data, 1, line->length, 0, line->twiddles, INVERSE);
+  fft_blocks<V, INVERSE>(line, line->data, 1, line->length, 0, line->twiddles);
 }
 
 /* Two frequencies out of the elements of a pair, each of them doubled. */
