@@ -187,6 +187,15 @@ TEST(depthwise_problems) {
       compare_forms(make_problem(1, 35, 35, 35, 9, 7, kernel, stride, kernel - 1, 2), random, forms);
     }
   }
+  /* Two phases along a row: of rows a few vectors long that begin and end with either; in place. */
+  for (const int64_t kernel : {2, 3, 4, 5}) {
+    for (const int64_t pad : {0, 1, 2}) {
+      for (const int64_t width : {31, 64, 67, 98}) {
+        ck_problem p = make_problem(1, 3, 3, 3, 11, width, kernel, 2, pad, 1);
+        compare_forms(p, random, forms);
+      }
+    }
+  }
   compare_forms(make_problem(1, 2, 2, 2, 90, 700, 3, 1, 1, 1), random, forms);  /* bands along both axes */
   compare_forms(make_problem(1, 2, 2, 2, 150, 160, 4, 2, 1, 1), random, forms); /* bands of phases */
   compare_forms(make_problem(1, 3, 6, 3, 40, 41, 3, 1, 1, 3), random,
