@@ -18,7 +18,23 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 130, 35, 1, 1, 1, 1, 1, 0, 1), random, forms);  /* one pixel */
   compare_forms(make_problem(2, 18, 10, 2, 4, 4, 4, 1, 0, 1), random, forms);   /* one feature, groups */
   compare_forms(make_problem(2, 33, 9, 1, 4, 4, 4, 1, 0, 1), random, forms);    /* one feature */
-  compare_forms(make_problem(1, 2, 300, 1, 12, 4, 2, 2, 0, 1), random, forms);  /* blocks of weights */
+  /* One feature of many images: the whole kernel, a part of it, padding, dilation, a stride; more taps than planes. */
+  compare_forms(make_problem(37, 6, 10, 2, 5, 5, 5, 1, 0, 1), random, forms);
+  compare_forms(make_problem(19, 5, 18, 1, 6, 7, 5, 3, 0, 1), random, forms);
+  compare_forms(make_problem(18, 3, 20, 1, 3, 3, 5, 1, 1, 1), random, forms);
+  compare_forms(make_problem(21, 4, 7, 1, 6, 6, 3, 1, 0, 2), random, forms);
+  compare_forms(make_problem(9, 2, 3, 1, 17, 17, 17, 1, 0, 1), random, forms);
+  /* Results that begin with either of two phases, and end with either; small images together. */
+  for (const int64_t size : {7, 8, 19}) {
+    for (const int64_t pad : {0, 1, 2})
+      compare_forms(make_problem(9, 18, 12, 1, size, size, 3, 2, pad, 1), random, forms);
+  }
+  /* Two and three channels, channels last. */
+  for (const int64_t channels : {2, 3}) {
+    compare_forms(make_problem(1, channels, 17, 1, 9, 41, 3, 2, 1, 1), random, forms);
+    compare_forms(make_problem(2, channels, 6, 1, 12, 22, 3, 1, 1, 1), random, forms);
+  }
+  compare_forms(make_problem(1, 2, 300, 1, 12, 4, 2, 2, 0, 1), random, forms); /* blocks of weights */
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
@@ -169,6 +185,15 @@ TEST(depthwise_problems) {
     for (const int64_t stride : {1, 2, 3}) {
       compare_forms(make_problem(2, 5, 5, 5, 23, 37, kernel, stride, kernel / 2, 1), random, forms);
       compare_forms(make_problem(1, 35, 35, 35, 9, 7, kernel, stride, kernel - 1, 2), random, forms);
+    }
+  }
+  /* Two phases along a row: of rows a few vectors long that begin and end with either; in place. */
+  for (const int64_t kernel : {2, 3, 4, 5}) {
+    for (const int64_t pad : {0, 1, 2}) {
+      for (const int64_t width : {31, 64, 67, 98}) {
+        ck_problem p = make_problem(1, 3, 3, 3, 11, width, kernel, 2, pad, 1);
+        compare_forms(p, random, forms);
+      }
     }
   }
   compare_forms(make_problem(1, 2, 2, 2, 90, 700, 3, 1, 1, 1), random, forms);  /* bands along both axes */

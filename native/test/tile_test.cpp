@@ -144,8 +144,8 @@ void check_streams(const char *isa, const convkit::DepthwiseSet<T> &kernels, int
   const T bias = 3;
   const Epilogue<T> epilogue = {&bias, nullptr, -1, 4, random.chance(50) ? CK_CLIP : CK_LEAKY_RELU, 0};
   convkit::DepthwiseCall<T> call = {};
-  call.weights = weights.data(), call.planes = &plane, call.columns = columns;
-  call.kernel[0] = call.kernel[1] = 1, call.kernel[2] = taps;
+  call.taps = {weights.data(), columns, taps};
+  call.planes = &plane, call.depth = call.height = 1;
   call.width = static_cast<int32_t>(width);
   if (random.chance(70)) call.epilogue = &epilogue;
   call.source = room.data(), call.result = plain.data() + shift;

@@ -39,7 +39,7 @@ int64_t edge_of(const DepthwiseForm &f) {
   const bool line = one_row && f.axes[0].count == 1 && f.axes[1].count == 1 && x.planes == 1 && map.step == 1;
   if (!line || x.count <= kLongLine) return 0;
   const int64_t begin = x.span_begin + map.offset;
-  const int64_t left = -begin, right = begin + x.count + x.span + kDepthwiseLanes - x.source;
+  const int64_t left = -begin, right = begin + x.count + depthwise_reach(x) + kDepthwiseLanes - x.source;
   const int64_t edge = larger(larger(left, right), 1);
   return edge <= kLongestEdge ? edge : 0;
 }

@@ -57,6 +57,10 @@ DepthwiseRows depthwise_rows(const DirectAxis &axis, const PhaseTaps &taps);
  * number. */
 int64_t list_columns(const DepthwiseForm &f, int64_t phase, int64_t *columns);
 
+/* How far tiles read beyond the last of their positions. Two phases are zipped, for which the first of them may be a
+ * position ahead. */
+inline int64_t depthwise_reach(const DirectAxis &x) { return x.span + (x.phases == 2 ? 1 : 0); }
+
 /* A band: where it begins and how long it is, in positions. */
 struct DepthwiseBand {
   int64_t first[3], count[3];
@@ -84,7 +88,7 @@ class DepthwiseSource {
   const DepthwiseForm &f_;
   const DepthwiseSet<T> &kernels_;
   const int32_t padding_mode_;
-  bool in_place_;
+  bool in_place_, splits_;
   T *const grid_;
   int64_t rows_[2], from_[2], step_, begin_, width_;
   Range real_[2]; /* rows along z and y that lie inside the source */

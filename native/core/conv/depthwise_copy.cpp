@@ -16,6 +16,7 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
     real_[a] = inside({1, from_[a]}, axis.source, 0, rows_[a]);
   }
   in_place_ = band.count[2] == 0;
+  splits_ = false;
   pitch = plane = begin_ = 0;
   if (in_place_) return;
   begin_ = band.first[2] + x.span_begin;
@@ -25,8 +26,8 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
   const bool inside_rows =
       real_[0].end - real_[0].begin == rows_[0] && real_[1].end - real_[1].begin == rows_[1] && x.planes == 1;
   const int64_t first = begin_ + grid_map(x, 0, 0).offset;
-  in_place_ =
-      inside_rows && step_ == 1 && first >= 0 && first + round_up(band.count[2], kDepthwiseLanes) + x.span <= x.source;
+  in_place_ = inside_rows && step_ == 1 && first >= 0 &&
+              first + round_up(band.count[2], kDepthwiseLanes) + depthwise_reach(x) <= x.source;
   if (in_place_) {
     pitch = x.source;
     plane = f.axes[1].source * x.source;
@@ -40,6 +41,11 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
     const Range real = inside(map, x.source, begin_, begin_ + width_);
     const int64_t start = real.empty() ? 0 : real.begin * map.step + map.offset;
     planes_[i] = {real.begin - begin_, real.end - real.begin, start};
+  }
+  if (x.planes == 2 && step_ == 2) {
+    const Plane &a = planes_[0], &b = planes_[1];
+    const int64_t ahead = b.start - a.start, more = ahead * (a.count - b.count);
+    splits_ = a.count > 0 && b.count > 0 && (ahead == 1 || ahead == -1) && (more == 0 || more == 1);
   }
   if (padding_mode != CK_ZEROS) return;
   for (int64_t i = 0; i < grids; ++i) clear(grid + i * depthwise_grid(f));
@@ -77,6 +83,13 @@ const T *DepthwiseSource<T>::view(const T *channel, int64_t at) const {
   for (int64_t z = real_[0].begin; z < real_[0].end; ++z) {
     const T *const from = channel + ((from_[0] + z) * f_.axes[1].source + from_[1] + real_[1].begin) * x.source;
     T *const to = grid + z * plane + real_[1].begin * pitch;
+    if (splits_) { /* both planes at once, the one that begins earlier in the source being the even elements */
+      const int64_t odd = planes_[1].start > planes_[0].start ? 1 : 0;
+      const Plane &a = planes_[1 - odd], &b = planes_[odd];
+      kernels_.split_rows(to + (1 - odd) * f_.plane_pitch + a.left, a.count, to + odd * f_.plane_pitch + b.left,
+                          b.count, pitch, from + a.start, x.source, rows);
+      continue;
+    }
     for (int64_t i = 0; i < x.planes; ++i) {
       const Plane &p = planes_[i];
       kernels_.copy_rows(to + i * f_.plane_pitch + p.left, pitch, from + p.start, x.source, step_, p.count, rows);

@@ -4,7 +4,7 @@ namespace convkit {
 namespace {
 
 /* Rows of results share source rows if they lie `spacing` apart: a tile then moves by its stride, of 1 or 2 rows. */
-Tiling tiling(const DirectAxis &y, const PhaseTaps &taps, bool interleaved) {
+Tiling tiling(const DirectAxis &y, const PhaseTaps &taps) {
   int64_t stride = 1, spacing = 0;
   if (y.adjoint) {
     spacing = -taps.shift_step;
@@ -14,8 +14,6 @@ Tiling tiling(const DirectAxis &y, const PhaseTaps &taps, bool interleaved) {
     spacing = 1;
     stride = kDepthwiseStrides;
   }
-  /* Rows of one tap are not of one tile, but interleaved together. */
-  if (interleaved && spacing == 1 && taps.count == 1) return {1, 1, kDepthwiseRows};
   if (spacing <= 0 || taps.count < 2) return {1, 1, 1};
   return {stride, spacing, smaller((taps.count - 1) / stride + 1, kDepthwiseRows)};
 }
@@ -40,7 +38,7 @@ void list_row_phases(const DepthwiseForm &f, int a, const DepthwiseBand &band, i
     phase.source_step = rows.position_step * source_pitch;
     phase.result = (range.begin * map.step + map.offset) * result_pitch;
     phase.result_step = map.step * result_pitch;
-    phase.tiling = tiling(f.axes[1], taps, f.axes[2].phases > 1);
+    phase.tiling = tiling(f.axes[1], taps);
   }
 }
 

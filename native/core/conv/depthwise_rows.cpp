@@ -12,6 +12,7 @@ struct Scratch {
   T *grid, *stage;
   RowPhase *rows[kMostParts][2];
   int64_t *x_taps, *columns, *planes;
+  int64_t *later; /* columns of phase 0, one position on */
   int64_t grid_size, stage_step;
 
   Scratch(const DepthwiseForm &f, Carver *carver) {
@@ -19,13 +20,14 @@ struct Scratch {
     grid = carver->take<T>((f.edge > 0 ? 2 : 1) * grid_size);
     const int64_t phases = f.axes[2].phases;
     stage_step = int64_t{kMostVectors} * 16;
-    stage = carver->take<T>(phases > 1 ? phases * kDepthwiseRows * stage_step : 0);
+    stage = carver->take<T>(phases > 2 ? phases * kDepthwiseRows * stage_step : 0);
     for (auto &part : rows) {
       for (int a = 0; a < 2; ++a) part[a] = carver->take<RowPhase>(f.axes[a].phases);
     }
     x_taps = carver->take<int64_t>(phases);
     columns = carver->take<int64_t>(f.axes[2].taps);
     planes = carver->take<int64_t>(f.sources * f.axes[0].taps);
+    later = carver->take<int64_t>(phases == 2 ? f.axes[2].taps : 0);
   }
 };
 
@@ -40,7 +42,6 @@ struct Rows {
   const Problem &problem;
   const DepthwiseForm &f;
   const DepthwiseSet<T> &kernels;
-  const TileSet<T> &row_kernels;
   int64_t lanes;
 
   /* What the channels of a unit have in common, in a part of its band: all that would take a division is found once. */
@@ -96,7 +97,7 @@ struct Rows {
     if (f.edge == 0) return;
     const int64_t begin = band.first[2] + x.span_begin + grid_map(x, 0, 0).offset;
     const int64_t left = clamp(-begin, 0, counts[0]);
-    const int64_t room = larger(x.source - x.span - begin - left, 0) / kDepthwiseLanes * kDepthwiseLanes;
+    const int64_t room = larger(x.source - depthwise_reach(x) - begin - left, 0) / kDepthwiseLanes * kDepthwiseLanes;
     counts[1] = smaller(room, counts[0] - left);
     counts[2] = counts[0] - left - counts[1];
     counts[0] = left;
@@ -132,6 +133,8 @@ struct Rows {
   void list_all_columns(const Scratch<T> &scratch) const {
     int64_t *columns = scratch.columns;
     for (int64_t r = 0; r < f.axes[2].phases; ++r) columns += scratch.x_taps[r] = list_columns(f, r, columns);
+    if (f.axes[2].phases != 2) return;
+    for (int64_t m = 0; m < scratch.x_taps[0]; ++m) scratch.later[m] = scratch.columns[m] + 1;
   }
 
   /* Returns the weights behind those of the channel. In the adjoint, its sources add up like kernel planes. */
@@ -143,26 +146,26 @@ struct Rows {
     call.epilogue = epilogue;
     for (int64_t rz = 0; rz < f.axes[0].phases; ++rz) {
       const RowPhase &z = unit.rows[0][rz];
-      int64_t depth = 0;
+      call.depth = 0;
       for (int64_t s = 0; s < f.sources; ++s) {
-        for (int64_t m = 0; m < z.taps; ++m) scratch.planes[depth++] = s * unit.source_channel + m * z.tap_step;
+        for (int64_t m = 0; m < z.taps; ++m) scratch.planes[call.depth++] = s * unit.source_channel + m * z.tap_step;
       }
-      call.kernel[0] = depth;
       for (int64_t ry = 0; ry < f.axes[1].phases; ++ry) {
         const RowPhase &y = unit.rows[1][ry];
-        call.kernel[1] = y.taps;
-        call.weights = weights;
+        call.height = y.taps;
         for (int64_t i = 0; i < z.count; ++i) {
-          run_plane(unit, &call, y, view + z.source + i * z.source_step, result + z.result + i * z.result_step);
+          run_plane(unit, &call, y, weights, view + z.source + i * z.source_step,
+                    result + z.result + i * z.result_step);
         }
-        weights += depth * y.taps * f.axes[2].taps;
+        weights += call.depth * y.taps * f.axes[2].taps;
       }
     }
     return weights;
   }
 
-  /* The rows of one phase of one plane of the result. */
-  void run_plane(const Unit &unit, DepthwiseCall<T> *call, const RowPhase &y, const T *plane, T *result) const {
+  /* The rows of one phase of one plane of the result: tiles of equal height, then what is left. */
+  void run_plane(const Unit &unit, DepthwiseCall<T> *call, const RowPhase &y, const T *weights, const T *plane,
+                 T *result) const {
     const Tiling &t = y.tiling;
     const bool backwards = y.tap_step < 0;
     call->source_step = y.tap_step;
@@ -170,88 +173,111 @@ struct Rows {
     call->result_step = (backwards ? -t.spacing : t.spacing) * y.result_step;
     for (int64_t residue = 0; residue < smaller(t.spacing, y.count); ++residue) {
       const int64_t rows = t.spacing == 1 ? y.count : ceil_div(y.count - residue, t.spacing);
-      for (int64_t i = 0; i < rows; i += t.rows) {
-        const int64_t height = smaller(t.rows, rows - i);
+      for (int64_t i = 0, height; i < rows; i += call->tiles * height) {
+        height = smaller(t.rows, rows - i);
         const int64_t at = residue + (backwards ? i + height - 1 : i) * t.spacing;
+        call->tiles = (rows - i) / height;
+        call->next_source = height * t.spacing * y.source_step;
+        call->next_result = height * t.spacing * y.result_step;
         call->source = plane + y.source + at * y.source_step;
         call->result = result + y.result + at * y.result_step;
-        run_rows(unit, call, height);
+        if (f.axes[2].phases == 1) {
+          run_whole(unit, call, weights, height);
+        } else if (f.axes[2].phases == 2) {
+          run_zipped(unit, call, weights, height);
+        } else {
+          run_staged(unit, call, weights, height);
+        }
       }
     }
   }
 
-  /* Some rows of the result, over the width of the band. */
-  void run_rows(const Unit &unit, DepthwiseCall<T> *call, int64_t rows) const {
-    const DirectAxis &x = f.axes[2];
-    const Scratch<T> &scratch = unit.scratch;
-    const int64_t first = unit.band.first[2], count = unit.band.count[2];
-    /* Rows with one row of taps share nothing: each is a tile of its own, but they are interleaved together. */
-    const int64_t alone = call->kernel[1] == 1 ? rows : 1, height = call->kernel[1] == 1 ? 1 : rows;
-    const auto *const tiles = kernels.tiles + (height - 1) * kMostVectors;
-    const RowTiles &wide = unit.tiles[height - 1];
-    const T *const source = call->source, *const weights = call->weights;
-    T *const result = call->result;
-    const int64_t result_step = call->result_step, depth = call->kernel[0];
-    const int64_t row_taps = depth * call->kernel[1];
-    if (x.phases == 1 && row_taps == 1 && x.taps <= kLineTaps) {
+  /* The tiles of a call, over the width of the band. */
+  void run_whole(const Unit &unit, DepthwiseCall<T> *call, const T *weights, int64_t rows) const {
+    const int64_t count = unit.band.count[2];
+    const T *const source = call->source;
+    T *const result = call->result + unit.band.first[2];
+    call->taps = {weights, unit.scratch.columns, f.axes[2].taps};
+    if (call->depth * call->height == 1 && call->taps.count <= kLineTaps) {
       call->width = static_cast<int32_t>(count);
-      call->columns = scratch.columns;
-      call->result = result + first;
       call->streams = f.streams;
-      kernels.lines[x.taps - 1](call);
+      for (int64_t i = 0; i < call->tiles; ++i) {
+        call->source = source + i * call->next_source;
+        call->result = result + i * call->next_result;
+        kernels.lines[call->taps.count - 1](call);
+      }
       return;
     }
-    const int64_t offset = x.phases == 1 ? 0 : result_map(x, 0, 0).offset;
-
+    const RowTiles &wide = unit.tiles[rows - 1];
+    const auto *const tiles = kernels.tiles + (rows - 1) * kMostVectors;
     for (int64_t i = 0; i < count; i += wide.width) {
-      const int64_t width = smaller(wide.width, count - i);
-      const auto tile = tiles[(i + wide.width < count ? wide.vectors : wide.last_vectors) - 1];
-      call->width = static_cast<int32_t>(width);
+      call->width = static_cast<int32_t>(smaller(wide.width, count - i));
       call->source = source + i;
-      call->columns = scratch.columns;
-      if (x.phases == 1) {
-        call->kernel[2] = x.taps;
-        call->result = result + first + i;
-        tile(call);
-        continue;
-      }
-      call->result_step = scratch.stage_step;
-      for (int64_t r = 0; r < x.phases; ++r) {
-        call->kernel[2] = scratch.x_taps[r];
-        call->kernel[0] = call->kernel[1] * call->kernel[2] > 0 ? depth : 0;
-        call->result = scratch.stage + r * kDepthwiseRows * scratch.stage_step;
-        const bool line = row_taps == 1 && call->kernel[2] > 0 && call->kernel[2] <= kLineTaps;
-        const auto kernel = line ? kernels.lines[call->kernel[2] - 1] : tile;
-        for (int64_t k = 0; k < alone; ++k) {
-          kernel(call);
-          call->source += call->source_step;
-          call->result += call->result_step;
-        }
-        call->source = source + i;
-        call->columns += call->kernel[2];
-        call->weights += row_taps * call->kernel[2];
-      }
-      call->kernel[0] = depth;
-      call->weights = weights;
-      store_phases(scratch, rows, width, (first + i) * x.stride + offset, result, result_step);
+      call->result = result + i;
+      tiles[(i + wide.width < count ? wide.vectors : wide.last_vectors) - 1](call);
     }
-    call->result_step = result_step;
+  }
+
+  /* Two phases along the row, zipped in registers. Where the row of the result begins with an odd phase, its elements
+   * 0, 2, ... are those of phase 1, and phase 0 begins one position later. */
+  void run_zipped(const Unit &unit, DepthwiseCall<T> *call, const T *weights, int64_t rows) const {
+    const DirectAxis &x = f.axes[2];
+    const Scratch<T> &scratch = unit.scratch;
+    const int64_t *const x_taps = scratch.x_taps, at = 2 * unit.band.first[2] + result_map(x, 0, 0).offset;
+    const int64_t begin = larger(-at, 0), width = smaller(2 * unit.band.count[2], x.result - at) - begin;
+    const T *const source = call->source + begin / 2;
+    T *const result = call->result + at + begin;
+    call->swapped = static_cast<int32_t>(begin % 2);
+    call->taps = {weights, call->swapped ? scratch.later : scratch.columns, x_taps[0]};
+    call->other_taps = {weights + call->depth * call->height * x_taps[0], scratch.columns + x_taps[0], x_taps[1]};
+    const auto *const zips = kernels.zips[rows - 1];
+    const int64_t widest = 2 * lanes * (zips[kZipVectors - 1] ? kZipVectors : 1);
+    for (int64_t i = 0; i < width; i += widest) {
+      const int64_t part = smaller(widest, width - i);
+      call->width = static_cast<int32_t>(part);
+      call->source = source + i / 2;
+      call->result = result + i;
+      zips[ceil_div(part, 2 * lanes) - 1](call);
+    }
+  }
+
+  /* More phases: to the stage, one after the other, and interleaved on the way to the result. */
+  void run_staged(const Unit &unit, DepthwiseCall<T> *call, const T *weights, int64_t rows) const {
+    const DirectAxis &x = f.axes[2];
+    const Scratch<T> &scratch = unit.scratch;
+    const int64_t first = unit.band.first[2], count = unit.band.count[2], offset = result_map(x, 0, 0).offset;
+    const auto *const kernel = kernels.tiles + (rows - 1) * kMostVectors;
+    const RowTiles &wide = unit.tiles[rows - 1];
+    const DepthwiseCall<T> all = *call;
+    call->tiles = 1;
+    call->result_step = scratch.stage_step;
+    for (int64_t t = 0; t < all.tiles; ++t) {
+      for (int64_t i = 0; i < count; i += wide.width) {
+        const int64_t width = smaller(wide.width, count - i);
+        call->width = static_cast<int32_t>(width);
+        call->source = all.source + t * all.next_source + i;
+        call->taps = {weights, scratch.columns, 0};
+        for (int64_t r = 0; r < x.phases; ++r) {
+          call->taps.count = scratch.x_taps[r];
+          call->result = scratch.stage + r * kDepthwiseRows * scratch.stage_step;
+          kernel[(i + wide.width < count ? wide.vectors : wide.last_vectors) - 1](call);
+          call->taps.columns += call->taps.count;
+          call->taps.weights += call->depth * call->height * call->taps.count;
+        }
+        store_phases(scratch, rows, width, (first + i) * x.stride + offset, all.result + t * all.next_result,
+                     all.result_step);
+      }
+    }
+    *call = all;
   }
 
   /* The stage to elements from `at` on of some result rows; those outside the row do not exist. Division is slow beside
    * so little work, so there is none for each row. */
   void store_phases(const Scratch<T> &scratch, int64_t rows, int64_t width, int64_t at, T *result,
                     int64_t result_step) const {
-    const DirectAxis &x = f.axes[2];
-    const int64_t step = kDepthwiseRows * scratch.stage_step, phases = x.phases;
-    const int64_t begin = larger(-at, 0), end = smaller(width * phases, x.result - at);
+    const int64_t step = kDepthwiseRows * scratch.stage_step, phases = f.axes[2].phases;
+    const int64_t begin = larger(-at, 0), end = smaller(width * phases, f.axes[2].result - at);
     const int64_t first = ceil_div(begin, phases), last = end / phases; /* positions all of whose phases exist */
-    if (phases == 2 && first < last) {
-      const T *const even = scratch.stage + first;
-      const RowsZip<T> zip = {even,       even + step, scratch.stage_step, last - first, rows, result + at + 2 * first,
-                              result_step};
-      row_kernels.zip_rows(&zip);
-    }
     for (int64_t r = 0; r < rows; ++r) {
       const T *const from = scratch.stage + r * scratch.stage_step;
       T *const to = result + at + r * result_step;
@@ -259,7 +285,7 @@ struct Rows {
         store_position(from, step, last, begin, end, to);
         continue;
       }
-      if (phases > 2) kernels.interleave(from + first, step, phases, last - first, to + first * phases);
+      kernels.interleave(from + first, step, phases, last - first, to + first * phases);
       store_position(from, step, first - 1, begin, first * phases, to);
       store_position(from, step, last, last * phases, end, to);
     }
@@ -281,11 +307,7 @@ int64_t depthwise_rows_scratch(const DepthwiseForm &f) {
 template <typename T>
 ck_status run_depthwise_rows(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const Rows<T> rows = {context,
-                        plan.problem,
-                        plan.depthwise,
-                        depthwise_of<T>(*plan.kernels),
-                        tiles_of<T>(*plan.kernels),
+  const Rows<T> rows = {context, plan.problem, plan.depthwise, depthwise_of<T>(*plan.kernels),
                         tiles_of<T>(*plan.kernels).lanes};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, rows);
 }

@@ -63,6 +63,23 @@ void copy_four_last(const RowMap &row, const T *source, int64_t begin, int64_t c
   }
 }
 
+/* A few channels of pixels `step` apart: four pixels at a time, of which four elements are read, if the pixels behind
+ * them have that many. */
+template <typename T>
+void copy_few_last(int64_t pixels, int64_t channels, const T *from, int64_t step, T *out, int64_t channel_size) {
+  T none[4];
+  int64_t x = 0;
+  for (; channels > 1 && x + 4 + (step < 4 ? 4 : 1) <= pixels; x += 4) {
+    const T *const at = from + x * step;
+    const T *const rows[4] = {at, at + step, at + 2 * step, at + 3 * step};
+    T *const places[4] = {out + x, out + channel_size + x, channels > 2 ? out + 2 * channel_size + x : none, none};
+    transpose4(rows, places);
+  }
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t i = x; i < pixels; ++i) out[c * channel_size + i] = from[i * step + c];
+  }
+}
+
 /* A row of pixels becomes a row of each channel's plane. `source` is null for a row of zeros. */
 template <typename T>
 void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t pixel_step, int64_t channel_size,
@@ -80,9 +97,7 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
     const int64_t step = row.map.step * pixel_step;
     const T *const from = source + ((row.begin + left) * row.map.step + row.map.offset) * pixel_step;
     if (channels < 4) {
-      for (int64_t c = 0; c < channels; ++c) {
-        for (int64_t x = 0; x < inner; ++x) out[c * channel_size + left + x] = from[x * step + c];
-      }
+      copy_few_last(inner, channels, from, step, out + left, channel_size);
     } else {
       turn_block(inner, channels, from, step, out + left, channel_size, kPixelsAhead * step);
     }
@@ -123,14 +138,30 @@ struct GridCopy {
     return map_coordinate(at, f.axes[a].source, problem.given.padding_mode);
   }
 
-  /* Images of one pixel, in either layout, are a matrix that is turned. */
+  /* Where a plane holds one pixel of each image, in either layout, it is a matrix that is turned. With channels first,
+   * all planes together are one, if they are the pixels in their order. */
   bool copies_pixels() const {
-    if (!f.images || f.planes > 1 || f.grid[1] * f.pitch > 1 || f.axes[1].source * f.axes[2].source > 1) return false;
-    GridMap map[3];
-    plane_maps(0, map);
-    if (source_at(map, 1, 0) == kZeros || source_at(map, 2, 0) == kZeros) return false;
-    move_block(band.count[0], f.channels, source + band.first[0] * steps().batch, steps().batch, steps().channel, grid,
-               1, f.channel_size);
+    if (!f.images || f.grid[1] * f.pitch > 1) return false;
+    const T *const images = source + band.first[0] * steps().batch;
+    int64_t pixels[kMostPixelPlanes];
+    bool in_order = first() && f.planes == f.axes[1].source * f.axes[2].source;
+    if (f.planes > kMostPixelPlanes) return false;
+    for (int64_t plane = 0; plane < f.planes; ++plane) {
+      GridMap map[3];
+      plane_maps(plane, map);
+      const int64_t y = source_at(map, 1, 0), x = source_at(map, 2, 0);
+      if (y == kZeros || x == kZeros) return false;
+      pixels[plane] = y * f.axes[2].source + x;
+      in_order = in_order && pixels[plane] == plane;
+    }
+    if (in_order) {
+      move_block(band.count[0], f.channels * f.planes, images, steps().batch, 1, grid, 1, f.plane_size);
+      return true;
+    }
+    for (int64_t plane = 0; plane < f.planes; ++plane) {
+      move_block(band.count[0], f.channels, images + pixels[plane] * steps().pixel, steps().batch, steps().channel,
+                 grid + plane * f.plane_size, 1, f.channel_size);
+    }
     return true;
   }
 

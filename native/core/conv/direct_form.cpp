@@ -23,6 +23,8 @@ constexpr int64_t kStageWidth = 16; /* channels that the stage holds at least: M
 /* Images are taken together up to this many positions: runs as long as tiles want them, and weights that serve more
  * than the few positions of one image; but a grid that stays small. */
 constexpr int64_t kJoinedPositions = 512;
+/* Or up to so many bytes of source, for few channels: what a unit costs besides its tiles is shared by more images. */
+constexpr int64_t kJoinedBytes = 64 << 10;
 
 /* Units that make up for their differences in size; and multiply-adds per copied element that make a copy cheap. */
 constexpr int64_t kUnitsPerSlot = 4;
@@ -92,13 +94,15 @@ int64_t largest(const Problem &problem, int axis, int64_t band[3], DirectForm *f
 }
 
 /* Whole planes if they fit, else whole rows, else parts of rows; in equal bands. */
-bool choose_band(const Problem &problem, DirectForm *f) {
+bool cut_bands(const Problem &problem, DirectForm *f) {
   f->line_products = f->joint ? 1 : f->axes[2].phases;
   for (int attempt = 0; attempt < 2; ++attempt) {
     int64_t band[3] = {f->axes[0].most_positions(), f->axes[1].most_positions(), f->axes[2].most_positions()};
     if (f->images) {
       const double map = static_cast<double>(band[1]) * static_cast<double>(band[2]);
-      const double images = map < kJoinedPositions ? static_cast<double>(kJoinedPositions) / map : 1;
+      const double bytes = static_cast<double>(f->channels * element_bytes(problem));
+      double images = map < kJoinedPositions ? static_cast<double>(kJoinedPositions) / map : 1;
+      images = images < kJoinedBytes / bytes / map ? kJoinedBytes / bytes / map : images;
       band[0] = smaller(band[0], static_cast<int64_t>(images));
     }
     const int64_t least_width = smaller(kLeastWidth, band[2]);
@@ -124,6 +128,22 @@ bool choose_band(const Problem &problem, DirectForm *f) {
   }
   return false;
 }
+
+/* Where the result of an image is one position, its pixels are so many planes, in which images are neighbours: so tiles
+ * go over images, and weights are read once for many of them. */
+bool take_taps_apart(const Problem &problem, DirectForm *f) {
+  const DirectAxis &y = f->axes[1], &x = f->axes[2];
+  const int64_t taps = y.taps * x.taps;
+  if (!f->images || y.adjoint || y.result * x.result > 1 || taps == 1 || taps > kMostPixelPlanes) return false;
+  DirectForm apart = *f;
+  split_taps(apart.axes + 1);
+  split_taps(apart.axes + 2);
+  if (!cut_bands(problem, &apart) || apart.band[0] == 1) return false;
+  *f = apart;
+  return true;
+}
+
+bool choose_band(const Problem &problem, DirectForm *f) { return take_taps_apart(problem, f) || cut_bands(problem, f); }
 
 const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   *f = {};

@@ -21,6 +21,9 @@
 
 namespace convkit {
 
+/* Of one pixel an image, at most. */
+constexpr int64_t kMostPixelPlanes = 256;
+
 struct DirectForm {
   DirectAxis axes[3];
   int64_t channels, rows; /* of one group: channels of the source, channels of the result */

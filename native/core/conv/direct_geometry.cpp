@@ -97,6 +97,12 @@ void split_residues(DirectAxis *axis) {
   find_span(axis);
 }
 
+void split_taps(DirectAxis *axis) {
+  axis->stride = axis->taps * axis->dilation;
+  axis->planes = axis->taps;
+  find_span(axis);
+}
+
 PhaseTaps phase_taps(const DirectAxis &axis, int64_t phase) {
   if (!axis.adjoint) return {0, 1, axis.taps, 0, 0};
   const int64_t s = axis.stride, d = axis.dilation;

@@ -42,6 +42,9 @@ struct DirectAxis {
 /* Takes a dilation out of an axis of stride 1 (see above), if the axis is long enough for it. */
 void split_residues(DirectAxis *axis);
 
+/* Makes each tap of an axis with one feature read a plane of its own: that feature has any stride. */
+void split_taps(DirectAxis *axis);
+
 /* Taps first, first + step, ... of one phase, which read at shift, shift + shift_step, ... */
 struct PhaseTaps {
   int64_t first, step, count, shift, shift_step;

@@ -49,12 +49,11 @@ void multiply_rows(const DirectForm &f, const DirectProduct &product, const Dire
   const bool upwards = f.axes[0].adjoint;
   const int64_t height = ys.end - ys.begin, width = xs.end - xs.begin, most = image_rows(product.along[1]);
   DepthwiseCall<T> call = {};
-  call.weights = work.weights;
+  call.taps = {work.weights, box.table, product.along[2]};
   call.planes = box.planes;
-  call.columns = box.table;
-  for (int a = 0; a < 3; ++a) call.kernel[a] = product.along[a];
-  call.kernel[0] = product.taps > 0 ? f.channels * product.along[0] : 0;
-  call.stride = 1;
+  call.height = product.along[1];
+  call.depth = product.taps > 0 ? f.channels * product.along[0] : 0;
+  call.stride = call.tiles = 1;
   call.source_step = upwards ? -f.pitch : f.pitch;
   call.result_step = upwards ? -work.y : work.y;
   call.epilogue = work.epilogue;

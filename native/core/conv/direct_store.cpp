@@ -44,9 +44,11 @@ struct Store {
     }
   }
 
-  /* Phases first .. first + count - 1 along the width of one channel, `apart` elements apart in the stage. The result
-   * elements of a position are neighbours; at the ends of a row, some of them do not exist. */
-  void phases(int64_t phase[3], const T *from, int64_t apart, int64_t channel, int64_t first, int64_t count) const {
+  /* Phases first .. first + count - 1 along the width of some channels, `apart` elements apart in the stage, whose rows
+   * `channel_rows` apart are channels. The result elements of a position are neighbours; at the ends of a row, some of
+   * them do not exist. */
+  void phases(int64_t phase[3], const T *from, int64_t apart, int64_t channel, int64_t first, int64_t count,
+              int64_t channels, int64_t channel_rows) const {
     Range r[3];
     phase[2] = first + count - 1;
     phase_ranges(f, band, phase, r);
@@ -54,37 +56,61 @@ struct Store {
     phase[2] = first;
     phase_ranges(f, band, phase, r);
     if (r[0].empty() || r[1].empty()) return;
+    const ResultPlace place = result_place(problem, f, band, phase);
+    const bool pairs = count == 2 && place.step[2] == 2 && position_step() == 1 && !r[2].empty() && !last.empty();
+    for (int64_t c = 0; c < channels; ++c) {
+      const T *const stage_row = from + c * channel_rows;
+      T *const out = result + (channel + c) * channel_step + place.origin;
+      for (int64_t z = r[0].begin; z < r[0].end; ++z) {
+        if (pairs) {
+          zip(r, last, place, stage_row, apart, z, out);
+        } else {
+          interleave(r, last, place, stage_row, apart, z, first, count, out);
+        }
+      }
+    }
+  }
+
+  /* Two phases, of rows r[1] of one depth. If a row begins with the second of them, that is paired with the first of
+   * the next position:
+   *
+   *     phase      0  1  0  1  0  1          1  0  1  0  1  0  1
+   *     position   0  0  1  1  2  2          0  1  1  2  2  3  3
+   *     pairs     (    )(    )(    )        (    )(    )(    )      and an element that may be left over */
+  void zip(const Range r[3], const Range &last, const ResultPlace &place, const T *from, int64_t apart, int64_t z,
+           T *out) const {
+    const bool swapped = last.begin < r[2].begin;
+    const int64_t begin = last.begin, end = swapped ? smaller(last.end, r[2].end - 1) : last.end;
+    const int64_t rows = r[1].end - r[1].begin,
+                  left = r[2].end - r[2].begin + last.end - last.begin - 2 * (end - begin);
+    const T *const here = from + position(z, r[1].begin, begin);
+    const T *const even = swapped ? here + apart : here, *const odd = swapped ? here + 1 : here + apart;
+    T *const to = out + z * place.step[0] + r[1].begin * place.step[1] + 2 * begin + (swapped ? 1 : 0);
+    const RowsZip<T> call = {even, odd, f.pitch, end - begin, rows, to, place.step[1]};
+    zip_rows(&call);
+    for (int64_t y = 0; y < rows && left > 0; ++y) {
+      to[y * place.step[1] + 2 * (end - begin)] = even[y * f.pitch + end - begin];
+    }
+  }
+
+  void interleave(const Range r[3], const Range &last, const ResultPlace &place, const T *from, int64_t apart,
+                  int64_t z, int64_t first, int64_t count, T *out) const {
     const Range whole = {larger(r[2].begin, last.begin),
                          larger(smaller(r[2].end, last.end), larger(r[2].begin, last.begin))};
     const int64_t begin = smaller(r[2].begin, last.begin), end = larger(r[2].end, last.end);
-    const ResultPlace place = result_place(problem, f, band, phase);
     const GridMap map = result_map(f.axes[2], first, band.residue[2]);
     const int64_t step = place.step[2], unit = step / f.axes[2].phases, across = position_step();
-    T *const out = result + channel * channel_step + place.origin;
-    const bool pairs = count == 2 && step == 2 && across == 1, ends = begin < whole.begin || whole.end < end;
-    for (int64_t z = r[0].begin; z < r[0].end; ++z) {
-      if (pairs) {
-        const T *const even = from + position(z, r[1].begin, whole.begin);
-        T *const first_row = out + z * place.step[0] + r[1].begin * place.step[1] + 2 * whole.begin;
-        const RowsZip<T> call = {even,      even + apart, f.pitch, whole.end - whole.begin, r[1].end - r[1].begin,
-                                 first_row, place.step[1]};
-        zip_rows(&call);
-        if (!ends) continue;
-      }
-      for (int64_t y = r[1].begin; y < r[1].end; ++y) {
-        const T *const in = from + position(z, y, 0) * across;
-        T *const line = out + z * place.step[0] + y * place.step[1];
-        if (!pairs) {
-          move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart,
-                     line + whole.begin * step, step, unit);
-        }
-        for (int64_t x = begin; x < end; ++x) {
-          if (x == whole.begin) x = whole.end;
-          if (x >= end) break;
-          const int64_t at = (band.first[2] + x) * map.step + map.offset;
-          for (int64_t p = larger(0, -at); p < smaller(count, f.axes[2].result - at); ++p) {
-            line[x * step + p * unit] = in[x * across + p * apart];
-          }
+    for (int64_t y = r[1].begin; y < r[1].end; ++y) {
+      const T *const in = from + position(z, y, 0) * across;
+      T *const line = out + z * place.step[0] + y * place.step[1];
+      move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart, line + whole.begin * step,
+                 step, unit);
+      for (int64_t x = begin; x < end; ++x) {
+        if (x == whole.begin) x = whole.end;
+        if (x >= end) break;
+        const int64_t at = (band.first[2] + x) * map.step + map.offset;
+        for (int64_t p = larger(0, -at); p < smaller(count, f.axes[2].result - at); ++p) {
+          line[x * step + p * unit] = in[x * across + p * apart];
         }
       }
     }
@@ -98,16 +124,13 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
                  int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles) {
   const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
-  const Store<T> store = {
-      problem, f, band, stage, result, steps.channel, tiles ? tiles->zip_rows : tiles_of<T>(kernels_portable).zip_rows};
+  const auto zip_rows = tiles ? tiles->zip_rows : tiles_of<T>(kernels_portable).zip_rows;
+  const Store<T> store = {problem, f, band, stage, result, steps.channel, zip_rows};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */
     if (first && f.pixels_in_lanes && f.line_products == 2) {
-      for (int64_t i = 0; i < rows; ++i) {
-        store.phases(phase, stage + i * store.row_step(), store.product_step(), first_row + i, 0, 2);
-      }
-      return;
+      return store.phases(phase, stage, store.product_step(), first_row, 0, 2, rows, store.row_step());
     }
     for (int64_t p = 0; p < f.line_products; ++p) {
       phase[2] = p;
@@ -122,7 +145,7 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
     if (f.phase_inner) {
       split_phase(f, row % f.phases, phase);
       const int64_t count = smaller(rows - i, width - phase[2]);
-      store.phases(phase, from, store.row_step(), row / f.phases, phase[2], count);
+      store.phases(phase, from, store.row_step(), row / f.phases, phase[2], count, 1, 0);
       i += count;
     } else {
       split_phase(f, row / f.rows, phase);

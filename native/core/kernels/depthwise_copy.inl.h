@@ -31,6 +31,28 @@ void copy_rows(typename V::Element *out, int64_t pitch, const typename V::Elemen
   }
 }
 
+/* even[i] = source[2 * i] and odd[i] = source[2 * i + 1], exactly so many of each. */
+template <class V>
+void split_rows(typename V::Element *even, int64_t even_count, typename V::Element *odd, int64_t odd_count,
+                int64_t pitch, const typename V::Element *source, int64_t source_pitch, int64_t rows) {
+  const int64_t read = 2 * even_count > 2 * odd_count ? 2 * even_count - 1 : 2 * odd_count;
+  for (int64_t y = 0; y < rows; ++y, even += pitch, odd += pitch, source += source_pitch) {
+    int64_t i = 0;
+    V a, b;
+    for (; 2 * (i + V::lanes) <= read; i += V::lanes) {
+      V::split(V::load(source + 2 * i), V::load(source + 2 * i + V::lanes), &a, &b);
+      V::store(even + i, a);
+      V::store(odd + i, b);
+    }
+    const int32_t left = int32_t(read - 2 * i), behind = left - V::lanes;
+    if (left == 0) continue;
+    V::split(load_some<V>(source + 2 * i, behind < 0 ? left : V::lanes),
+             behind > 0 ? V::load_partial(source + 2 * i + V::lanes, behind) : V::set(0), &a, &b);
+    if (even_count > i) store_some<V>(even + i, a, int32_t(even_count - i));
+    if (odd_count > i) store_some<V>(odd + i, b, int32_t(odd_count - i));
+  }
+}
+
 template <typename T, int PHASES>
 void interleave_as(const T *__restrict in, int64_t in_step, int64_t count, T *__restrict out) {
   CONVKIT_VECTORIZE

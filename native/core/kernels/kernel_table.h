@@ -106,23 +106,38 @@ struct TileSet {
   void (*add_row)(const T *x, int64_t count, int64_t step, T *out); /* out[i * step] += x[i] */
 };
 
+/* Weights of some taps, [depth][height][count], and where along a row they read. */
+template <typename T>
+struct DepthwiseTaps {
+  const T *weights;
+  const int64_t *columns;
+  int64_t count; /* along x */
+};
+
 /* Depthwise, pixels in lanes. Rows of the result r < ROWS and columns j < width, all of one channel:
  *
- *     result[r * result_step + j] = sum over z, y, x of
+ *     result[r * result_step + j] = sum over z < depth, y < height, x < count of
  *         weights[z, y, x] * source[planes[z] + (r * stride + y) * source_step + columns[x] + j]
  *
  * one chain of multiply-adds each, in this order of taps. Either step may be negative. Whole vectors of the source are
- * read. A tile of several rows needs kernel[1] > stride * (ROWS - 1). */
+ * read. A tile of several rows needs height > stride * (ROWS - 1).
+ *
+ * A call is for so many tiles, whose sources and results are next_source and next_result apart.
+ *
+ * A zip (of stride 1) computes element 2 * j by `taps`, 2 * j + 1 by other_taps; swapped, the other way round. */
 template <typename T>
 struct DepthwiseCall {
-  const T *source, *weights;
-  const int64_t *planes, *columns;
-  int64_t kernel[3]; /* a depth of 0: no terms */
-  int64_t stride;    /* along y */
+  const T *source;
+  const int64_t *planes;
+  int64_t depth, height; /* of the kernel; 0: no terms */
+  DepthwiseTaps<T> taps, other_taps;
+  int32_t swapped;
+  int64_t stride; /* along y */
   int64_t source_step;
   T *result;
   int64_t result_step;
-  int32_t width;               /* 1 .. columns of the tile; of a line, any */
+  int64_t tiles, next_source, next_result;
+  int32_t width;               /* 1 .. columns of the tile (of a zip, twice as many); of a line, any */
   int32_t streams;             /* of a line, 1: whole cache lines go past the caches */
   const Epilogue<T> *epilogue; /* of this channel, or null */
 };
@@ -170,6 +185,7 @@ struct DepthwiseLastGradientCall {
 constexpr int32_t kLastPixels = 8, kLastVectors = 2;         /* of a tile: the most */
 constexpr int32_t kLastTaps = 8;                             /* of a call of the gradient */
 constexpr int32_t kDepthwiseRows = 4, kDepthwiseStrides = 2; /* of its tiles: the most */
+constexpr int32_t kZipVectors = 2;                           /* of either phase: the most */
 constexpr int32_t kLineTaps = 8;                             /* of a line: the most */
 constexpr int32_t kGradientTaps = 3;                         /* along an axis, in one call */
 
@@ -177,12 +193,19 @@ template <typename T>
 struct DepthwiseSet {
   void (*const *tiles)(const DepthwiseCall<T> *); /* [ROWS - 1][vectors - 1], kMostVectors a row */
   int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
+  /* [ROWS - 1][vectors - 1], null beyond the registers. */
+  void (*const (*zips)[kZipVectors])(const DepthwiseCall<T> *);
   /* A row of any width, where the kernel is one row of taps: [taps - 1]. */
   void (*const *lines)(const DepthwiseCall<T> *);
   /* Rows of `count` elements that are `step` apart in the source. With a step of 1, may write zeros behind each row of
    * the result, up to a whole vector. */
   void (*copy_rows)(T *out, int64_t pitch, const T *source, int64_t source_pitch, int64_t step, int64_t count,
                     int64_t rows);
+  /* Rows taken apart: even[i] = source[2 * i], odd[i] = source[2 * i + 1]; exactly so many, which differ by one at
+   * most.
+   */
+  void (*split_rows)(T *even, int64_t even_count, T *odd, int64_t odd_count, int64_t pitch, const T *source,
+                     int64_t source_pitch, int64_t rows);
   /* out[i * phases + p] = in[p * in_step + i] */
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
   void (*const (*gradients)[kGradientTaps])(const DepthwiseGradientCall<T> *); /* [taps along y - 1][along x - 1] */

@@ -6,6 +6,7 @@
 #include "depthwise_copy.inl.h"
 #include "depthwise_gradient.inl.h"
 #include "depthwise_last.inl.h"
+#include "depthwise_line.inl.h"
 #include "depthwise.inl.h"
 #include "fft_butterfly.inl.h"
 #include "fft.inl.h"
