@@ -135,6 +135,25 @@ TEST(shared_units) {
   }
 }
 
+/* Where the stride leaves gaps, slots may get bands of the image that no feature reaches. */
+TEST(bands_in_gaps) {
+  for (int32_t layout = 0; layout < 2; ++layout) {
+    ck_problem p = make_problem(1, 7, 5, 1, 1, 13, 1, 3, 0, 1);
+    p.pad_begin[2] = 1, p.features[2] = 6;
+    p.layout = p.weight_layout = layout;
+    const Data<float> data(p, Guard::behind);
+    data.features.fill(1), data.weights.fill(1);
+    for (int32_t slots = 1; slots <= 8; ++slots) {
+      Host host(slots);
+      const Buffer<float> out(result_size(p, CK_ADJOINT));
+      run_pass(host, p, CK_ADJOINT, nullptr, data, nullptr, false, out.data(), "im2col");
+      double sum = 0;
+      for (size_t i = 0; i < out.size(); ++i) sum += static_cast<double>(out.data()[i]);
+      CHECK(sum == 4 * 5 * 7, "four of the six features lie in the image");
+    }
+  }
+}
+
 TEST(cancellation) {
   for (int32_t form = 0; form < 6; ++form) {
     const ck_problem p = larger_problem(form & 1);

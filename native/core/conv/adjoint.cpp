@@ -78,9 +78,10 @@ struct Adjoint {
     block.channels = smaller(b.channel_block, problem.group_channels - block.first_channel);
     T *const channels = result + block.first_channel * problem.image.channel;
     clear(block.channels, channels, band);
-    for (int64_t chunk = band.features.begin / b.chunk * b.chunk; chunk < band.features.end; chunk += b.chunk) {
-      const int64_t first = larger(chunk, band.features.begin);
-      const int64_t pixels = smaller(chunk + b.chunk, band.features.end) - first;
+    const Range reached = band.features; /* none, where the stride leaves gaps */
+    int64_t chunk = reached.empty() ? reached.end : reached.begin / b.chunk * b.chunk;
+    for (; chunk < reached.end; chunk += b.chunk) {
+      const int64_t first = larger(chunk, reached.begin), pixels = smaller(chunk + b.chunk, reached.end) - first;
       for (int64_t part = 0; part < b.tap_blocks; ++part) {
         if (cancelled(*context.host)) return;
         block.first_tap = part * b.tap_block;
