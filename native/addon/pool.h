@@ -7,10 +7,9 @@
 // Tasks go before helping: a helper looks up between two indices and leaves when a task is waiting. One more thread
 // than asked for, the express thread, takes nothing but quick tasks, and only while all others are busy: so small calls
 // wait neither for one large call nor for as many as there are threads, and the large ones keep their order. Threads
-// start when they are first needed, sleep on a condition variable otherwise, and are joined when the last environment
-// detaches. Who has helped looks out for more for kLookout before it sleeps, and who waits for helpers does as long:
-// a network calls one layer after the other, and a sleeper wakes late, at times on the processor of the one who called
-// it.
+// start when they are first needed, sleep otherwise, and are joined when the last environment detaches. Who has helped
+// looks out for more for kLookout before it falls asleep, and who waits for helpers does so as long: a network calls
+// one layer after the other, and it takes long to wake up.
 #ifndef CONVKIT_ADDON_POOL_H
 #define CONVKIT_ADDON_POOL_H
 

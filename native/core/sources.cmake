@@ -17,6 +17,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/depthwise_phases.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct.cpp
+    ${CONVKIT_CORE_DIR}/conv/direct_bands.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_boxes.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_form.cpp

@@ -67,3 +67,14 @@ export const runChild = async (script: string, options: ChildOptions = {}): Prom
 export const longLayer = `
     const input = { data: new Float32Array(256 * 96 * 96).fill(1), shape: [1, 256, 96, 96] }
     const weight = { data: new Float32Array(256 * 256 * 25).fill(1), shape: [256, 256, 5, 5] }`
+
+/** `outcome(call)`: 'done', or the class and code of its error; defined in a script. */
+export const outcome = `
+    const outcome = async (call) => {
+      try {
+        await call()
+        return 'done'
+      } catch (error) {
+        return error.constructor.name + ' ' + error.code
+      }
+    }`

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { hasNative } from '../support/backends.js'
-import { root, runChild } from './child.js'
+import { outcome, root, runChild } from './child.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'convkit-'))
 afterAll(() => {
@@ -21,7 +21,7 @@ const compile = ['-shared', '-fPIC', '-o', library, join(root, 'test/fixtures/fa
 const canInject = hasNative && process.platform === 'linux' && spawnSync('cc', compile).status === 0
 
 /** `command({ word: number })` writes, `word(name)` reads what faults.c counts. */
-const preamble = `
+const preamble = `${outcome}
   import fs from 'node:fs'
   const names = ['armed', 'fail_at', 'from_there', 'no_threads', 'asked', 'failed']
   const file = fs.openSync(process.env.FAULTS, 'r+')
@@ -36,15 +36,7 @@ const preamble = `
   const tensor = (...shape) => ({ data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => (i * 7) % 13 - 6), shape })
   const [x, w] = [tensor(1, 4, 9, 9), tensor(4, 4, 3, 3)]
   const wanted = convkit.conv2d(x, w, { backend: 'typescript' }).data.join()
-  const works = async () => convkit.conv2d(x, w).data.join() === wanted && (await promises.conv2d(x, w)).data.join() === wanted
-  const outcome = async (call) => {
-    try {
-      await call()
-      return 'done'
-    } catch (error) {
-      return error.constructor.name + ' ' + error.code
-    }
-  }`
+  const works = async () => convkit.conv2d(x, w).data.join() === wanted && (await promises.conv2d(x, w)).data.join() === wanted`
 
 const inject = async (script: string) => {
   writeFileSync(words, Buffer.alloc(48))

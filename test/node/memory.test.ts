@@ -6,12 +6,12 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { backends } from '../support/backends.js'
-import { runChild } from './child.js'
+import { outcome, runChild } from './child.js'
 
 const canLimit = process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0
 
-/** `limit(bytes)`: the address space may grow by that much; without, as it likes. `tried(call)`: the code of its error. */
-const preamble = (backend: string): string => `
+/** `limit(bytes)`: the address space may grow by that much; without, as it likes. */
+const preamble = (backend: string): string => `${outcome}
     const { execFileSync } = await import('node:child_process')
     const { readFileSync } = await import('node:fs')
     const backend = ${JSON.stringify(backend)}
@@ -19,14 +19,6 @@ const preamble = (backend: string): string => `
       const used = Number(/VmSize:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
       const soft = room === undefined ? 'unlimited' : used + room
       execFileSync('prlimit', ['--pid', process.pid, '--as=' + soft + ':unlimited'])
-    }
-    const tried = async (call) => {
-      try {
-        await call()
-        return 'done'
-      } catch (error) {
-        return error.constructor.name + ' ' + error.code
-      }
     }
     const tensor = (shape) => ({ data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape })
     const small = [tensor([1, 8, 16, 16]), tensor([8, 8, 3, 3]), { padding: 1, backend }]
@@ -46,19 +38,19 @@ describe.runIf(canLimit).each(backends)('little memory, %s', (backend) => {
       const native = backend === 'native'
       limit(48 << 20)
       const outcomes = [
-        await tried(() => convkit.conv1d(wide, kernel, { backend })),
-        await tried(() => convkit.convTranspose1d(wide, tensor([1, 1, 2]), { stride: 2, backend })),
-        await tried(() => promises.conv1d(wide, tensor([1, 1, 1]), { backend })),
-        await tried(() => convkit.conv1d.gradInput([1, 4, 2 ** 24], tensor([1, 4, 1]), wide, { backend })),
-        await tried(() => convkit.zeros([2 ** 28])),
-        await tried(() => convkit.conv1d.prepare(kernel, { backend }).async(wide)),
-        await tried(() => convkit.im2col(wide, [9])),
-        await tried(() => convkit.conv2d.prepare(weight, { backend })(image)),
+        await outcome(() => convkit.conv1d(wide, kernel, { backend })),
+        await outcome(() => convkit.convTranspose1d(wide, tensor([1, 1, 2]), { stride: 2, backend })),
+        await outcome(() => promises.conv1d(wide, tensor([1, 1, 1]), { backend })),
+        await outcome(() => convkit.conv1d.gradInput([1, 4, 2 ** 24], tensor([1, 4, 1]), wide, { backend })),
+        await outcome(() => convkit.zeros([2 ** 28])),
+        await outcome(() => convkit.conv1d.prepare(kernel, { backend }).async(wide)),
+        await outcome(() => convkit.im2col(wide, [9])),
+        await outcome(() => convkit.conv2d.prepare(weight, { backend })(image)),
       ]
-      if (native) outcomes.push(await tried(() => convkit.conv2d(tensor([1, 1024, 4, 4]), weight, { backend, algorithm: 'fft' })))
+      if (native) outcomes.push(await outcome(() => convkit.conv2d(tensor([1, 1024, 4, 4]), weight, { backend, algorithm: 'fft' })))
       const usable = await works()
       limit()
-      report({ outcomes, usable, later: await works(), large: await tried(() => convkit.conv2d.prepare(weight, { backend })(image)) })`)
+      report({ outcomes, usable, later: await works(), large: await outcome(() => convkit.conv2d.prepare(weight, { backend })(image)) })`)
     expect({ code, signal }, stderr).toEqual({ code: 0, signal: null })
     const memory = 'RangeError ERR_CONVKIT_MEMORY'
     expect(new Set(reported.outcomes), JSON.stringify(reported)).toEqual(new Set([memory]))

@@ -45,8 +45,8 @@ void find_rows(const WinogradUnit<T> &unit, const DirectBand &band, int64_t plan
 
 }  // namespace
 
-/* Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at
- * residue i, place b * inner + r: so that elements are neighbours in it whenever tiles are. */
+/* Along y, the elements of a tile are rows of a `line`, which holds row (b * m + i) * inner + r at residue i, place
+ * b * inner + r: so that elements are neighbours in it whenever tiles are. */
 template <typename T>
 void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step, const Range &channels) const {
   const WinogradScratch<T> &s = scratch;
