@@ -60,7 +60,11 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/kernels/neon.cpp
     ${CONVKIT_CORE_DIR}/kernels/portable.cpp)
 
-# Of these, the ones that move every element and so are not built for size.
+# Of these, the ones that run once a call, and so may be as small as can be.
+set(CONVKIT_CORE_SOURCES_PLANS ${CONVKIT_CORE_SOURCES})
+list(FILTER CONVKIT_CORE_SOURCES_PLANS INCLUDE REGEX "/(plan|problem|taps|.*_(form|geometry|shape|bands|cost|tables))\\.cpp$")
+
+# Others move every element, and so are not built for size.
 set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp

@@ -82,7 +82,7 @@ double measure_error(const WinogradSet<T> &set, int32_t sy, int32_t sx, int64_t 
     for (int i = 0; i < y.taps; ++i) {
       for (int j = 0; j < x.taps; ++j) g[i][j] = static_cast<double>(static_cast<T>(normal(random)));
     }
-    both(set.data_columns[sy], set.data_columns[sx], ny, nx, ny, nx, d.data(), v.data());
+    both(set.data[sy], set.data[sx], ny, nx, ny, nx, d.data(), v.data());
     for (int64_t p = 0; p < ny; ++p) {
       for (int64_t q = 0; q < nx; ++q) {
         double u = 0;
@@ -112,7 +112,7 @@ double measure_error(const WinogradSet<T> &set, int32_t sy, int32_t sx, int64_t 
       }
     }
   }
-  both(set.result_columns[sy], set.result_columns[sx], ny, nx, y.outputs, x.outputs, products.data(), got.data());
+  both(set.result[sy], set.result[sx], ny, nx, y.outputs, x.outputs, products.data(), got.data());
   double error = 0, plain_error = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     error += std::pow(static_cast<double>(got[i]) - exact[i], 2);
@@ -138,8 +138,10 @@ void check_rows(const WinogradSet<T> &set, const std::string &isa, Random &rando
         call.inner = inner;
         call.in = row.data(), call.out = room.data(), call.out_step = step, call.count = tiles + (n - 1) / m * inner;
         set.split[scheme](&call);
-        call.in = room.data(), call.in_step = step, call.out = v.data(), call.out_step = step, call.count = tiles;
-        set.data_row[scheme](&call);
+        int64_t offsets[kMostPoints];
+        for (int64_t u = 0; u < n; ++u) offsets[u] = u % m * step + u / m * inner;
+        call.in = room.data(), call.offsets = offsets, call.out = v.data(), call.out_step = step, call.count = tiles;
+        set.data[scheme](&call);
         const auto matrix = filter_matrix(scheme);
         double g[4];
         for (double &x : g) x = static_cast<double>(random.between(-3, 3));
@@ -151,7 +153,8 @@ void check_rows(const WinogradSet<T> &set, const std::string &isa, Random &rando
         for (int64_t columns = 1 + (tiles - 1) / inner * m * inner; columns <= blocks * m * inner; columns += 3) {
           const Buffer<T> out(columns);
           call.in = v.data(), call.in_step = step, call.out = room.data(), call.out_step = step, call.count = tiles;
-          set.result_row[scheme](&call);
+          call.outputs = static_cast<int32_t>(m);
+          set.result[scheme](&call);
           call.in = room.data(), call.in_step = step, call.out = out.data(), call.count = columns;
           set.merge[scheme](&call);
           bool close = true;

@@ -198,7 +198,7 @@ struct Rows {
     const T *const source = call->source;
     T *const result = call->result + unit.band.first[2];
     call->taps = {weights, unit.scratch.columns, f.axes[2].taps};
-    if (call->depth * call->height == 1 && call->taps.count <= kLineTaps) {
+    if (call->depth * call->height == 1 && call->taps.count <= kernels.line_taps) {
       call->width = static_cast<int32_t>(count);
       call->streams = f.streams;
       for (int64_t i = 0; i < call->tiles; ++i) {

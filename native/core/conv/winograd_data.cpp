@@ -58,22 +58,23 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step, co
     band.count[a] = f.axes[a].positions(block.tiles[a]);
     extent[a] = band.count[a] + f.axes[a].geometry.span;
   }
-  int64_t offsets[kMostPoints];
+  int64_t offsets[kMostPoints], row_offsets[kMostPoints];
   for (int64_t u = 0; u < y.points; ++u) {
     offsets[u] = u % y.outputs * f.line + u / y.outputs * y.inner * x.grid();
   }
+  for (int64_t u = 0; u < x.points; ++u) row_offsets[u] = u % x.outputs * f.stream_step + u / x.outputs * x.inner;
   SourceRows<T> rows = {};
   const int64_t row_step = x.outputs * f.stream_step;
   WinogradCall<T> split = {}, row = {}, column = {};
   split.count = block.tiles[2] + x.halo + (x.points - 1) / x.outputs * x.inner;
-  split.inner = row.inner = x.inner;
+  split.inner = x.inner;
   split.repeat = extent[1];
   split.in_repeat = copy.pitch;
   split.out = s.streams;
   split.out_step = f.stream_step;
   split.out_repeat = row_step;
   row.count = block.tiles[2] + x.halo;
-  row.in_step = f.stream_step;
+  row.offsets = row_offsets;
   row.out_repeat = x.grid();
   column.in = s.line;
   column.offsets = offsets;
@@ -94,13 +95,13 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step, co
       row.repeat = count;
       row.out = (y.points > 1 ? s.line : data) + residue * f.line + place * x.grid();
       row.out_step = y.points > 1 ? f.line_step : data_step;
-      transforms.data_row[x.scheme](&row);
+      transforms.data[x.scheme](&row);
     });
     if (y.points == 1) return;
     column.out = data;
     column.out_step = x.points * data_step;
     column.out_repeat = data_step;
-    transforms.data_columns[y.scheme](&column);
+    transforms.data[y.scheme](&column);
   };
   copy.axes[0].span = 0;
   const int64_t depth_step = y.grid() * x.grid();

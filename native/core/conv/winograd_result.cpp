@@ -41,7 +41,8 @@ void WinogradUnit<T>::finish_rows(int64_t first_row, int64_t rows, const Epilogu
   const int64_t row_step = x.outputs * f.stream_step;
   row.in_step = y.points > 1 ? f.lanes_step : f.product_step;
   row.in_repeat = x.grid();
-  row.count = block.tiles[2];
+  row.count = round_up(block.tiles[2], tiles.lanes);
+  row.outputs = static_cast<int32_t>(x.outputs);
   row.out_step = merge.in_step = f.stream_step;
   merge.inner = x.inner;
   merge.count = block.band.count[2];
@@ -54,14 +55,14 @@ void WinogradUnit<T>::finish_rows(int64_t first_row, int64_t rows, const Epilogu
     const T *half = s.products + i * f.lanes_step;
     if (y.points > 1) {
       column.in = half;
-      transforms.result_columns[y.scheme](&column);
+      transforms.result[y.scheme](&column);
       half = s.half;
     }
     if (epilogue) {
       of_row = *epilogue;
       if (of_row.bias) of_row.bias += i;
       if (of_row.slope) of_row.slope += i;
-      row.epilogue = merge.epilogue = &of_row;
+      row.epilogue = &of_row;
     }
     for (int64_t z = 0; z < block.tiles[0]; ++z) {
       const T *const plane = half + z * y.grid() * x.grid();
@@ -70,7 +71,7 @@ void WinogradUnit<T>::finish_rows(int64_t first_row, int64_t rows, const Epilogu
         row.repeat = count;
         row.out = s.streams + start * row_step;
         row.out_repeat = apart * row_step;
-        transforms.result_row[x.scheme](&row);
+        transforms.result[x.scheme](&row);
       });
       merge.out = f.in_place ? result + at.origin + z * at.step[0] + (first_row + i) * channel_step
                              : s.stage + i * f.store.stage_step + z * f.store.stage_plane;
@@ -102,7 +103,7 @@ void WinogradUnit<T>::finish_channels(int64_t first_row, int64_t rows, const Epi
         const T *half = s.products + ((z * y.grid() + ty) * x.grid() + tx) * f.lanes_step;
         if (y.points > 1) {
           column.in = half;
-          transforms.result_columns[y.scheme](&column);
+          transforms.result[y.scheme](&column);
           half = s.half;
         }
         for (int64_t i = 0; i < y.outputs; ++i) {
@@ -111,7 +112,7 @@ void WinogradUnit<T>::finish_channels(int64_t first_row, int64_t rows, const Epi
           row.in = half + i * column.out_step;
           row.out = f.in_place ? place(at, z, v, result) + left * position_step + first_row
                                : s.stage + (z * f.store.stage_plane + v * f.store.pitch + left) * position_step;
-          transforms.result_columns[x.scheme](&row);
+          transforms.result[x.scheme](&row);
         }
       }
     }

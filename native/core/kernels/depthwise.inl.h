@@ -227,14 +227,31 @@ template <class V, bool FEW, int SUMS, int... I>
 const typename DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::Tile DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::all[] = {
     DepthwiseTable::at<I / kMostVectors + 1, I % kMostVectors + 1>()...};
 
+/* Of zips, the tallest that has code of its own: they are few taps high, so more rows would share little. */
+constexpr int kZipRows = 2;
+
+/* A taller one is some of those, one below the other. */
+template <class V, int ROWS, int VECTORS>
+void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
+  if constexpr (ROWS <= kZipRows) {
+    depthwise_zip<V, ROWS, VECTORS>(call);
+  } else {
+    DepthwiseCall<typename V::Element> part = *call;
+    any_depthwise_zip<V, kZipRows, VECTORS>(&part);
+    part.source += kZipRows * call->stride * call->source_step;
+    part.result += kZipRows * call->result_step;
+    any_depthwise_zip<V, ROWS - kZipRows, VECTORS>(&part);
+  }
+}
+
 /* [ROWS - 1][vectors - 1] */
 template <class V, int SUMS>
 struct ZipTable {
   using Tile = void (*)(const DepthwiseCall<typename V::Element> *);
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
-    if constexpr (2 * ROWS * VECTORS <= SUMS || VECTORS == 1) {
-      return depthwise_zip<V, ROWS, VECTORS>;
+    if constexpr (2 * (ROWS < kZipRows ? ROWS : kZipRows) * VECTORS <= SUMS || VECTORS == 1) {
+      return any_depthwise_zip<V, ROWS, VECTORS>;
     } else {
       return nullptr;
     }
@@ -249,7 +266,8 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       DepthwiseTable<V, FEW, SUMS, typename MakeIndexes<kDepthwiseRows * kMostVectors>::Type>::all,
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
       ZipTable<V, SUMS>::all,
-      LineTable<V>::all,
+      FEW ? nullptr : LineTable<V>::all,
+      FEW ? 0 : int32_t(kLineTaps),
       copy_rows<V>,
       split_rows<V>,
       interleave<typename V::Element>,

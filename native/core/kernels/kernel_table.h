@@ -195,8 +195,9 @@ struct DepthwiseSet {
   int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
   /* [ROWS - 1][vectors - 1], null beyond the registers. */
   void (*const (*zips)[kZipVectors])(const DepthwiseCall<T> *);
-  /* A row of any width, where the kernel is one row of taps: [taps - 1]. */
+  /* A row of any width, where the kernel is one row of taps: [taps - 1], up to line_taps. */
   void (*const *lines)(const DepthwiseCall<T> *);
+  int32_t line_taps;
   /* Rows of `count` elements that are `step` apart in the source. With a step of 1, may write zeros behind each row of
    * the result, up to a whole vector. */
   void (*copy_rows)(T *out, int64_t pitch, const T *source, int64_t source_pitch, int64_t step, int64_t count,
@@ -269,18 +270,16 @@ struct FftSet {
 };
 
 /* The transforms of the Winograd algorithm, each along one axis (winograd_points.h), done `repeat` times, in_repeat and
- * out_repeat apart. Lanes are tiles side by side (or, in columns, anything), of which whole vectors are read and
+ * out_repeat apart. Lanes are tiles side by side, channels, or anything else; of data, whole vectors are read and
  * written.
  *
  *     split           stream i of a row, out[i * out_step + t], holds the elements i of tiles t < count: tile
  *                     b * inner + r has elements (b * outputs + i) * inner + r, the tiles behind it lend it the rest
- *     data_row        out[p * out_step + t] = v_p of tile t, from streams in_step apart
- *     data_columns    out[p * out_step + t] = v_p of the elements in[offsets[i] + t]
- *     result_columns  out[i * out_step + t] = y_i of in[p * in_step + t], for i < outputs and exactly t < count
- *     result_row      streams out[i * out_step + t] = y_i of in[p * in_step + t]
+ *     data            out[p * out_step + t] = v_p of the elements in[offsets[i] + t]
+ *     result          out[i * out_step + t] = y_i of in[p * in_step + t], for i < outputs and exactly t < count
  *     merge           `count` elements of a row from streams in_step apart
  *
- * The epilogue is that of one channel, given to result_row and merge, or of channels in lanes (result_columns). */
+ * The epilogue, of a result, is that of one channel or of channels in lanes. */
 template <typename T>
 struct WinogradCall {
   const T *in;
@@ -314,10 +313,8 @@ struct WinogradFilterCall {
 template <typename T>
 struct WinogradSet {
   void (*const *split)(const WinogradCall<T> *);
-  void (*const *data_row)(const WinogradCall<T> *);
-  void (*const *data_columns)(const WinogradCall<T> *);
-  void (*const *result_row)(const WinogradCall<T> *);
-  void (*const *result_columns)(const WinogradCall<T> *);
+  void (*const *data)(const WinogradCall<T> *);
+  void (*const *result)(const WinogradCall<T> *);
   void (*const *merge)(const WinogradCall<T> *);
   void (*filter)(const WinogradFilterCall<T> *);
   /* A row of the padded source: zeros, elements `step` apart, zeros. May spoil up to a vector behind the row. */

@@ -107,12 +107,9 @@ struct Vec {
     return x;
   }
   /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */
-  static CONVKIT_INLINE Vec load_partial(const T *p, int32_t count) {
+  static CONVKIT_NO_INLINE Vec load_partial(const T *p, int32_t count) {
     Vec x = set(0);
-    CONVKIT_UNROLL
-    for (int32_t i = 0; i < LANES; ++i) {
-      if (i < count) x.v[i] = p[i];
-    }
+    for (int32_t i = 0; i < count; ++i) x.v[i] = p[i];
     return x;
   }
   static CONVKIT_INLINE void store(T *p, Vec x) { memcpy(p, &x.v, sizeof x.v); }
@@ -120,11 +117,8 @@ struct Vec {
    */
   static void stream(T *p, Vec x) { store(p, x); }
   static void fence() {}
-  static CONVKIT_INLINE void store_partial(T *p, Vec x, int32_t count) {
-    CONVKIT_UNROLL
-    for (int32_t i = 0; i < LANES; ++i) {
-      if (i < count) p[i] = x.v[i];
-    }
+  static CONVKIT_NO_INLINE void store_partial(T *p, Vec x, int32_t count) {
+    for (int32_t i = 0; i < count; ++i) p[i] = x.v[i];
   }
   static CONVKIT_INLINE Vec set(T x) {
     Vec y;

@@ -78,29 +78,9 @@ CONVKIT_INLINE void transform_result(const V *v, V *y) {
   }
 }
 
-/* A row of the source, split into streams: tiles side by side are lanes. */
-template <class V, int POINTS, int OUTPUTS>
-void winograd_data_row(const WinogradCall<typename V::Element> *call) {
-  using T = typename V::Element;
-  for (int64_t row = 0; row < call->repeat; ++row) {
-    const T *const in = call->in + row * call->in_repeat;
-    T *const out = call->out + row * call->out_repeat;
-    for (int64_t t = 0; t < call->count; t += V::lanes) {
-      V d[POINTS], v[POINTS];
-      CONVKIT_UNROLL
-      for (int u = 0; u < POINTS; ++u) {
-        d[u] = V::load(in + u % OUTPUTS * call->in_step + u / OUTPUTS * call->inner + t);
-      }
-      transform_data<V, POINTS>(d, v);
-      CONVKIT_UNROLL
-      for (int p = 0; p < POINTS; ++p) V::store(out + p * call->out_step + t, v[p]);
-    }
-  }
-}
-
-/* The other axis: the elements of a tile lie at offsets, and lanes are what they are. */
+/* The elements of a tile lie at offsets, and lanes are what they are: tiles side by side, or anything else. */
 template <class V, int POINTS>
-void winograd_data_columns(const WinogradCall<typename V::Element> *call) {
+void winograd_data(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   for (int64_t i = 0; i < call->repeat; ++i) {
     const T *const in = call->in + i * call->in_repeat;
@@ -116,32 +96,13 @@ void winograd_data_columns(const WinogradCall<typename V::Element> *call) {
   }
 }
 
-/* Results of a row of tiles, all of one channel, as streams; other activations follow when they are merged. */
-template <class V, int POINTS, int OUTPUTS>
-void winograd_result_row(const WinogradCall<typename V::Element> *call) {
-  using T = typename V::Element;
-  const RegisterEpilogue<V> epilogue(call->epilogue);
-  const V bias = epilogue.bias();
-  for (int64_t row = 0; row < call->repeat; ++row) {
-    const T *const in = call->in + row * call->in_repeat;
-    T *const out = call->out + row * call->out_repeat;
-    for (int64_t t = 0; t < call->count; t += V::lanes) {
-      V v[POINTS], y[OUTPUTS];
-      CONVKIT_UNROLL
-      for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
-      transform_result<V, POINTS, OUTPUTS>(v, y);
-      CONVKIT_UNROLL
-      for (int i = 0; i < OUTPUTS; ++i) V::store(out + i * call->out_step + t, epilogue.finished(y[i], bias));
-    }
-  }
-}
-
 /* Lanes stay where they are: one output `out_step` after the other, exactly `count` lanes of the first `outputs`. */
 template <class V, int POINTS, int OUTPUTS>
-void winograd_result_columns(const WinogradCall<typename V::Element> *call) {
+void winograd_result(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   const RegisterEpilogue<V> epilogue(call->epilogue);
-  const bool bias_by_lane = epilogue.here && epilogue.all->bias && epilogue.all->channels_in_lanes;
+  const bool by_lane = call->epilogue && call->epilogue->channels_in_lanes;
+  const bool bias_by_lane = by_lane && epilogue.here && call->epilogue->bias;
   V bias = epilogue.bias();
   for (int64_t r = 0; r < call->repeat; ++r) {
     const T *const in = call->in + r * call->in_repeat;
@@ -152,15 +113,14 @@ void winograd_result_columns(const WinogradCall<typename V::Element> *call) {
       for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
       transform_result<V, POINTS, OUTPUTS>(v, y);
       const int32_t count = call->count - t < V::lanes ? int32_t(call->count - t) : V::lanes;
-      if (bias_by_lane) bias = load_some<V>(epilogue.all->bias + t, count);
+      if (bias_by_lane) bias = load_some<V>(call->epilogue->bias + t, count);
       CONVKIT_UNROLL
       for (int i = 0; i < OUTPUTS; ++i) {
         if (i < call->outputs) store_some<V>(out + i * call->out_step + t, epilogue.finished(y[i], bias), count);
       }
     }
-    if (epilogue.remains()) {
-      finish<V>(out, call->out_step, call->outputs, call->count, call->epilogue);
-    }
+    if (!epilogue.remains()) continue;
+    for (int i = 0; i < call->outputs; ++i) finish<V>(out + i * call->out_step, 0, 1, call->count, call->epilogue);
   }
 }
 
@@ -174,21 +134,13 @@ struct WinogradTable<V, Indexes<I...>> {
   static constexpr int points(int scheme) { return kWinogradScheme[scheme].points; }
   static constexpr Transform split[] = {winograd_split<V, outputs(I)>...};
   static constexpr Transform merge[] = {winograd_merge<V, outputs(I)>...};
-  static constexpr Transform data_row[] = {winograd_data_row<V, points(I), outputs(I)>...};
-  static constexpr Transform data_columns[] = {winograd_data_columns<V, points(I)>...};
-  static constexpr Transform result_row[] = {winograd_result_row<V, points(I), outputs(I)>...};
-  static constexpr Transform result_columns[] = {winograd_result_columns<V, points(I), outputs(I)>...};
+  static constexpr Transform data[] = {winograd_data<V, points(I)>...};
+  static constexpr Transform result[] = {winograd_result<V, points(I), outputs(I)>...};
 };
 
 template <class V, class Wide>
 constexpr WinogradSet<typename V::Element> winograd_set() {
   using Table = WinogradTable<V, typename MakeIndexes<kWinogradSchemes>::Type>;
-  return {Table::split,
-          Table::data_row,
-          Table::data_columns,
-          Table::result_row,
-          Table::result_columns,
-          Table::merge,
-          winograd_filter<Wide, typename V::Element>,
+  return {Table::split, Table::data, Table::result, Table::merge, winograd_filter<Wide, typename V::Element>,
           pad_row<V>};
 }

@@ -105,9 +105,6 @@ void winograd_merge(const WinogradCall<typename V::Element> *call) {
       }
     }
   }
-  const Epilogue<T> *const e = call->epilogue;
-  if (!e || e->activation <= CLIP) return;
-  for (int64_t row = 0; row < call->repeat; ++row) finish<V>(call->out + row * call->out_repeat, 0, 1, call->count, e);
 }
 
 /* out = `left` zeros, `count` elements `step` apart, zeros up to `width`. Up to a vector behind it is spoilt. */
