@@ -50,7 +50,14 @@ CONVKIT_INLINE void transform_data(const V *d, V *v) {
   }
 }
 
-constexpr double power_of(double x, int n) { return n == 0 ? 1 : x * power_of(x, n - 1); }
+struct PointPowers {
+  double of[kMostPoints];
+};
+constexpr PointPowers powers_of(double x) {
+  PointPowers p = {{1}};
+  for (int i = 1; i < kMostPoints; ++i) p.of[i] = x * p.of[i - 1];
+  return p;
+}
 
 /* y[0 .. OUTPUTS - 1] = the result transform of v. */
 template <class V, int POINTS, int OUTPUTS>
@@ -61,6 +68,8 @@ CONVKIT_INLINE void transform_result(const V *v, V *y) {
     y[0] = v[0];
   } else {
     constexpr bool has_odd = POINTS % 2 == 1;
+    constexpr PointPowers first = powers_of(points.pair[0]), second = powers_of(points.pair[1]);
+    constexpr PointPowers odd = powers_of(points.odd);
     V sum[2], difference[2];
     CONVKIT_UNROLL
     for (int k = 0; k < points.pairs; ++k) {
@@ -70,9 +79,9 @@ CONVKIT_INLINE void transform_result(const V *v, V *y) {
     CONVKIT_UNROLL
     for (int i = 0; i < OUTPUTS; ++i) {
       const V *const part = i % 2 == 0 ? sum : difference;
-      V x = i == 0 ? V::add(v[0], part[0]) : V::multiply(V::set(T(power_of(points.pair[0], i))), part[0]);
-      if (points.pairs == 2) x = V::multiply_add(V::set(T(power_of(points.pair[1], i))), part[1], x);
-      if (has_odd) x = V::multiply_add(V::set(T(power_of(points.odd, i))), v[POINTS - 2], x);
+      V x = i == 0 ? V::add(v[0], part[0]) : V::multiply(V::set(T(first.of[i])), part[0]);
+      if (points.pairs == 2) x = V::multiply_add(V::set(T(second.of[i])), part[1], x);
+      if (has_odd) x = V::multiply_add(V::set(T(odd.of[i])), v[POINTS - 2], x);
       y[i] = i == OUTPUTS - 1 ? V::add(x, v[POINTS - 1]) : x;
     }
   }
