@@ -62,6 +62,7 @@ void winograd_split(const WinogradCall<typename V::Element> *call) {
     for (int64_t first = 0; first < tiles; first += inner, in += STREAMS * inner) {
       const int64_t count = tiles - first < inner ? tiles - first : inner;
       for (int i = 0; i < STREAMS; ++i) {
+        CONVKIT_VECTORIZE
         for (int64_t r = 0; r < count; ++r) out[i * step + first + r] = in[i * inner + r];
       }
     }
@@ -93,6 +94,7 @@ void winograd_merge(const WinogradCall<typename V::Element> *call) {
     } else if (inner == 1) {
       const int64_t whole = left / STREAMS;
       for (int64_t t = 0; t < whole; ++t) {
+        CONVKIT_UNROLL
         for (int i = 0; i < STREAMS; ++i) out[t * STREAMS + i] = in[i * step + t];
       }
       for (int64_t x = whole * STREAMS; x < left; ++x) out[x] = in[(x - whole * STREAMS) * step + whole];
@@ -100,6 +102,7 @@ void winograd_merge(const WinogradCall<typename V::Element> *call) {
       for (int64_t first = 0; left > 0; first += inner) {
         for (int i = 0; i < STREAMS && left > 0; ++i, out += inner, left -= inner) {
           const int64_t count = left < inner ? left : inner;
+          CONVKIT_VECTORIZE
           for (int64_t r = 0; r < count; ++r) out[r] = in[i * step + first + r];
         }
       }
