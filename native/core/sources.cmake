@@ -64,11 +64,12 @@ set(CONVKIT_CORE_SOURCES
 set(CONVKIT_CORE_SOURCES_PLANS ${CONVKIT_CORE_SOURCES})
 list(FILTER CONVKIT_CORE_SOURCES_PLANS INCLUDE REGEX "/(plan|problem|taps|.*_(form|geometry|shape|bands|cost|tables))\\.cpp$")
 
-# Others move every element, and so are not built for size.
+# Others move every element, or run once for a few of them, and so are not built for size.
 set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_last.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
