@@ -20,7 +20,7 @@ void copy_rows(typename V::Element *out, int64_t pitch, const typename V::Elemen
       for (int64_t x = 0; x < whole; x += V::lanes) V::store(out + x, V::load(source + x));
       if (rest) V::store(out + whole, V::load_partial(source + whole, rest));
     } else if (step == 2) {
-      copy_apart<T, 2>(out, source, count);
+      copy_row<V, 2>(source, count, count, out);
     } else if (step == 3) {
       copy_apart<T, 3>(out, source, count);
     } else if (step == 4) {
