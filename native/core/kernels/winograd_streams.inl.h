@@ -20,7 +20,7 @@ CONVKIT_INLINE void split_vectors(V *x) {
   }
 }
 template <class V, int STREAMS>
-CONVKIT_INLINE void merge_vectors(V *x) {
+CONVKIT_INLINE void merge_pairs(V *x) {
   V y[4];
   if constexpr (STREAMS == 2) {
     V::merge(x[0], x[1], y, y + 1);
@@ -30,6 +30,60 @@ CONVKIT_INLINE void merge_vectors(V *x) {
     V::merge(x[1], x[3], y + 1, y + 3);
     V::merge(y[0], y[1], x, x + 1);
     V::merge(y[2], y[3], x + 2, x + 3);
+  }
+}
+
+/* Of three and five streams, a vector of the row has lanes of each, and gets them one stream after the other:
+ *
+ *     result vector 0 of 3 streams      a0 b0  .  a1 b1  .  a2 b2        from streams a and b
+ *                                       a0 b0 c0  a1 b1 c1  a2 b2        and from c
+ *
+ * Which lanes is known at compile time; where a compiler has shuffles of that kind, it finds the instructions. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define CONVKIT_HAS_SHUFFLES
+#endif
+#endif
+#ifdef CONVKIT_HAS_SHUFFLES
+constexpr bool merges_any = true;
+
+/* The lane that goes to lane `at` of vector `number`: of `kept` (0 ..), or of stream `stream` (`lanes` ..). */
+constexpr int merged_lane(int lanes, int streams, int number, int stream, int at) {
+  const int element = number * lanes + at;
+  if (element % streams == stream) return lanes + element / streams;
+  return stream == 1 && element % streams == 0 ? element / streams : at;
+}
+template <class V, int STREAMS, int NUMBER, int STREAM, int... AT>
+CONVKIT_INLINE V with_stream(V kept, V x, Indexes<AT...>) {
+  return {__builtin_shufflevector(kept.v, x.v, merged_lane(V::lanes, STREAMS, NUMBER, STREAM, AT)...)};
+}
+template <class V, int STREAMS, int NUMBER, int STREAM>
+CONVKIT_INLINE V with_streams(V kept, const V *x) {
+  if constexpr (STREAM < STREAMS) {
+    const V more = with_stream<V, STREAMS, NUMBER, STREAM>(kept, x[STREAM], typename MakeIndexes<V::lanes>::Type());
+    return with_streams<V, STREAMS, NUMBER, STREAM + 1>(more, x);
+  } else {
+    return kept;
+  }
+}
+template <class V, int STREAMS, int... NUMBER>
+CONVKIT_INLINE void merge_all(V *x, Indexes<NUMBER...>) {
+  const V y[STREAMS] = {with_streams<V, STREAMS, NUMBER, 1>(x[0], x)...};
+  CONVKIT_UNROLL
+  for (int i = 0; i < STREAMS; ++i) x[i] = y[i];
+}
+#else
+constexpr bool merges_any = false;
+template <class V, int STREAMS, class List>
+void merge_all(V *, List) {}
+#endif
+
+template <class V, int STREAMS>
+CONVKIT_INLINE void merge_vectors(V *x) {
+  if constexpr (STREAMS == 2 || STREAMS == 4) {
+    merge_pairs<V, STREAMS>(x);
+  } else if constexpr (STREAMS > 1) {
+    merge_all<V, STREAMS>(x, typename MakeIndexes<STREAMS>::Type());
   }
 }
 
@@ -79,12 +133,12 @@ void winograd_merge(const WinogradCall<typename V::Element> *call) {
     T *__restrict out = call->out + row * call->out_repeat;
     const T *__restrict from = in;
     int64_t left = call->count;
-    if (inner == 1 && (STREAMS == 2 || STREAMS == 4)) {
+    if (inner == 1 && (merges_any || STREAMS == 2 || STREAMS == 4)) {
       for (; left > 0; left -= STREAMS * V::lanes, out += STREAMS * V::lanes, from += V::lanes) {
         V x[STREAMS];
         CONVKIT_UNROLL
         for (int i = 0; i < STREAMS; ++i) x[i] = V::load(from + i * step);
-        merge_vectors<V, STREAMS == 2 ? 2 : 4>(x);
+        merge_vectors<V, STREAMS>(x);
         CONVKIT_UNROLL
         for (int i = 0; i < STREAMS; ++i) {
           const int64_t count = left - i * V::lanes;
