@@ -227,10 +227,8 @@ template <class V, bool FEW, int SUMS, int... I>
 const typename DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::Tile DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::all[] = {
     DepthwiseTable::at<I / kMostVectors + 1, I % kMostVectors + 1>()...};
 
-/* Of zips, the tallest that has code of its own: they are few taps high, so more rows would share little. */
-constexpr int kZipRows = 2;
-
-/* A taller one is some of those, one below the other. */
+/* A zip taller than those with code of their own is some of them, one below the other: zips are few taps high, so more
+ * rows would share little. */
 template <class V, int ROWS, int VECTORS>
 void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
   if constexpr (ROWS <= kZipRows) {

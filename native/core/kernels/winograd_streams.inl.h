@@ -45,7 +45,7 @@ CONVKIT_INLINE void merge_pairs(V *x) {
 #endif
 #endif
 #ifdef CONVKIT_HAS_SHUFFLES
-constexpr bool merges_any = true;
+constexpr bool merges_any() { return true; }
 
 /* The lane that goes to lane `at` of vector `number`: of `kept` (0 ..), or of stream `stream` (`lanes` ..). */
 constexpr int merged_lane(int lanes, int streams, int number, int stream, int at) {
@@ -73,7 +73,7 @@ CONVKIT_INLINE void merge_all(V *x, Indexes<NUMBER...>) {
   for (int i = 0; i < STREAMS; ++i) x[i] = y[i];
 }
 #else
-constexpr bool merges_any = false;
+constexpr bool merges_any() { return false; }
 template <class V, int STREAMS, class List>
 void merge_all(V *, List) {}
 #endif
@@ -133,7 +133,7 @@ void winograd_merge(const WinogradCall<typename V::Element> *call) {
     T *__restrict out = call->out + row * call->out_repeat;
     const T *__restrict from = in;
     int64_t left = call->count;
-    if (inner == 1 && (merges_any || STREAMS == 2 || STREAMS == 4)) {
+    if (inner == 1 && (merges_any() || STREAMS == 2 || STREAMS == 4)) {
       for (; left > 0; left -= STREAMS * V::lanes, out += STREAMS * V::lanes, from += V::lanes) {
         V x[STREAMS];
         CONVKIT_UNROLL
