@@ -242,6 +242,26 @@ describe('typescript', () => {
     }
   })
 
+  test('one signal that aborts hundreds of calls ends one worker, and those that come later find another', async () => {
+    let started = 0
+    const note = (): number => started++
+    process.on('worker', note)
+    const backend = withWorker(createTypescriptBackend())
+    const run = async (signal?: AbortSignal): Promise<Float32Array | Float64Array> =>
+      backend.runAsync('forward', problem, 'auto', operands, signal)
+    await run()
+    const controller = new AbortController()
+    const aborted = Array.from({ length: 500 }, async () => run(controller.signal))
+    const spared = run()
+    const outcomes = Promise.allSettled(aborted)
+    controller.abort()
+    const later = run()
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { name: 'AbortError' } })
+    expect((await Promise.all([spared, later])).map(({ length }) => length)).toEqual([1000, 1000])
+    process.off('worker', note)
+    expect(started).toBe(2)
+  })
+
   test('a call larger than the bound fits an empty queue', () => {
     const backlog = new Backlog({ calls: 2, bytes: 10 })
     backlog.enter(11)
