@@ -85,7 +85,9 @@ export class Tensor {
     let next = 0
     const nest = (axis: number): NestedArray => {
       if (axis === this.rank) return this.data[next++]
-      return Array.from({ length: this.shape[axis] }, () => nest(axis + 1))
+      const nested: NestedArray[] = []
+      for (let i = 0; i < this.shape[axis]; i++) nested.push(nest(axis + 1))
+      return nested
     }
     return nest(0)
   }

@@ -77,10 +77,7 @@ void Environment::settle(napi_env env) {
       napi_get_undefined(env, &value);
       napi_resolve_deferred(env, job->deferred, value);
     } else {
-      napi_value code = nullptr, message = nullptr;
-      napi_create_string_utf8(env, status_name(job->status()), NAPI_AUTO_LENGTH, &code);
-      napi_create_string_utf8(env, outcome_of(job->status()).why, NAPI_AUTO_LENGTH, &message);
-      napi_create_error(env, code, message, &value);
+      value = make_error(env, status_name(job->status()), outcome_of(job->status()).why);
       napi_reject_deferred(env, job->deferred, value);
     }
     napi_delete_reference(env, job->out);
