@@ -138,6 +138,27 @@ describe.runIf(hasNative)('native', () => {
     await Promise.all(Array.from({ length: 8 }, () => promises.conv2d(small.input, small.weight)))
   })
 
+  test('an aborted call that was waiting gives its place back while the one before it runs', async () => {
+    setThreads(1)
+    addon.setBacklog(2, bytes)
+    const start = async (signal: AbortSignal): Promise<unknown> =>
+      promises.conv2d(long.input, long.weight, { ...long.options, signal })
+    const first = new AbortController()
+    let ended = false
+    const running = start(first.signal).finally(() => (ended = true))
+    const outcome = Promise.allSettled([running])
+    for (let i = 0; i < 4; i++) {
+      const waiting = new AbortController()
+      const call = start(waiting.signal)
+      waiting.abort()
+      await expect(call).rejects.toMatchObject({ name: 'AbortError' })
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(ended).toBe(false)
+    first.abort()
+    await outcome
+  })
+
   test('a call whose signal throws is given up', async () => {
     const cancel = vi.spyOn(addon, 'cancel')
     const spring = (): never => {
