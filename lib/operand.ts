@@ -105,7 +105,14 @@ export function readShape(where: string, name: string, value: unknown, property 
 }
 
 /** Entries to overwrite: an assignment to one that is not there could run a setter that somebody has put on a prototype. */
-const BLANK: readonly unknown[] = Array.from({ length: 16 }, () => 0)
+const BLANK: readonly unknown[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+
+/** The first `count` (at most 16) entries of an array of the caller's, each read once. */
+export function readFirst(value: readonly unknown[], count: number): unknown[] {
+  const entries: unknown[] = BLANK.slice(0, count)
+  for (let i = 0; i < count; i++) entries[i] = value[i]
+  return entries
+}
 
 /** Copies an array of at most 16 entries: its length and each of them are read once, before the first is judged. */
 export function readAxes(where: string, name: string, value: unknown, property = ''): unknown[] {
@@ -123,9 +130,7 @@ export function readAxes(where: string, name: string, value: unknown, property =
       'ERR_CONVKIT_SHAPE',
       `${where}: ${name}${property}: expected at most 16 axes, received ${rank}`,
     )
-  const axes: unknown[] = BLANK.slice(0, rank)
-  for (let axis = 0; axis < rank; axis++) axes[axis] = value[axis]
-  return axes
+  return readFirst(value, rank)
 }
 
 /** The entries of convkit's own array, as safe integers ≥ 0; the same array. */

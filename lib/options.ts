@@ -5,6 +5,7 @@
  */
 
 import { arrayLength, convkitError, describe, isArray, isRecord, list, typedArrayName } from './errors.js'
+import { readFirst } from './operand.js'
 import type { FloatArray, Layout, PaddingMode } from './problem.js'
 
 /** What {@link readOptions} returns: nothing of the caller's object but the values. */
@@ -105,7 +106,7 @@ export function parseInteger(where: string, key: string, value: unknown, min: nu
 export function readEntries(where: string, key: string, value: unknown, rank: number, what: string): unknown[] {
   if (!isArray(value)) throw bad('TypeError', where, key, what, describe(value))
   const length = arrayLength(value)
-  const entries = length <= 8 ? Array.from({ length }, (_, i) => value[i]) : []
+  const entries = length >= 0 && length <= 8 ? readFirst(value, Math.floor(length)) : []
   if (length !== rank) {
     const shown = length <= 8 ? list(entries) : `${length} entries`
     throw bad(
@@ -123,10 +124,7 @@ export function readEntries(where: string, key: string, value: unknown, rank: nu
 function slip(key: string, entries: readonly unknown[], rank: number): string {
   const { length } = entries
   if (key === 'padding' && length === 2 * rank) {
-    const pairs = Array.from(
-      { length: rank },
-      (_, axis) => `[${describe(entries[axis])}, ${describe(entries[rank + axis])}]`,
-    )
+    const pairs = entries.slice(0, rank).map((begin, axis) => `[${describe(begin)}, ${describe(entries[rank + axis])}]`)
     return `; ONNX's flat pads are written as pairs [begin, end]: [${pairs.join(', ')}]`
   }
   const spatialOnly = '; outputShape takes the spatial sizes alone, without'

@@ -79,16 +79,39 @@ export class Tensor {
     return new Tensor(this.data, extents)
   }
 
-  /** The elements as nested arrays: `[[1, 2], [3, 4]]` for shape `[2, 2]`. */
+  /**
+   * The elements as nested arrays: `[[1, 2], [3, 4]]` for shape `[2, 2]`.
+   * @throws RangeError `ERR_CONVKIT_MEMORY` where they would take more than about 1 GiB (some 130 million elements)
+   */
   toArray(): NestedArray {
     checkData('toArray', 'data', this.data, this.size, this.shape)
+    checkNested(this.shape)
     let next = 0
     const nest = (axis: number): NestedArray => {
       if (axis === this.rank) return this.data[next++]
-      return Array.from({ length: this.shape[axis] }, () => nest(axis + 1))
+      const nested: NestedArray[] = []
+      for (let i = 0; i < this.shape[axis]; i++) nested.push(nest(axis + 1))
+      return nested
     }
     return nest(0)
   }
+}
+
+const MOST_NESTED_BYTES = 2 ** 30
+
+/** V8 ends the process where its heap is full, and empty arrays count as well: `[2 ** 31, 0]` has no element at all. */
+function checkNested(shape: readonly number[]): void {
+  let [arrays, bytes] = [1, 0]
+  for (const extent of shape) {
+    bytes += 64 * arrays + 8 * arrays * extent
+    arrays *= extent
+  }
+  if (bytes <= MOST_NESTED_BYTES) return
+  throw convkitError(
+    'RangeError',
+    'ERR_CONVKIT_MEMORY',
+    `toArray: nested arrays of shape ${list(shape)} would take some ${Math.ceil(bytes / 2 ** 20)} MiB, more than 1024 MiB; data has the elements`,
+  )
 }
 
 /**

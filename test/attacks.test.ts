@@ -4,6 +4,7 @@
  */
 
 import { describe, expect, test } from 'vitest'
+import { tensor } from '../lib/index.js'
 import * as promises from '../lib/promises.js'
 import { countingAllocations } from './support/allocations.js'
 import { backends } from './support/backends.js'
@@ -169,14 +170,18 @@ describe.each(backends)('code of the caller, %s', (backend) => {
       () => conv2d.prepare(w, { backend })(x),
       () => conv2d(x, w, { strides: 2, backend }),
       () => conv2d(x, w, { padding: [1, 2, 3], backend }),
+      () => outcomeOf(() => conv2d.plan(shapes.x, shapes.w, { backend })),
+      () => conv2d(x, w, { algorithm: 'depthwise', backend }),
       () => loose.upsampleAsTranspose(w, 2).weight,
+      () => tensor([1, 2, 3, 4], [2, 2]).toArray(),
     ]
     const expected = calls.map(outcomeOf)
     // Options, and names that convkit uses inside. Tensors may inherit what they have, so `dtype` and `type` are theirs.
     const keys =
-      'stride padding out signal min slope code dims bias features image weights epilogue complaint isa threads'
-    const prototype = Object.prototype as unknown as Record<string, unknown>
-    for (const key of keys.split(' ')) {
+      'stride padding out signal min slope code dims bias features image weights epilogue complaint isa threads ' +
+      'id algorithm reason refused workspaceBytes value length'
+    const prototype = Object.prototype as unknown as Record<PropertyKey, unknown>
+    for (const key of [...keys.split(' '), Symbol.iterator, Symbol.toPrimitive, Symbol.isConcatSpreadable]) {
       for (const property of [
         { value: 3, writable: false },
         { set: () => undefined, get: () => null },
@@ -188,7 +193,7 @@ describe.each(backends)('code of the caller, %s', (backend) => {
         } finally {
           Reflect.deleteProperty(prototype, key)
         }
-        expect(outcomes, key).toEqual(expected)
+        expect(outcomes, String(key)).toEqual(expected)
       }
     }
   })

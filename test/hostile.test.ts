@@ -5,6 +5,7 @@
  */
 
 import { describe, expect, test } from 'vitest'
+import { zeros } from '../lib/index.js'
 import * as promises from '../lib/promises.js'
 import { backends } from './support/backends.js'
 import { integers, ones, Random, seed } from './support/data.js'
@@ -249,6 +250,10 @@ describe('sizes that overflow', () => {
       () => operator('conv1d')(x, ones([1, 1, 2]), { dilation: 2 ** 53 - 1, padding: 'full', backend }),
       () => loose.zeros([2 ** 33]),
       () => loose.zeros([2 ** 31, 2 ** 31]),
+      () => loose.zeros([0, 2 ** 31, 2 ** 31]), // nothing, but no size to compute with
+      () => loose.tensor(new Float32Array(0), [2 ** 31, 0, 2 ** 31]),
+      () => zeros([2 ** 31, 0]).toArray(), // no element, two thousand million arrays
+      () => zeros([1, 2 ** 30, 0, 4]).toArray(),
       () => loose.bilinearWeight(2 ** 30, 2 ** 20),
       () => loose.im2col(ones([1, 1, 4, 4]), [1, 1], { padding: 2 ** 30 }),
       () => loose.upsampleAsTranspose(ones([1, 1, 3]), 2 ** 50),

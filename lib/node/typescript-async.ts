@@ -126,8 +126,9 @@ interface Entry {
 class WorkerQueue {
   readonly #file: string
   readonly #backend: Backend
-  readonly #waiting: Entry[] = []
+  readonly #waiting = new Set<Entry>()
   #running: Entry | undefined
+  #stopping = false
   #worker: Worker | undefined
 
   /** @param backend - for where no worker can be started */
@@ -149,19 +150,20 @@ class WorkerQueue {
       cancel = () => {
         this.#remove(entry)
       }
-      this.#waiting.push(entry)
+      this.#waiting.add(entry)
       this.#next()
     })
     return withAbort(signal, done, cancel)
   }
 
   #next(): void {
-    if (this.#running !== undefined) return
-    const entry = this.#waiting.shift()
+    if (this.#running !== undefined || this.#stopping) return
+    const entry = this.#waiting.values().next().value
     if (entry === undefined) {
       this.#worker?.unref()
       return
     }
+    this.#waiting.delete(entry)
     this.#running = entry
     try {
       this.#worker ??= this.#start()
@@ -183,12 +185,17 @@ class WorkerQueue {
   }
 
   #remove(entry: Entry): void {
-    const place = this.#waiting.indexOf(entry)
-    if (place >= 0) this.#waiting.splice(place, 1)
+    this.#waiting.delete(entry)
     if (this.#running !== entry) return
     void this.#worker?.terminate()
     this.#worker = undefined
-    this.#settle(() => undefined)
+    // One event may abort thousands of calls: the next worker starts when it is over and known which are left.
+    this.#running = undefined
+    this.#stopping = true
+    setImmediate(() => {
+      this.#stopping = false
+      this.#next()
+    })
   }
 
   #start(): Worker {

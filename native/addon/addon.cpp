@@ -26,7 +26,7 @@ template <Entry entry>
 void add(Napi::Object exports, const char* name) {
   napi_value function = nullptr;
   if (napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, guarded<entry>, nullptr, &function) == napi_ok) {
-    exports.Set(name, function);
+    define(exports.Env(), exports, name, function);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include <cmath>
 #include <utility>
 
 #include "environment.h"
@@ -78,8 +79,15 @@ void read_bias(Args* args, size_t from, BiasCall* call) {
 Napi::Value queue_full(Napi::Env env, bool quick) {
   const Backlog::Amount amount = Backlog::instance().under_way(quick);
   const std::string calls = std::to_string(amount.calls), mebibytes = std::to_string(amount.bytes >> 20);
-  napi_throw_error(env, "CK_QUEUE_FULL", (calls + " calls with " + mebibytes + " MiB").c_str());
+  napi_throw(env, make_error(env, "CK_QUEUE_FULL", (calls + " calls with " + mebibytes + " MiB").c_str()));
   return env.Undefined();
+}
+
+// What the caller calls a pending call: any number that equals itself.
+double read_id(Args* args) {
+  const double id = args->number(0);
+  if (std::isnan(id)) args->complain("expected a number");
+  return id;
 }
 
 // Finds a place, copies the operands and hands the call to the pool. std::function wants copyable work, hence the
@@ -168,12 +176,16 @@ Napi::Value plan(const Napi::CallbackInfo& info) {
   }
   if (!args.good()) return finish(args.env(), args.outcome());
   const ck_plan_info& details = call.plan->info();
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("id", details.id);
-  result.Set("algorithm", details.algorithm);
-  result.Set("reason", details.reason);
-  result.Set("refused", details.refused);
-  result.Set("workspaceBytes", static_cast<double>(details.workspace_bytes));
+  const Napi::Env env = info.Env();
+  const Napi::Object result = Napi::Object::New(env);
+  const auto tell = [&](const char* name, const char* text) {
+    define(env, result, name, Napi::String::New(env, text));
+  };
+  tell("id", details.id);
+  tell("algorithm", details.algorithm);
+  tell("reason", details.reason);
+  tell("refused", details.refused);
+  define(env, result, "workspaceBytes", Napi::Number::New(env, static_cast<double>(details.workspace_bytes)));
   return result;
 }
 
@@ -189,7 +201,7 @@ Napi::Value run(const Napi::CallbackInfo& info) {
 // runAsync(id, record, first, second, out, bias?, slope?) -> Promise<void>
 Napi::Value run_async(const Napi::CallbackInfo& info) {
   Args args(info);
-  const double id = args.number(0);
+  const double id = read_id(&args);
   auto call = std::make_shared<RunCall>();
   read_run(&args, 1, call.get());
   return enqueue(args, id, 4, std::move(call));
@@ -207,7 +219,7 @@ Napi::Value bias_gradient(const Napi::CallbackInfo& info) {
 // biasGradientAsync(id, record, gradient, out) -> Promise<void>
 Napi::Value bias_gradient_async(const Napi::CallbackInfo& info) {
   Args args(info);
-  const double id = args.number(0);
+  const double id = read_id(&args);
   auto call = std::make_shared<BiasCall>();
   read_bias(&args, 1, call.get());
   return enqueue(args, id, 3, std::move(call));
@@ -263,7 +275,7 @@ Napi::Value runner(const Napi::CallbackInfo& info) {
 // runPreparedAsync(id, handle, input, out) -> Promise<void>
 Napi::Value run_prepared_async(const Napi::CallbackInfo& info) {
   Args args(info);
-  const double id = args.number(0);
+  const double id = read_id(&args);
   PreparedObject* object = read_handle(&args, 1);
   const FloatView input = args.floats(2, "the input"), out = args.floats(3, "the result");
   const RunCall* sized = nullptr;
@@ -299,7 +311,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
 // cancel(id): the promise is rejected with CK_CANCELLED, unless the work is done already
 Napi::Value cancel(const Napi::CallbackInfo& info) {
   Args args(info);
-  const double id = args.number(0);
+  const double id = read_id(&args);
   if (args.good()) Environment::of(args.env())->cancel(id);
   return finish(args.env(), args.outcome());
 }

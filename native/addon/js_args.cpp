@@ -107,8 +107,25 @@ Outcome outcome_of(ck_status status) {
   }
 }
 
+void define(napi_env env, napi_value object, const char* name, napi_value value) {
+  const napi_property_descriptor property = {name,   nullptr, nullptr, nullptr, nullptr, value, napi_default_jsproperty,
+                                             nullptr};
+  napi_define_properties(env, object, 1, &property);
+}
+
+napi_value make_error(napi_env env, const char* code, const char* message) {
+  napi_value error = nullptr, text = nullptr, word = nullptr;
+  if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) != napi_ok ||
+      napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &word) != napi_ok ||
+      napi_create_error(env, nullptr, text, &error) != napi_ok) {
+    return nullptr;
+  }
+  define(env, error, "code", word);
+  return error;
+}
+
 Napi::Value finish(Napi::Env env, const Outcome& outcome) {
-  if (!outcome.ok()) napi_throw_error(env, status_name(outcome.status), outcome.why);
+  if (!outcome.ok()) napi_throw(env, make_error(env, status_name(outcome.status), outcome.why));
   return env.Undefined();
 }
 

@@ -64,6 +64,12 @@ const char* status_name(ck_status status);
 // The outcome of a call that the core has run, with a text of ours.
 Outcome outcome_of(ck_status status);
 
+// Makes a property. An assignment could run a setter that somebody has put on Object.prototype.
+void define(napi_env env, napi_value object, const char* name, napi_value value);
+
+// An error with a `code`; null where none can be made.
+napi_value make_error(napi_env env, const char* code, const char* message);
+
 // Throws unless the outcome is a success; returns undefined.
 Napi::Value finish(Napi::Env env, const Outcome& outcome);
 

@@ -1,10 +1,12 @@
-/* The caller's floating-point environment: nothing that it has set changes a result (denormals flushed, another
- * rounding), nothing of it is changed by a call; and denormal numbers are numbers. x86 only: it has _mm_setcsr. */
+/* The floating-point environment of the caller and of the host's threads: nothing that is set there changes a result
+ * (denormals flushed, another rounding), nothing of it is changed by a call; and denormal numbers are numbers. x86
+ * only: it has _mm_setcsr. */
 #include "runner.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
 
+#include <atomic>
 #include <cstring>
 
 using namespace test;
@@ -27,6 +29,28 @@ class CallerState {
   unsigned state_, before_;
 };
 
+/* What the threads of the hosts below start with, as those of a pool that another library's thread has started; and
+ * whether all of them have ended with it. */
+std::atomic<unsigned> thread_state{0x1f80};
+std::atomic<bool> threads_unchanged{true};
+
+void in_thread(bool starts) {
+  if (starts) _mm_setcsr(thread_state);
+  if (_mm_getcsr() != thread_state) threads_unchanged = false;
+}
+
+/* Runs `body` on a host of three threads, all of them and the caller in this state. True if it is unchanged. */
+template <typename Body>
+bool run_in_state(unsigned state, const Body &body) {
+  Host host(3);
+  host.in_thread = in_thread;
+  thread_state = state;
+  threads_unchanged = true;
+  const CallerState caller(state);
+  body(host);
+  return caller.unchanged() && threads_unchanged;
+}
+
 template <typename T>
 bool same_bits(const Buffer<T> &a, const Buffer<T> &b) {
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
@@ -48,22 +72,16 @@ void check_states(const ck_problem &p, Random &random) {
     for (const std::string &algorithm : algorithm_names()) {
       for (const std::string &isa : isa_names()) {
         const Buffer<T> wanted(result_size(p, pass)), out(result_size(p, pass));
-        const auto run = [&](const Buffer<T> &to) {
-          Host host(3);
+        const auto run = [&](Host &host, const Buffer<T> &to) {
           return run_pass(host, p, pass, isa.c_str(), data, nullptr, true, to.data(), algorithm.c_str());
         };
-        if (run(wanted) != CK_OK) continue;
+        Host plain(3);
+        if (run(plain, wanted) != CK_OK) continue;
         const std::string what = algorithm + " " + describe(p, isa.c_str()) + " pass " + std::to_string(pass);
         for (const unsigned state : kStates) {
-          bool same = false, unchanged = false;
-          {
-            const CallerState caller(state);
-            run(out);
-            unchanged = caller.unchanged();
-          }
-          same = same_bits(out, wanted);
-          CHECK(same, what + ": the caller's state " + std::to_string(state) + " changes the result");
-          CHECK(unchanged, what + ": the caller's state " + std::to_string(state) + " is changed");
+          const bool unchanged = run_in_state(state, [&](Host &host) { run(host, out); });
+          CHECK(same_bits(out, wanted), what + ": the state " + std::to_string(state) + " changes the result");
+          CHECK(unchanged, what + ": the state " + std::to_string(state) + " is changed");
         }
       }
     }
@@ -128,19 +146,14 @@ TEST(float_environment_of_bias_gradient) {
   Random random(test::options.seed);
   fill(gradient, random, 1e-6);
   for (const ck_layout layout : {CK_CHANNELS_FIRST, CK_CHANNELS_LAST}) {
-    const auto run = [&](const Buffer<float> &to) {
-      Host host(3);
+    const auto run = [&](Host &host, const Buffer<float> &to) {
       CHECK(ck_bias_gradient(&host.runtime, CK_FLOAT32, layout, 1, 3, kPixels, gradient.data(), to.data()) == CK_OK,
             "");
     };
-    run(wanted);
+    Host plain(3);
+    run(plain, wanted);
     for (const unsigned state : kStates) {
-      bool unchanged = false;
-      {
-        const CallerState caller(state);
-        run(out);
-        unchanged = caller.unchanged();
-      }
+      const bool unchanged = run_in_state(state, [&](Host &host) { run(host, out); });
       CHECK(unchanged && same_bits(out, wanted), std::to_string(state));
     }
   }

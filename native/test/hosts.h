@@ -18,6 +18,7 @@ struct Host {
   std::atomic<int64_t> bytes{0}, peak_bytes{0}; /* lent now, and at most since reset_peak() */
   int64_t fail_at = -1;                         /* this allocation (from 0) returns null */
   int64_t cancel_at = -1;                       /* from this question on, the answer is yes */
+  void (*in_thread)(bool starts) = nullptr;     /* called by each thread of a parallel_for as it starts and ends */
 
   explicit Host(int32_t slots = 1) {
     runtime.context = this;
@@ -68,6 +69,7 @@ struct Host {
   }
   static void parallel_for(void *context, int64_t count, void (*body)(void *, int64_t, int32_t), void *arg) {
     const int32_t slots = of(context).runtime.slots;
+    const auto in_thread = of(context).in_thread;
     if (slots == 1) {
       for (int64_t i = 0; i < count; ++i) body(arg, i, 0);
       return;
@@ -77,7 +79,9 @@ struct Host {
     threads.reserve(static_cast<size_t>(slots));
     for (int32_t slot = 0; slot < slots; ++slot) {
       threads.emplace_back([&, slot] {
+        if (in_thread) in_thread(true);
         for (int64_t i = next++; i < count; i = next++) body(arg, i, slot);
+        if (in_thread) in_thread(false);
       });
     }
     for (std::thread &thread : threads) thread.join();

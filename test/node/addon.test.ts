@@ -180,6 +180,16 @@ describe.runIf(hasNative)('addon', () => {
     refuses(() => addon.setSize(prepared, record))
   })
 
+  test('refuses an id that is taken, or that nothing finds again', async () => {
+    const out = new Float32Array(8)
+    const start = async (id: unknown): Promise<void> => addon.runAsync(id as number, forward(), image, weights, out)
+    for (const id of [NaN, undefined, '1', 1n, {}]) await expect(start(id)).rejects.toEqual(CK_ERROR)
+    const first = start(-0)
+    await expect(start(0)).rejects.toEqual(CK_ERROR)
+    await first
+    expect([...out]).toEqual(features)
+  })
+
   test('survives records of nonsense', () => {
     const values = [0, 1, 2, 3, -1, 0.5, NaN, Infinity, -0, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 62, 1e300]
     let refused = 0

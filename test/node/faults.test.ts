@@ -42,6 +42,7 @@ const inject = async (script: string) => {
   writeFileSync(words, Buffer.alloc(48))
   const { code, signal, reported, stderr } = await runChild(`${preamble}\n${script}`, {
     env: { LD_PRELOAD: library, FAULTS: words },
+    flags: ['--expose-gc'],
   })
   expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' })
   return reported as Record<string, unknown>
@@ -88,6 +89,29 @@ describe.runIf(canInject)('what the addon asks of the system', () => {
     expect(broken).toEqual([])
     expect((outcomes as string[]).sort()).toEqual(['RangeError ERR_CONVKIT_MEMORY', 'done'])
     expect(faults).toBeGreaterThan(100)
+  })
+
+  test('asynchronous calls that fail keep neither operands nor results', async () => {
+    const { grown, failed } = await inject(`
+      const image = tensor(1, 1, 512, 512) // 1 MiB, its result too
+      const weight = tensor(1, 1, 1, 1)
+      const memory = async () => {
+        for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 10)).then(gc)
+        return process.memoryUsage().arrayBuffers / 2 ** 20
+      }
+      await outcome(() => promises.conv2d(image, weight))
+      const before = await memory()
+      let failed = 0
+      for (let fail_at = 1; fail_at <= 16; fail_at++) {
+        for (let i = 0; i < 12; i++) {
+          command({ fail_at, from_there: 0, failed: 0, armed: 1 , asked: 0 })
+          if ((await outcome(() => promises.conv2d(image, weight))) !== 'done') failed++
+          command({ armed: 0 })
+        }
+      }
+      report({ grown: (await memory()) - before, failed })`)
+    expect(failed).toBeGreaterThan(50)
+    expect(grown).toBeLessThan(6)
   })
 
   test('no thread can be started', async () => {

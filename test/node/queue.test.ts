@@ -86,6 +86,20 @@ describe.runIf(hasNative)('native', () => {
     expectSameBits(results.at(-1) ?? expected, expected, 'the last')
   })
 
+  test('calls that have ended together are settled in several turns of the event loop', async () => {
+    const count = 9000
+    let settled = 0
+    for (let i = 0; i < count; i++) void promises.conv2d(small.input, small.weight).then(() => settled++)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000) // what holds up the loop until they have ended
+    let most = 0
+    while (settled < count) {
+      const before = settled
+      await new Promise(setImmediate)
+      most = Math.max(most, settled - before)
+    }
+    expect(most).toBeLessThan(count / 2)
+  })
+
   const refusal = (limit: RegExp): unknown =>
     expect.objectContaining({
       name: 'RangeError',
@@ -136,6 +150,27 @@ describe.runIf(hasNative)('native', () => {
     }
     await new Promise((resolve) => setTimeout(resolve, 50))
     await Promise.all(Array.from({ length: 8 }, () => promises.conv2d(small.input, small.weight)))
+  })
+
+  test('an aborted call that was waiting gives its place back while the one before it runs', async () => {
+    setThreads(1)
+    addon.setBacklog(2, bytes)
+    const start = async (signal: AbortSignal): Promise<unknown> =>
+      promises.conv2d(long.input, long.weight, { ...long.options, signal })
+    const first = new AbortController()
+    let ended = false
+    const running = start(first.signal).finally(() => (ended = true))
+    const outcome = Promise.allSettled([running])
+    for (let i = 0; i < 4; i++) {
+      const waiting = new AbortController()
+      const call = start(waiting.signal)
+      waiting.abort()
+      await expect(call).rejects.toMatchObject({ name: 'AbortError' })
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(ended).toBe(false)
+    first.abort()
+    await outcome
   })
 
   test('a call whose signal throws is given up', async () => {
@@ -240,6 +275,26 @@ describe('typescript', () => {
         message: expect.stringContaining('the queue is full: 3 calls with 0 MiB'),
       })
     }
+  })
+
+  test('one signal that aborts hundreds of calls ends one worker, and those that come later find another', async () => {
+    let started = 0
+    const note = (): number => started++
+    process.on('worker', note)
+    const backend = withWorker(createTypescriptBackend())
+    const run = async (signal?: AbortSignal): Promise<Float32Array | Float64Array> =>
+      backend.runAsync('forward', problem, 'auto', operands, signal)
+    await run()
+    const controller = new AbortController()
+    const aborted = Array.from({ length: 500 }, async () => run(controller.signal))
+    const spared = run()
+    const outcomes = Promise.allSettled(aborted)
+    controller.abort()
+    const later = run()
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { name: 'AbortError' } })
+    expect((await Promise.all([spared, later])).map(({ length }) => length)).toEqual([1000, 1000])
+    process.off('worker', note)
+    expect(started).toBe(2)
   })
 
   test('a call larger than the bound fits an empty queue', () => {

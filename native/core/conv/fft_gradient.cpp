@@ -21,6 +21,8 @@ namespace {
 /* Spectra of a round, and sums; they should stay in the last-level cache, or nearly. */
 constexpr int64_t kRoundBytes = 8 << 20, kSumBytes = 8 << 20;
 constexpr int64_t kMostRoundTiles = 128;
+/* Panels of columns of a product between two looks at a cancellation. */
+constexpr int64_t kLookPanels = 4;
 
 /* Of a block of frequencies: the vectors of all bundles side by side, one line for each vector. */
 template <typename T>
@@ -84,36 +86,41 @@ struct Gradient : FftRun<T> {
     const int64_t count = features.channels * channel_bundles(), line = count * f.lanes;
     const int64_t piece = this->piece();
     T *const block_sums = sums + block * count * piece;
-    kernels.collect(image_spectra + block * image.bundles() * piece, piece, image.bundles(), 4 * pairs, b.image,
-                    image_line);
-    kernels.collect(feature_spectra + block * features.bundles() * piece, piece, features.bundles(), 4 * pairs,
-                    b.features, feature_line);
-    const auto bring = [&](int64_t first, int64_t moved) {
-      kernels.collect(block_sums + first * piece, piece, moved, 4 * pairs, b.sums + first * f.lanes, line);
+    /* Bundles of `from` into their lines: megabytes, of which much is touched for the first time. */
+    const auto bring = [&](const T *from, int64_t bundles, T *to, int64_t to_line) {
+      return this->move_bundles(bundles, [&](int64_t first, int64_t moved) {
+        kernels.collect(from + first * piece, piece, moved, 4 * pairs, to + first * f.lanes, to_line);
+      });
     };
-    if (continues && !this->move_bundles(count, bring)) return;
+    if (!bring(image_spectra + block * image.bundles() * piece, image.bundles(), b.image, image_line)) return;
+    if (!bring(feature_spectra + block * features.bundles() * piece, features.bundles(), b.features, feature_line))
+      return;
+    if (continues && !bring(block_sums, count, b.sums, line)) return;
     /* Terms are the tiles' real parts, then their imaginary parts; or the other way round. */
     for (int64_t k = 0; k < 2 * image.tiles; ++k) {
       for (int64_t part = 0; part < 2; ++part) b.offsets[part][k] = (k + part) % 2 * image_line + k / 2 * width;
     }
     Product<T> product;
     product.rows = features.channels;
-    product.columns = width;
     product.depth = 2 * image.tiles;
     product.c_step = width;
     product.continues = continues;
     product.epilogue = nullptr;
-    const int64_t panel_step = product.depth * f.panels.step;
+    const int64_t panel_step = product.depth * f.panels.step, columns = kLookPanels * tiles.columns;
     for (int64_t i = 0; i < 2 * pairs; ++i) {
-      if (cancelled(*this->context.host)) return; /* the sums may be megabytes */
+      if (cancelled(*this->context.host)) return; /* the panels may be megabytes */
       const T *const feature = b.features + 2 * i * feature_line;
       fill_panels(feature, feature + feature_line, panel_step, b.panels);
-      product.b = {b.image + 2 * i * image_line, tiles.columns, tiles.columns, 0};
       for (int64_t part = 0; part < 2; ++part) {
         product.a = {b.panels[part], panel_step, f.panels.width, f.panels.step};
         product.b_offsets = b.offsets[part];
-        product.c = b.sums + (2 * i + part) * line;
-        multiply(tiles, product);
+        for (int64_t j = 0; j < width; j += columns) {
+          if (cancelled(*this->context.host)) return;
+          product.columns = smaller(columns, width - j);
+          product.b = {b.image + 2 * i * image_line + j, tiles.columns, tiles.columns, 0};
+          product.c = b.sums + (2 * i + part) * line + j;
+          multiply(tiles, product);
+        }
       }
     }
     this->move_bundles(count, [&](int64_t first, int64_t moved) {

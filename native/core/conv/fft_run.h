@@ -8,8 +8,8 @@
 
 namespace convkit {
 
-/* Bundles that are moved between two looks at a cancellation: 2 MiB and their first touch. */
-constexpr int64_t kMovedBundles = 1024;
+/* Bundles that are moved between two looks at a cancellation: 0.5 MiB and their first touch. */
+constexpr int64_t kMovedBundles = 256;
 
 template <typename T>
 struct FftRun {
