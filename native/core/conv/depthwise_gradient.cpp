@@ -99,9 +99,9 @@ struct Gradient {
         const T *const plane = view + rz.at(z, kz) * source.plane;
         int64_t taps_y, taps_x;
         for (int64_t ky = 0; ky < ay.taps; ky += taps_y) {
-          taps_y = smaller(ay.taps - ky, kernels.gradient_rows);
+          taps_y = smaller(ay.taps - ky, kGradientTaps);
           for (int64_t kx = 0; kx < ax.taps; kx += taps_x) {
-            taps_x = smaller(ax.taps - kx, kGradientTaps);
+            taps_x = smaller(ax.taps - kx, taps_y > 1 ? kernels.gradient_columns : kGradientTaps);
             call.source = plane + ry.at(0, ky) * source.pitch;
             call.columns = scratch.columns + kx;
             call.sums = scratch.sums + ((kz * ay.taps + ky) * ax.taps + kx) * lanes;

@@ -194,6 +194,41 @@ struct GridCopy {
     }
   }
 
+  /* Channels first, padding of zeros, a stride of three or more along x: all planes of a row at once. Where each of
+   * them has an element, the row is a matrix (positions x planes) that is turned.
+   *
+   *     stride 4     . . . a | b c d e | f g h i | j        .: zeros        plane 0   . b f j
+   *                          [ turned            ]                          plane 3   a e i .      */
+  void copy_planes(int64_t first_plane, int64_t channel, int64_t channels) const {
+    GridMap map[3];
+    plane_maps(first_plane, map);
+    const int64_t planes = f.axes[2].planes, width = f.grid[2], step = map[2].step;
+    const auto real = [&](int64_t plane) {
+      return inside({step, map[2].offset + plane}, f.axes[2].source, begin(2), begin(2) + width);
+    };
+    const int64_t left = real(0).begin, right = larger(real(planes - 1).end, left);
+    for (int64_t c = channel; c < channel + channels; ++c) {
+      for (int64_t row = 0; row < rows(0) * rows(1); ++row) {
+        const int64_t z = row / rows(1), y = row % rows(1), iz = source_at(map, 0, z), iy = source_at(map, 1, y);
+        T *const out = grid + c * f.channel_size + first_plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
+        if (iz == kZeros || iy == kZeros) {
+          for (int64_t p = 0; p < planes; ++p) fill_zeros(out + p * f.plane_size, width);
+          continue;
+        }
+        const T *const from = source + c * steps().channel + iz * source_depth() + iy * source_row() + map[2].offset;
+        for (int64_t p = 0; p < planes; ++p) {
+          for (int64_t x = begin(2); x < begin(2) + width; ++x) {
+            if (x == left) x = right;
+            if (x == begin(2) + width) break;
+            const int64_t at = x * step + map[2].offset + p;
+            out[p * f.plane_size + x - begin(2)] = at < 0 || at >= f.axes[2].source ? T(0) : from[x * step + p];
+          }
+        }
+        turn_block(right - left, planes, from + left * step, step, out + left - begin(2), f.plane_size);
+      }
+    }
+  }
+
   /* Any layout and padding: row by row. */
   void copy_plane(int64_t plane) const {
     GridMap map[3];
@@ -220,8 +255,16 @@ struct GridCopy {
     if (copies_pixels()) return;
     if (first() && problem.given.padding_mode == CK_ZEROS) {
       const int64_t together = f.planes > 1 ? clamp(kElementsAtOnce / f.channel_size, 1, f.channels) : f.channels;
+      const bool apart = f.axes[2].planes > 2 && f.axes[2].dilation == 1;
       for (int64_t c = 0; c < f.channels; c += together) {
-        for (int64_t plane = 0; plane < f.planes; ++plane) copy_plane(plane, c, smaller(together, f.channels - c));
+        const int64_t channels = smaller(together, f.channels - c);
+        for (int64_t plane = 0; plane < f.planes; plane += apart ? f.axes[2].planes : 1) {
+          if (apart) {
+            copy_planes(plane, c, channels);
+          } else {
+            copy_plane(plane, c, channels);
+          }
+        }
       }
     } else {
       for (int64_t plane = 0; plane < f.planes; ++plane) copy_plane(plane);

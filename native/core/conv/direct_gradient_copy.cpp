@@ -107,10 +107,10 @@ void copy_gradient_features(const Problem &problem, const DirectGradientForm &f,
     for (int64_t r = 0; r < runs; ++r, to += run * f.panels.step) {
       const T *const from = source + (box.first[0] + r / planes) * problem.features.batch + first +
                             r % planes * plane_step + feature * steps.channel;
+      /* All at once: between rows and step there are too few for calls of their own. */
+      if (rows < f.panels.step)
+        memset(static_cast<void *>(to), 0, static_cast<size_t>(run * f.panels.step) * sizeof(T));
       move_block(rows, run, from, steps.channel, steps.pixel, to, 1, f.panels.step);
-      for (int64_t i = 0; rows < f.panels.step && i < run; ++i) {
-        fill_zeros(to + i * f.panels.step + rows, f.panels.step - rows);
-      }
     }
   }
 }

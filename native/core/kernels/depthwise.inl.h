@@ -258,7 +258,7 @@ struct ZipTable {
       {at<1, 1>(), at<1, 2>()}, {at<2, 1>(), at<2, 2>()}, {at<3, 1>(), at<3, 2>()}, {at<4, 1>(), at<4, 2>()}};
 };
 
-template <class V, bool FEW, int SUMS, int TAPS_Y>
+template <class V, bool FEW, int SUMS, int TAPS_X>
 constexpr DepthwiseSet<typename V::Element> depthwise_set() {
   return {
       DepthwiseTable<V, FEW, SUMS, typename MakeIndexes<kDepthwiseRows * kMostVectors>::Type>::all,
@@ -269,8 +269,8 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       copy_rows<V>,
       split_rows<V>,
       interleave<typename V::Element>,
-      GradientTable<V, TAPS_Y>::all,
-      TAPS_Y,
+      GradientTable<V, TAPS_X>::all,
+      TAPS_X,
       LastTable<V, SUMS / 2>::all,
       SUMS / 2 < kLastPixels ? SUMS / 2 : int32_t(kLastPixels),
       LastGradientTable<V>::all};

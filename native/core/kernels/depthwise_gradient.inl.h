@@ -1,64 +1,119 @@
-/* The weight gradient of depthwise convolutions, channels first (contract in kernel_table.h). */
+/* The weight gradient of depthwise convolutions, channels first (contract in kernel_table.h).
+ *
+ * A product wants two vectors, and most vectors of the source straddle cache lines. Where the taps along y are
+ * as far apart as the rows, four rows of features are taken together, so that a vector of the source serves all the
+ * products it has with them. With three taps:
+ *
+ *     source row    0     1     2     3     4     5
+ *     tap 0         f0    f1    f2    f3
+ *     tap 1               f0    f1    f2    f3             f: the row of features that it meets
+ *     tap 2                     f0    f1    f2    f3                                               */
 
 /* Sums of TAPS_Y x TAPS_X taps over some rows. A sum is 64 bytes, in one vector or several, on every instruction set.
  */
 template <class V, int TAPS_Y, int TAPS_X>
-void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
+struct DepthwiseGradient {
   using T = typename V::Element;
-  constexpr int lanes = 64 / int(sizeof(T)), parts = lanes / V::lanes;
+  static constexpr int lanes = 64 / int(sizeof(T)), parts = lanes / V::lanes;
+  const DepthwiseGradientCall<T> *call;
   V sum[TAPS_Y * TAPS_X][parts];
-  CONVKIT_UNROLL
-  for (int t = 0; t < TAPS_Y * TAPS_X; ++t) {
-    T *const at = call->sums + (t / TAPS_X) * call->sums_step + t % TAPS_X * lanes;
-    CONVKIT_UNROLL
-    for (int v = 0; v < parts; ++v) sum[t][v] = V::load(at + v * V::lanes);
+
+  /* Behind the last column, both operands may be anything. A vector of one row is a memory operand. */
+  template <int ROWS, bool WHOLE>
+  static CONVKIT_INLINE V load(const T *p, int32_t count) {
+    V x = WHOLE ? V::load(p) : load_some<V>(p, count);
+    if (ROWS > 1) CONVKIT_LOADED(x.v);
+    return x;
   }
-  for (int64_t y = 0; y < call->rows; ++y) {
-    const T *const features = call->features + y * call->features_step;
-    const T *const source = call->source + y * call->source_step;
-    int64_t x = 0;
-    for (; x + lanes <= call->width; x += lanes) {
+
+  /* ROWS rows of features, at the columns of a sum; of these, `columns` exist. */
+  template <int ROWS, bool WHOLE>
+  CONVKIT_INLINE void add(const T *features, const T *source, int64_t columns) {
+    CONVKIT_UNROLL
+    for (int v = 0; v < parts; ++v, columns -= V::lanes) {
+      if (!WHOLE && columns <= 0) break;
+      const int32_t count = columns < V::lanes ? int32_t(columns) : V::lanes;
+      V feature[ROWS];
       CONVKIT_UNROLL
-      for (int v = 0; v < parts; ++v) {
-        const V feature = V::load(features + x + v * V::lanes);
+      for (int r = 0; r < ROWS; ++r)
+        feature[r] = load<ROWS, WHOLE>(features + r * call->features_step + v * V::lanes, count);
+      CONVKIT_UNROLL
+      for (int row = 0; row < ROWS + TAPS_Y - 1; ++row) {
         CONVKIT_UNROLL
-        for (int t = 0; t < TAPS_Y * TAPS_X; ++t) {
-          const T *const from = source + x + t / TAPS_X * call->tap_step + call->columns[t % TAPS_X];
-          sum[t][v] = V::multiply_add(feature, V::load(from + v * V::lanes), sum[t][v]);
-        }
-      }
-    }
-    /* The rest: both operands are cut, since what lies behind the rows may be anything. */
-    CONVKIT_UNROLL
-    for (int v = 0; v < parts; ++v) {
-      const int64_t left = call->width - x - v * V::lanes;
-      if (left > 0) {
-        const int32_t count = left < V::lanes ? int32_t(left) : V::lanes;
-        const V feature = load_some<V>(features + x + v * V::lanes, count);
-        CONVKIT_UNROLL
-        for (int t = 0; t < TAPS_Y * TAPS_X; ++t) {
-          const T *const from = source + x + t / TAPS_X * call->tap_step + call->columns[t % TAPS_X];
-          sum[t][v] = V::multiply_add(feature, load_some<V>(from + v * V::lanes, count), sum[t][v]);
+        for (int x = 0; x < TAPS_X; ++x) {
+          const V from = load<ROWS, WHOLE>(source + row * call->tap_step + call->columns[x] + v * V::lanes, count);
+          CONVKIT_UNROLL
+          for (int y = 0; y < TAPS_Y; ++y) {
+            if (row < y || row - y >= ROWS) continue;
+            sum[y * TAPS_X + x][v] = V::multiply_add(feature[row - y], from, sum[y * TAPS_X + x][v]);
+          }
         }
       }
     }
   }
+
+  /* All columns, in each `times` times ROWS rows. */
+  template <int ROWS>
+  CONVKIT_INLINE void add_columns(const T *features, const T *source, int64_t times) {
+    const int64_t whole = V::masks && ROWS > 1 ? 0 : call->width / lanes * lanes;
+    int64_t x = 0;
+    for (; x < whole; x += lanes) {
+      for (int64_t r = 0; r < times; ++r) {
+        add<ROWS, true>(features + x + r * call->features_step, source + x + r * call->source_step, lanes);
+      }
+    }
+    for (; x < call->width; x += lanes) {
+      for (int64_t r = 0; r < times; ++r) {
+        add<ROWS, false>(features + x + r * call->features_step, source + x + r * call->source_step, call->width - x);
+      }
+    }
+  }
+
+  CONVKIT_INLINE void add_all() {
+    if (TAPS_Y == 1 && call->rows == 1) return add_columns<1>(call->features, call->source, 1); /* 1-D: often short */
+    const bool shares = call->source_step == call->tap_step;
+    const T *features = call->features, *source = call->source;
+    for (int64_t y = 0, rows; y < call->rows; y += rows) {
+      rows = shares && call->rows - y >= kGradientRows ? kGradientRows : 1;
+      if (TAPS_Y > 1 && rows > 1) {
+        add_columns<kGradientRows>(features, source, 1);
+      } else {
+        add_columns<1>(features, source, rows); /* a single tap shares nothing */
+      }
+      features += rows * call->features_step;
+      source += rows * call->source_step;
+    }
+  }
+};
+
+template <class V, int TAPS_Y, int TAPS_X>
+void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
+  DepthwiseGradient<V, TAPS_Y, TAPS_X> gradient;
+  gradient.call = call;
+  constexpr int lanes = gradient.lanes, parts = gradient.parts;
   CONVKIT_UNROLL
   for (int t = 0; t < TAPS_Y * TAPS_X; ++t) {
-    T *const at = call->sums + (t / TAPS_X) * call->sums_step + t % TAPS_X * lanes;
+    const auto *const at = call->sums + (t / TAPS_X) * call->sums_step + t % TAPS_X * lanes;
     CONVKIT_UNROLL
-    for (int v = 0; v < parts; ++v) V::store(at + v * V::lanes, sum[t][v]);
+    for (int v = 0; v < parts; ++v) gradient.sum[t][v] = V::load(at + v * V::lanes);
+  }
+  gradient.add_all();
+  CONVKIT_UNROLL
+  for (int t = 0; t < TAPS_Y * TAPS_X; ++t) {
+    auto *const at = call->sums + (t / TAPS_X) * call->sums_step + t % TAPS_X * lanes;
+    CONVKIT_UNROLL
+    for (int v = 0; v < parts; ++v) V::store(at + v * V::lanes, gradient.sum[t][v]);
   }
 }
 
-template <class V, int TAPS_Y>
+template <class V, int TAPS_X>
 struct GradientTable {
   using Gradient = void (*)(const DepthwiseGradientCall<typename V::Element> *);
-  /* Of more rows than TAPS_Y there is none; the number must not make one. */
-  template <int Y>
-  static constexpr int rows = Y < TAPS_Y ? Y : TAPS_Y;
+  /* Of several rows, beyond TAPS_X taps along x there is none; the number must not make one. */
+  template <int X>
+  static constexpr int wide = X < TAPS_X ? X : TAPS_X;
   static constexpr Gradient all[kGradientTaps][kGradientTaps] = {
       {depthwise_gradient<V, 1, 1>, depthwise_gradient<V, 1, 2>, depthwise_gradient<V, 1, 3>},
-      {depthwise_gradient<V, rows<2>, 1>, depthwise_gradient<V, rows<2>, 2>, depthwise_gradient<V, rows<2>, 3>},
-      {depthwise_gradient<V, rows<3>, 1>, depthwise_gradient<V, rows<3>, 2>, depthwise_gradient<V, rows<3>, 3>}};
+      {depthwise_gradient<V, 2, 1>, depthwise_gradient<V, 2, wide<2>>, depthwise_gradient<V, 2, wide<3>>},
+      {depthwise_gradient<V, 3, 1>, depthwise_gradient<V, 3, wide<2>>, depthwise_gradient<V, 3, wide<3>>}};
 };

@@ -144,7 +144,10 @@ struct DepthwiseCall {
 
 /* sums[y * sums_step + x * lanes + l] += sum over rows and columns j with j modulo lanes = l of
  *     features[row * features_step + j] * source[row * source_step + y * tap_step + columns[x] + j]
- * with lanes = 64 bytes. Nothing behind the columns is read. */
+ * with lanes = 64 bytes. Nothing behind the columns is read.
+ *
+ * In this order: row by row, in each the columns; but where source_step is tap_step, kGradientRows rows at a time, in
+ * each column from the first of them to the last. */
 template <typename T>
 struct DepthwiseGradientCall {
   const T *features, *source;
@@ -189,6 +192,7 @@ constexpr int32_t kZipRows = 2;                              /* of a zip in one 
 constexpr int32_t kZipVectors = 2;                           /* of either phase: the most */
 constexpr int32_t kLineTaps = 8;                             /* of a line: the most */
 constexpr int32_t kGradientTaps = 3;                         /* along an axis, in one call */
+constexpr int32_t kGradientRows = 4;                         /* of features, together */
 
 template <typename T>
 struct DepthwiseSet {
@@ -211,7 +215,7 @@ struct DepthwiseSet {
   /* out[i * phases + p] = in[p * in_step + i] */
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
   void (*const (*gradients)[kGradientTaps])(const DepthwiseGradientCall<T> *); /* [taps along y - 1][along x - 1] */
-  int32_t gradient_rows;                                                       /* the most taps along y */
+  int32_t gradient_columns; /* the most taps along x, of several rows */
   /* Channels in lanes: [pixels - 1][vectors - 1], up to last_pixels; [taps - 1]. */
   void (*const (*last_tiles)[kLastVectors])(const DepthwiseLastCall<T> *);
   int32_t last_pixels;

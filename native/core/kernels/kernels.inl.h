@@ -15,16 +15,16 @@
 #include "winograd.inl.h"
 
 /* ROWS x COLUMNS vectors are the tile for large problems, REGISTERS those of the instruction set; of depthwise tiles
- * SUMS are sums, and their gradient takes TAPS_Y rows of taps at a time. FEW, for a set that only old CPUs run: few
- * shapes have code of their own, the others are put together from them. */
-template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_Y, bool FEW = false>
+ * SUMS are sums, and their gradient takes up to TAPS_X taps of several rows at a time. FEW, for a set that only old
+ * CPUs run: few shapes have code of their own, the others are put together from them. */
+template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_X, bool FEW = false>
 constexpr KernelTable kernel_table(const char *name, bool fused) {
   return {name,
           fused,
           tile_set<F32, FEW, ROWS, COLUMNS, REGISTERS>(256),
           tile_set<F64, FEW, ROWS, COLUMNS, REGISTERS>(128),
-          depthwise_set<F32, FEW, SUMS, TAPS_Y>(),
-          depthwise_set<F64, FEW, SUMS, TAPS_Y>(),
+          depthwise_set<F32, FEW, SUMS, TAPS_X>(),
+          depthwise_set<F64, FEW, SUMS, TAPS_X>(),
           fft_set<F32>(),
           fft_set<F64>(),
           winograd_set<F32, F64>(),

@@ -21,6 +21,15 @@
 #define CONVKIT_HOLD(x) static_cast<void>(0)
 #endif
 
+/* x has been loaded into a register; else GCC loads it again for each use, as a memory operand. */
+#if defined(__GNUC__) && defined(__x86_64__)
+#define CONVKIT_LOADED(x) __asm__("" : "+v"(x))
+#elif defined(__GNUC__) && defined(__aarch64__)
+#define CONVKIT_LOADED(x) __asm__("" : "+w"(x))
+#else
+#define CONVKIT_LOADED(x) static_cast<void>(0)
+#endif
+
 #if defined(__clang__)
 #define CONVKIT_UNROLL _Pragma("clang loop unroll(full)")
 #define CONVKIT_VECTORIZE _Pragma("clang loop vectorize(enable)")
