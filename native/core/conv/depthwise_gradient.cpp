@@ -112,6 +112,15 @@ struct Gradient {
     }
   }
 
+  /* sum[0] += sum[1] + ...: the upper half to the lower one, and so on. */
+  template <int64_t HALF>
+  static void add_halves(T *sum) {
+    if constexpr (HALF > 0) {
+      for (int64_t i = 0; i < HALF; ++i) sum[i] += sum[i + HALF];
+      add_halves<HALF / 2>(sum);
+    }
+  }
+
   /* Taps outside the trimmed kernel lie in the padding alone. */
   void finish(int64_t feature, const Scratch<T> &scratch) const {
     const int64_t *const k = problem.given.kernel;
@@ -120,9 +129,7 @@ struct Gradient {
     for (int64_t z = 0; z < f.axes[0].taps; ++z) {
       for (int64_t y = 0; y < f.axes[1].taps; ++y) {
         for (int64_t x = 0; x < f.axes[2].taps; ++x, sum += lanes) {
-          for (int64_t half = lanes / 2; half > 0; half /= 2) {
-            for (int64_t i = 0; i < half; ++i) sum[i] += sum[i + half];
-          }
+          add_halves<lanes / 2>(sum);
           const int64_t row = (f.axes[0].first_tap + z) * k[1] + f.axes[1].first_tap + y;
           scratch.result[row * k[2] + f.axes[2].first_tap + x] = *sum;
         }

@@ -269,7 +269,7 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       copy_rows<V>,
       split_rows<V>,
       interleave<typename V::Element>,
-      GradientTable<V, TAPS_X>::all,
+      GradientTable<V, FEW, TAPS_X>::all,
       TAPS_X,
       LastTable<V, SUMS / 2>::all,
       SUMS / 2 < kLastPixels ? SUMS / 2 : int32_t(kLastPixels),

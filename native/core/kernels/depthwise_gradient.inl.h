@@ -9,9 +9,9 @@
  *     tap 1               f0    f1    f2    f3             f: the row of features that it meets
  *     tap 2                     f0    f1    f2    f3                                               */
 
-/* Sums of TAPS_Y x TAPS_X taps over some rows. A sum is 64 bytes, in one vector or several, on every instruction set.
- */
-template <class V, int TAPS_Y, int TAPS_X>
+/* Sums of TAPS_Y x TAPS_X taps over some rows, taken together where it SHARES (with vectors of 16 bytes, that was no
+ * gain). A sum is 64 bytes, in one vector or several, on every instruction set. */
+template <class V, int TAPS_Y, int TAPS_X, bool SHARES>
 struct DepthwiseGradient {
   using T = typename V::Element;
   static constexpr int lanes = 64 / int(sizeof(T)), parts = lanes / V::lanes;
@@ -21,33 +21,42 @@ struct DepthwiseGradient {
   /* Behind the last column, both operands may be anything. A vector of one row is a memory operand. */
   template <int ROWS, bool WHOLE>
   static CONVKIT_INLINE V load(const T *p, int32_t count) {
-    V x = WHOLE ? V::load(p) : load_some<V>(p, count);
+    V x = WHOLE ? V::load(p) : V::load_partial(p, count);
     if (ROWS > 1) CONVKIT_LOADED(x.v);
     return x;
   }
 
-  /* ROWS rows of features, at the columns of a sum; of these, `columns` exist. */
+  /* ROWS rows of features, at the columns of vector v of a sum; of these, `count` exist. */
+  template <int ROWS, bool WHOLE>
+  CONVKIT_INLINE void add_vector(const T *features, const T *source, int v, int32_t count) {
+    V feature[ROWS];
+    CONVKIT_UNROLL
+    for (int r = 0; r < ROWS; ++r) feature[r] = load<ROWS, WHOLE>(features + r * call->features_step, count);
+    CONVKIT_UNROLL
+    for (int row = 0; row < ROWS + TAPS_Y - 1; ++row) {
+      CONVKIT_UNROLL
+      for (int x = 0; x < TAPS_X; ++x) {
+        const V from = load<ROWS, WHOLE>(source + row * call->tap_step + call->columns[x], count);
+        CONVKIT_UNROLL
+        for (int y = 0; y < TAPS_Y; ++y) {
+          if (row < y || row - y >= ROWS) continue;
+          sum[y * TAPS_X + x][v] = V::multiply_add(feature[row - y], from, sum[y * TAPS_X + x][v]);
+        }
+      }
+    }
+  }
+
+  /* At all columns of a sum, of which so many exist. (No loop is left early: sums must be registers.) */
   template <int ROWS, bool WHOLE>
   CONVKIT_INLINE void add(const T *features, const T *source, int64_t columns) {
     CONVKIT_UNROLL
-    for (int v = 0; v < parts; ++v, columns -= V::lanes) {
-      if (!WHOLE && columns <= 0) break;
-      const int32_t count = columns < V::lanes ? int32_t(columns) : V::lanes;
-      V feature[ROWS];
-      CONVKIT_UNROLL
-      for (int r = 0; r < ROWS; ++r)
-        feature[r] = load<ROWS, WHOLE>(features + r * call->features_step + v * V::lanes, count);
-      CONVKIT_UNROLL
-      for (int row = 0; row < ROWS + TAPS_Y - 1; ++row) {
-        CONVKIT_UNROLL
-        for (int x = 0; x < TAPS_X; ++x) {
-          const V from = load<ROWS, WHOLE>(source + row * call->tap_step + call->columns[x] + v * V::lanes, count);
-          CONVKIT_UNROLL
-          for (int y = 0; y < TAPS_Y; ++y) {
-            if (row < y || row - y >= ROWS) continue;
-            sum[y * TAPS_X + x][v] = V::multiply_add(feature[row - y], from, sum[y * TAPS_X + x][v]);
-          }
-        }
+    for (int v = 0; v < parts; ++v) {
+      const int64_t first = v * V::lanes;
+      if (WHOLE || (!V::masks && columns - first >= V::lanes)) {
+        add_vector<ROWS, true>(features + first, source + first, v, V::lanes);
+      } else if (columns > first) {
+        add_vector<ROWS, false>(features + first, source + first, v,
+                                int32_t(columns - first < V::lanes ? columns - first : V::lanes));
       }
     }
   }
@@ -71,11 +80,11 @@ struct DepthwiseGradient {
 
   CONVKIT_INLINE void add_all() {
     if (TAPS_Y == 1 && call->rows == 1) return add_columns<1>(call->features, call->source, 1); /* 1-D: often short */
-    const bool shares = call->source_step == call->tap_step;
+    const bool shares = SHARES && call->source_step == call->tap_step;
     const T *features = call->features, *source = call->source;
     for (int64_t y = 0, rows; y < call->rows; y += rows) {
       rows = shares && call->rows - y >= kGradientRows ? kGradientRows : 1;
-      if (TAPS_Y > 1 && rows > 1) {
+      if (SHARES && TAPS_Y > 1 && rows > 1) {
         add_columns<kGradientRows>(features, source, 1);
       } else {
         add_columns<1>(features, source, rows); /* a single tap shares nothing */
@@ -86,9 +95,9 @@ struct DepthwiseGradient {
   }
 };
 
-template <class V, int TAPS_Y, int TAPS_X>
+template <class V, int TAPS_Y, int TAPS_X, bool SHARES>
 void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
-  DepthwiseGradient<V, TAPS_Y, TAPS_X> gradient;
+  DepthwiseGradient<V, TAPS_Y, TAPS_X, SHARES> gradient;
   gradient.call = call;
   constexpr int lanes = gradient.lanes, parts = gradient.parts;
   CONVKIT_UNROLL
@@ -106,14 +115,15 @@ void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) 
   }
 }
 
-template <class V, int TAPS_X>
+template <class V, bool FEW, int TAPS_X>
 struct GradientTable {
   using Gradient = void (*)(const DepthwiseGradientCall<typename V::Element> *);
   /* Of several rows, beyond TAPS_X taps along x there is none; the number must not make one. */
   template <int X>
   static constexpr int wide = X < TAPS_X ? X : TAPS_X;
-  static constexpr Gradient all[kGradientTaps][kGradientTaps] = {
-      {depthwise_gradient<V, 1, 1>, depthwise_gradient<V, 1, 2>, depthwise_gradient<V, 1, 3>},
-      {depthwise_gradient<V, 2, 1>, depthwise_gradient<V, 2, wide<2>>, depthwise_gradient<V, 2, wide<3>>},
-      {depthwise_gradient<V, 3, 1>, depthwise_gradient<V, 3, wide<2>>, depthwise_gradient<V, 3, wide<3>>}};
+  template <int Y, int X>
+  static constexpr Gradient of = depthwise_gradient<V, Y, X, !FEW>;
+  static constexpr Gradient all[kGradientTaps][kGradientTaps] = {{of<1, 1>, of<1, 2>, of<1, 3>},
+                                                                 {of<2, 1>, of<2, wide<2>>, of<2, wide<3>>},
+                                                                 {of<3, 1>, of<3, wide<2>>, of<3, wide<3>>}};
 };
