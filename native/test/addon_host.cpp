@@ -27,6 +27,12 @@ namespace {
   std::exit(1);
 }
 
+/* code: message */
+std::string describe(napi_value error) {
+  const auto code = error->members.find("code");
+  return (code == error->members.end() ? "" : code->second->text) + ": " + error->text;
+}
+
 }  // namespace
 
 /* ---- Node-API ---- */
@@ -49,6 +55,10 @@ napi_status napi_set_element(napi_env, napi_value object, uint32_t index, napi_v
 }
 napi_status napi_set_named_property(napi_env, napi_value object, const char *name, napi_value value) {
   return object->members[name] = value, napi_ok;
+}
+napi_status napi_define_properties(napi_env, napi_value object, size_t count, const napi_property_descriptor *all) {
+  for (size_t i = 0; i < count; i++) object->members[all[i].utf8name] = all[i].value;
+  return napi_ok;
 }
 napi_status napi_typeof(napi_env, napi_value value, napi_valuetype *result) { return *result = value->type, napi_ok; }
 napi_status napi_get_value_double(napi_env, napi_value value, double *result) {
@@ -89,6 +99,7 @@ napi_status napi_throw_error(napi_env env, const char *code, const char *message
   env->thrown = std::string(code == nullptr ? "" : code) + ": " + message;
   return napi_ok;
 }
+napi_status napi_throw(napi_env env, napi_value error) { return env->thrown = describe(error), napi_ok; }
 napi_status napi_is_exception_pending(napi_env env, bool *result) { return *result = !env->thrown.empty(), napi_ok; }
 
 napi_status napi_set_instance_data(napi_env env, void *data, napi_finalize finalize, void *) {
@@ -125,10 +136,13 @@ napi_status napi_resolve_deferred(napi_env, napi_deferred deferred, napi_value) 
   return reinterpret_cast<napi_value>(deferred)->text = "resolved", napi_ok;
 }
 napi_status napi_reject_deferred(napi_env, napi_deferred deferred, napi_value error) {
-  return reinterpret_cast<napi_value>(deferred)->text = error->text, napi_ok;
+  return reinterpret_cast<napi_value>(deferred)->text = describe(error), napi_ok;
 }
 napi_status napi_create_error(napi_env env, napi_value code, napi_value message, napi_value *result) {
-  return *result = env->string((code->text + ": " + message->text).c_str()), napi_ok;
+  *result = env->make(napi_object);
+  (*result)->text = message->text;
+  if (code != nullptr) (*result)->members["code"] = code;
+  return napi_ok;
 }
 
 /* Nothing to do where values live until the end. */

@@ -15,8 +15,8 @@
 struct napi_value__ {
   napi_valuetype type = napi_undefined;
   double number = 0;
-  std::string text;                           /* of a string, and of a promise once it has settled */
-  std::map<std::string, napi_value> members;  /* of an object; of an array by number */
+  std::string text;                          /* of a string, an error's message, and of a promise once it has settled */
+  std::map<std::string, napi_value> members; /* of an object; of an array by number */
   std::function<void *(size_t *)> elements{}; /* of a Float32Array or Float64Array */
   napi_typedarray_type element_type = napi_int8_array;
   napi_callback function = nullptr;

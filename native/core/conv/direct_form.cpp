@@ -37,7 +37,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   f->images = p.batch > 1 && p.image[0] == 1 && p.features[0] == 1 && p.kernel[0] == 1 && p.pad_begin[0] == 0;
   if (f->images) f->axes[0].source = f->axes[0].result = f->axes[0].count = p.batch;
   f->phases = f->axes[0].phases * f->axes[1].phases * f->axes[2].phases;
-  f->phase_inner = p.layout == CK_CHANNELS_FIRST || (f->rows == 1 && p.groups == 1);
+  f->phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
   return nullptr;
 }
 
@@ -90,9 +90,10 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
 
 /* May tiles write to the result itself? */
 bool writes_in_place(const Problem &problem, const DirectForm &f) {
+  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const bool gaps = f.stacked && f.grid[1] * f.pitch > 1;
   if (!f.pixels_in_lanes && !gaps && is_one_position(problem, f)) return true;
-  if (f.phases > 1 || f.pixels_in_lanes != f.phase_inner) return false;
+  if (f.phases > 1 || f.pixels_in_lanes != first) return false;
   const bool rows_join = f.pitch == f.axes[2].result && f.bands[2] == 1 && f.axes[1].residues == 1;
   if (f.stacked) {
     const MapSteps &out = f.axes[0].adjoint ? problem.image : problem.features;

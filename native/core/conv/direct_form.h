@@ -35,8 +35,7 @@ struct DirectForm {
 
   bool images;          /* depth is one position: positions of that axis are the images of the batch */
   bool joint;           /* phases are rows of one product */
-  bool phase_inner;     /* results have their channels first (or are one channel), so joint rows are channel * phases +
-                           phase; else phase * rows + channel */
+  bool phase_inner;     /* joint rows: channel * phases + phase (channels first), else phase * rows + channel */
   bool pixels_in_lanes; /* else channels */
   bool joined;          /* runs go over joined rows; else each row is a run */
   bool stacked;         /* and over all depths of the band, rows of the halo between them included */

@@ -122,13 +122,14 @@ struct Store {
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
                  int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles) {
+  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
   const auto zip_rows = tiles ? tiles->zip_rows : tiles_of<T>(kernels_portable).zip_rows;
   const Store<T> store = {problem, f, band, stage, result, steps.channel, zip_rows};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */
-    if (f.phase_inner && f.pixels_in_lanes && f.line_products == 2) {
+    if (first && f.pixels_in_lanes && f.line_products == 2) {
       return store.phases(phase, stage, store.product_step(), first_row, 0, 2, rows, store.row_step());
     }
     for (int64_t p = 0; p < f.line_products; ++p) {
