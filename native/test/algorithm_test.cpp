@@ -86,6 +86,11 @@ TEST(direct_problems) {
   compare_forms(box, random, forms);
   box.stride[0] = box.stride[1] = box.stride[2] = 2, box.features[0] = 4, box.features[1] = 6, box.features[2] = 7;
   compare_forms(box, random, forms);
+  ck_problem column = make_problem(1, 7, 1, 1, 4, 1, 3, 1, 0, 1); /* one feature, and a row of one position */
+  column.image[0] = 4, column.kernel[0] = 3, column.kernel[2] = 1, column.stride[2] = 4;
+  column.dilation[1] = 4, column.dilation[2] = 2, column.pad_begin[0] = 1, column.pad_begin[1] = 9;
+  column.features[0] = 7, column.features[1] = 11, column.features[2] = 1;
+  compare_forms(column, random);
 }
 
 /* What the weight gradient tells apart: boxes of images, planes, rows and parts of rows; blocks of features, channels

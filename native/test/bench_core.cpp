@@ -60,15 +60,25 @@ const ck_runtime runtime = {nullptr, allocate, release, serial, 1, nullptr};
 struct Layer {
   const char *name;
   int64_t batch, channels, features, groups, size, kernel, stride, pad;
+  bool one_row = false; /* of taps */
 };
 const Layer layers[] = {
-    {"3x3 64-64 56", 1, 64, 64, 1, 56, 3, 1, 1},         {"3x3 128-128 28", 1, 128, 128, 1, 28, 3, 1, 1},
-    {"3x3 256-256 14", 1, 256, 256, 1, 14, 3, 1, 1},     {"3x3 512-512 7", 1, 512, 512, 1, 7, 3, 1, 1},
-    {"3x3 s2 128-128 56", 1, 128, 128, 1, 56, 3, 2, 1},  {"1x1 256-64 56", 1, 256, 64, 1, 56, 1, 1, 0},
-    {"7x7 s2 3-64 224", 1, 3, 64, 1, 224, 7, 2, 3},      {"k4s2 256-512 16 (up)", 1, 256, 512, 1, 16, 4, 2, 1},
-    {"k4s2 64-128 64 (up)", 1, 64, 128, 1, 64, 4, 2, 1}, {"depthwise 3x3 128 56", 1, 128, 128, 128, 56, 3, 1, 1},
-    {"9x9 64-64 56", 1, 64, 64, 1, 56, 9, 1, 4},         {"depthwise 31x31 128 56", 1, 128, 128, 128, 56, 31, 1, 15},
-    {"7x7 64-128 7, 64", 64, 64, 128, 1, 7, 7, 1, 0},    {"depthwise 3x3 s2 128 56", 1, 128, 128, 128, 56, 3, 2, 1},
+    {"3x3 64-64 56", 1, 64, 64, 1, 56, 3, 1, 1},
+    {"3x3 128-128 28", 1, 128, 128, 1, 28, 3, 1, 1},
+    {"3x3 256-256 14", 1, 256, 256, 1, 14, 3, 1, 1},
+    {"3x3 512-512 7", 1, 512, 512, 1, 7, 3, 1, 1},
+    {"3x3 s2 128-128 56", 1, 128, 128, 1, 56, 3, 2, 1},
+    {"1x1 256-64 56", 1, 256, 64, 1, 56, 1, 1, 0},
+    {"7x7 s2 3-64 224", 1, 3, 64, 1, 224, 7, 2, 3},
+    {"k4s2 256-512 16 (up)", 1, 256, 512, 1, 16, 4, 2, 1},
+    {"k4s2 64-128 64 (up)", 1, 64, 128, 1, 64, 4, 2, 1},
+    {"depthwise 3x3 128 56", 1, 128, 128, 128, 56, 3, 1, 1},
+    {"9x9 64-64 56", 1, 64, 64, 1, 56, 9, 1, 4},
+    {"depthwise 31x31 128 56", 1, 128, 128, 128, 56, 31, 1, 15},
+    {"7x7 64-128 7, 64", 64, 64, 128, 1, 7, 7, 1, 0},
+    {"depthwise 3x3 s2 128 56", 1, 128, 128, 128, 56, 3, 2, 1},
+    {"depthwise 1x5 64 56", 1, 64, 64, 64, 56, 5, 1, 2, true},
+    {"depthwise 1x5 64 224", 1, 64, 64, 64, 224, 5, 1, 2, true},
 };
 
 double run(const ck_problem &p, ck_pass pass, const char *isa, const char *algorithm) {
@@ -105,6 +115,7 @@ int main(int argc, char **argv) {
     for (int32_t layout = 0; layout < 2; ++layout) {
       ck_problem p =
           test::make_problem(l.batch, l.channels, l.features, l.groups, l.size, l.size, l.kernel, l.stride, l.pad, 1);
+      if (l.one_row) p.kernel[1] = 1, p.pad_begin[1] = 0, p.features[1] = l.size;
       p.layout = p.weight_layout = layout;
       std::printf("%-24s %-14s", l.name, layout == 0 ? "channels-first" : "channels-last");
       for (const ck_pass pass : {CK_FORWARD, CK_ADJOINT, CK_WEIGHT_GRADIENT}) {

@@ -189,7 +189,7 @@ describe.runIf(hasNative)('a worker thread', () => {
            const algorithm = ['auto', 'winograd', 'fft', 'direct', 'im2col', 'depthwise'][i % 6]
            const grouped = algorithm === 'depthwise'
            const follows = Math.floor(i / 6) % 2 === 1 // its buffer, which grows
-          const x = { data: follows ? new Float32Array(image) : new Float32Array(image, 0, elements), shape: [1, 64, 24, 24] }
+           const x = { data: follows ? new Float32Array(image) : new Float32Array(image, 0, elements), shape: [1, 64, 24, 24] }
            const g = { data: new Float32Array(image, 0, elements), shape: x.shape }
            const w = grouped ? { data: new Float32Array(weights, 0, 576), shape: [64, 1, 3, 3] } : { data: new Float32Array(weights), shape: [64, 64, 3, 3] }
            const options = { algorithm, padding: 1, groups: grouped ? 64 : 1 }

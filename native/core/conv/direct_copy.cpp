@@ -216,14 +216,16 @@ struct GridCopy {
           continue;
         }
         const T *const from = source + c * steps().channel + iz * source_depth() + iy * source_row() + map[2].offset;
-        for (int64_t p = 0; p < planes; ++p) {
-          for (int64_t x = begin(2); x < begin(2) + width; ++x) {
-            if (x == left) x = right;
-            if (x == begin(2) + width) break;
-            const int64_t at = x * step + map[2].offset + p;
-            out[p * f.plane_size + x - begin(2)] = at < 0 || at >= f.axes[2].source ? T(0) : from[x * step + p];
+        const auto copy_edge = [&](int64_t first, int64_t last) {
+          for (int64_t p = 0; p < planes; ++p) {
+            for (int64_t x = first; x < last; ++x) {
+              const int64_t at = x * step + map[2].offset + p;
+              out[p * f.plane_size + x - begin(2)] = at < 0 || at >= f.axes[2].source ? T(0) : from[x * step + p];
+            }
           }
-        }
+        };
+        copy_edge(begin(2), left);
+        copy_edge(right, begin(2) + width);
         turn_block(right - left, planes, from + left * step, step, out + left - begin(2), f.plane_size);
       }
     }

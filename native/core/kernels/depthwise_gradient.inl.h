@@ -87,7 +87,7 @@ struct DepthwiseGradient {
       if (SHARES && TAPS_Y > 1 && rows > 1) {
         add_columns<kGradientRows>(features, source, 1);
       } else {
-        add_columns<1>(features, source, rows); /* a single tap shares nothing */
+        add_columns<1>(features, source, rows); /* a single tap shares nothing, but keeps the order */
       }
       features += rows * call->features_step;
       source += rows * call->source_step;

@@ -146,8 +146,8 @@ struct DepthwiseCall {
  *     features[row * features_step + j] * source[row * source_step + y * tap_step + columns[x] + j]
  * with lanes = 64 bytes. Nothing behind the columns is read.
  *
- * In this order: row by row, in each the columns; but where source_step is tap_step, kGradientRows rows at a time, in
- * each column from the first of them to the last. */
+ * In this order: row by row, in each the columns; but where source_step is tap_step, the fused sets take kGradientRows
+ * rows at a time, in each column from the first of them to the last. */
 template <typename T>
 struct DepthwiseGradientCall {
   const T *features, *source;

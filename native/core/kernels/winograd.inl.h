@@ -50,6 +50,7 @@ CONVKIT_INLINE void transform_data(const V *d, V *v) {
   }
 }
 
+/* A table: a function of the power would be called at run time by Clang's -Os, which unrolls after it has inlined. */
 struct PointPowers {
   double of[kMostPoints];
 };
@@ -110,8 +111,7 @@ template <class V, int POINTS, int OUTPUTS>
 void winograd_result(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   const RegisterEpilogue<V> epilogue(call->epilogue);
-  const bool by_lane = call->epilogue && call->epilogue->channels_in_lanes;
-  const bool bias_by_lane = by_lane && epilogue.here && call->epilogue->bias;
+  const bool bias_by_lane = epilogue.here && epilogue.all->bias && epilogue.all->channels_in_lanes;
   V bias = epilogue.bias();
   for (int64_t r = 0; r < call->repeat; ++r) {
     const T *const in = call->in + r * call->in_repeat;
@@ -122,13 +122,14 @@ void winograd_result(const WinogradCall<typename V::Element> *call) {
       for (int p = 0; p < POINTS; ++p) v[p] = V::load(in + p * call->in_step + t);
       transform_result<V, POINTS, OUTPUTS>(v, y);
       const int32_t count = call->count - t < V::lanes ? int32_t(call->count - t) : V::lanes;
-      if (bias_by_lane) bias = load_some<V>(call->epilogue->bias + t, count);
+      if (bias_by_lane) bias = load_some<V>(epilogue.all->bias + t, count);
       CONVKIT_UNROLL
       for (int i = 0; i < OUTPUTS; ++i) {
         if (i < call->outputs) store_some<V>(out + i * call->out_step + t, epilogue.finished(y[i], bias), count);
       }
     }
     if (!epilogue.remains()) continue;
+    /* One by one: to finish(), rows are channels. */
     for (int i = 0; i < call->outputs; ++i) finish<V>(out + i * call->out_step, 0, 1, call->count, call->epilogue);
   }
 }
