@@ -181,7 +181,9 @@ constexpr int depthwise_vectors(int sums, int rows) {
 }
 
 /* As with the tiles of a GEMM; but a row is a few multiply-adds, and two tiles of it took 1.3 times as long as one. */
-constexpr bool depthwise_has_code(bool few, int vectors) { return !few || tile_has_code(few, false, vectors); }
+constexpr bool depthwise_has_code(bool few, int vectors, int widest) {
+  return !few || vectors == widest || tile_has_code(few, false, vectors);
+}
 
 template <class V>
 CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Element> *call,
@@ -197,14 +199,14 @@ CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Eleme
   second(&part);
 }
 
-template <class V, bool FEW, int ROWS, int VECTORS>
+template <class V, bool FEW, int SUMS, int ROWS, int VECTORS>
 void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
-  if constexpr (depthwise_has_code(FEW, VECTORS)) {
+  if constexpr (depthwise_has_code(FEW, VECTORS, depthwise_vectors(SUMS, ROWS))) {
     depthwise_tile<V, ROWS, VECTORS, 0>(call);
   } else {
     constexpr int first = first_part(FEW, VECTORS);
-    run_depthwise_tiles<V>(call, any_depthwise_tile<V, FEW, ROWS, first>,
-                           any_depthwise_tile<V, FEW, ROWS, VECTORS - first>, first * V::lanes);
+    run_depthwise_tiles<V>(call, any_depthwise_tile<V, FEW, SUMS, ROWS, first>,
+                           any_depthwise_tile<V, FEW, SUMS, ROWS, VECTORS - first>, first * V::lanes);
   }
 }
 
@@ -216,7 +218,7 @@ struct DepthwiseTable<V, FEW, SUMS, Indexes<I...>> {
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
     if constexpr (VECTORS <= depthwise_vectors(SUMS, ROWS)) {
-      return any_depthwise_tile<V, FEW, ROWS, VECTORS>;
+      return any_depthwise_tile<V, FEW, SUMS, ROWS, VECTORS>;
     } else {
       return nullptr;
     }

@@ -9,9 +9,9 @@
  *     tap 1               f0    f1    f2    f3             f: the row of features that it meets
  *     tap 2                     f0    f1    f2    f3                                               */
 
-/* Sums of TAPS_Y x TAPS_X taps over some rows, taken together where it SHARES (with vectors of 16 bytes, that was no
- * gain). A sum is 64 bytes, in one vector or several, on every instruction set. */
-template <class V, int TAPS_Y, int TAPS_X, bool SHARES>
+/* Sums of TAPS_Y x TAPS_X taps over some rows. A sum is 64 bytes, in one vector or several, on every instruction set.
+ * FEW: the sums are more than registers. Then no rows are taken together, and the parts of a sum are a loop. */
+template <class V, int TAPS_Y, int TAPS_X, bool FEW>
 struct DepthwiseGradient {
   using T = typename V::Element;
   static constexpr int lanes = 64 / int(sizeof(T)), parts = lanes / V::lanes;
@@ -46,18 +46,26 @@ struct DepthwiseGradient {
     }
   }
 
-  /* At all columns of a sum, of which so many exist. (No loop is left early: sums must be registers.) */
+  template <int ROWS, bool WHOLE>
+  CONVKIT_INLINE void add_part(const T *features, const T *source, int v, int64_t columns) {
+    const int64_t first = v * V::lanes;
+    if (WHOLE || (!V::masks && columns - first >= V::lanes)) {
+      add_vector<ROWS, true>(features + first, source + first, v, V::lanes);
+    } else if (columns > first) {
+      add_vector<ROWS, false>(features + first, source + first, v,
+                              int32_t(columns - first < V::lanes ? columns - first : V::lanes));
+    }
+  }
+
+  /* At all columns of a sum, of which so many exist. (No loop is left early: sums must be registers, where they may
+   * be.) */
   template <int ROWS, bool WHOLE>
   CONVKIT_INLINE void add(const T *features, const T *source, int64_t columns) {
-    CONVKIT_UNROLL
-    for (int v = 0; v < parts; ++v) {
-      const int64_t first = v * V::lanes;
-      if (WHOLE || (!V::masks && columns - first >= V::lanes)) {
-        add_vector<ROWS, true>(features + first, source + first, v, V::lanes);
-      } else if (columns > first) {
-        add_vector<ROWS, false>(features + first, source + first, v,
-                                int32_t(columns - first < V::lanes ? columns - first : V::lanes));
-      }
+    if constexpr (FEW) {
+      for (int v = 0; v < parts; ++v) add_part<ROWS, WHOLE>(features, source, v, columns);
+    } else {
+      CONVKIT_UNROLL
+      for (int v = 0; v < parts; ++v) add_part<ROWS, WHOLE>(features, source, v, columns);
     }
   }
 
@@ -80,11 +88,11 @@ struct DepthwiseGradient {
 
   CONVKIT_INLINE void add_all() {
     if (TAPS_Y == 1 && call->rows == 1) return add_columns<1>(call->features, call->source, 1); /* 1-D: often short */
-    const bool shares = SHARES && call->source_step == call->tap_step;
+    const bool shares = !FEW && call->source_step == call->tap_step;
     const T *features = call->features, *source = call->source;
     for (int64_t y = 0, rows; y < call->rows; y += rows) {
       rows = shares && call->rows - y >= kGradientRows ? kGradientRows : 1;
-      if (SHARES && TAPS_Y > 1 && rows > 1) {
+      if (!FEW && TAPS_Y > 1 && rows > 1) {
         add_columns<kGradientRows>(features, source, 1);
       } else {
         add_columns<1>(features, source, rows); /* a single tap shares nothing, but keeps the order */
@@ -95,9 +103,9 @@ struct DepthwiseGradient {
   }
 };
 
-template <class V, int TAPS_Y, int TAPS_X, bool SHARES>
+template <class V, int TAPS_Y, int TAPS_X, bool FEW>
 void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
-  DepthwiseGradient<V, TAPS_Y, TAPS_X, SHARES> gradient;
+  DepthwiseGradient<V, TAPS_Y, TAPS_X, FEW> gradient;
   gradient.call = call;
   constexpr int lanes = gradient.lanes, parts = gradient.parts;
   CONVKIT_UNROLL
@@ -122,7 +130,7 @@ struct GradientTable {
   template <int X>
   static constexpr int wide = X < TAPS_X ? X : TAPS_X;
   template <int Y, int X>
-  static constexpr Gradient of = depthwise_gradient<V, Y, X, !FEW>;
+  static constexpr Gradient of = depthwise_gradient<V, Y, X, FEW>;
   static constexpr Gradient all[kGradientTaps][kGradientTaps] = {{of<1, 1>, of<1, 2>, of<1, 3>},
                                                                  {of<2, 1>, of<2, wide<2>>, of<2, wide<3>>},
                                                                  {of<3, 1>, of<3, wide<2>>, of<3, wide<3>>}};

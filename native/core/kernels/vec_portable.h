@@ -109,7 +109,8 @@ struct Vec {
   /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */
   static CONVKIT_NO_INLINE Vec load_partial(const T *p, int32_t count) {
     Vec x = set(0);
-    for (int32_t i = 0; i < count; ++i) x.v[i] = p[i];
+    CONVKIT_UNROLL
+    for (int32_t i = 0; i < LANES; ++i) x.v[i] = i < count ? p[i] : T(0);
     return x;
   }
   static CONVKIT_INLINE void store(T *p, Vec x) { memcpy(p, &x.v, sizeof x.v); }
