@@ -229,29 +229,29 @@ template <class V, bool FEW, int SUMS, int... I>
 const typename DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::Tile DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::all[] = {
     DepthwiseTable::at<I / kMostVectors + 1, I % kMostVectors + 1>()...};
 
-/* A zip taller than those with code of their own is some of them, one below the other: zips are few taps high, so more
+/* A zip of more than AT_ONCE rows is some of those, one below the other: zips are few taps high, so more
  * rows would share little. */
-template <class V, int ROWS, int VECTORS>
+template <class V, int AT_ONCE, int ROWS, int VECTORS>
 void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
-  if constexpr (ROWS <= kZipRows) {
+  if constexpr (ROWS <= AT_ONCE) {
     depthwise_zip<V, ROWS, VECTORS>(call);
   } else {
     DepthwiseCall<typename V::Element> part = *call;
-    any_depthwise_zip<V, kZipRows, VECTORS>(&part);
-    part.source += kZipRows * call->stride * call->source_step;
-    part.result += kZipRows * call->result_step;
-    any_depthwise_zip<V, ROWS - kZipRows, VECTORS>(&part);
+    any_depthwise_zip<V, AT_ONCE, AT_ONCE, VECTORS>(&part);
+    part.source += AT_ONCE * call->stride * call->source_step;
+    part.result += AT_ONCE * call->result_step;
+    any_depthwise_zip<V, AT_ONCE, ROWS - AT_ONCE, VECTORS>(&part);
   }
 }
 
 /* [ROWS - 1][vectors - 1] */
-template <class V, int SUMS>
+template <class V, int AT_ONCE, int SUMS>
 struct ZipTable {
   using Tile = void (*)(const DepthwiseCall<typename V::Element> *);
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
-    if constexpr (2 * (ROWS < kZipRows ? ROWS : kZipRows) * VECTORS <= SUMS || VECTORS == 1) {
-      return any_depthwise_zip<V, ROWS, VECTORS>;
+    if constexpr (2 * (ROWS < AT_ONCE ? ROWS : AT_ONCE) * VECTORS <= SUMS || VECTORS == 1) {
+      return any_depthwise_zip<V, AT_ONCE, ROWS, VECTORS>;
     } else {
       return nullptr;
     }
@@ -265,7 +265,9 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
   return {
       DepthwiseTable<V, FEW, SUMS, typename MakeIndexes<kDepthwiseRows * kMostVectors>::Type>::all,
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
-      ZipTable<V, SUMS>::all,
+      ZipTable < V,
+      FEW ? 1 : 2,
+      SUMS > ::all,
       FEW ? nullptr : LineTable<V>::all,
       FEW ? 0 : int32_t(kLineTaps),
       copy_rows<V>,

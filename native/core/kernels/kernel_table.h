@@ -188,7 +188,6 @@ struct DepthwiseLastGradientCall {
 constexpr int32_t kLastPixels = 8, kLastVectors = 2;         /* of a tile: the most */
 constexpr int32_t kLastTaps = 8;                             /* of a call of the gradient */
 constexpr int32_t kDepthwiseRows = 4, kDepthwiseStrides = 2; /* of its tiles: the most */
-constexpr int32_t kZipRows = 2;                              /* of a zip in one piece: the most */
 constexpr int32_t kZipVectors = 2;                           /* of either phase: the most */
 constexpr int32_t kLineTaps = 8;                             /* of a line: the most */
 constexpr int32_t kGradientTaps = 3;                         /* along an axis, in one call */
