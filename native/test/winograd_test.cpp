@@ -66,6 +66,15 @@ void both(const Transform &y, const Transform &x, int64_t in_y, int64_t in_x, in
   y(&call);
 }
 
+template <typename T>
+WinogradFilterAxis<T> filter_axis(int32_t scheme, T (*matrix)[kFilterTaps]) {
+  const auto exact = filter_matrix(scheme);
+  for (size_t p = 0; p < exact.size(); ++p) {
+    for (size_t k = 0; k < exact[p].size(); ++k) matrix[p][k] = static_cast<T>(exact[p][k]);
+  }
+  return {matrix, static_cast<int32_t>(exact.size()), kWinogradScheme[scheme].taps};
+}
+
 /* RMS error of nested schemes over that of the plain chain, both against float64, with standard normal data. */
 template <typename T>
 double measure_error(const WinogradSet<T> &set, int32_t sy, int32_t sx, int64_t channels, Random &random) {
@@ -75,27 +84,28 @@ double measure_error(const WinogradSet<T> &set, int32_t sy, int32_t sx, int64_t 
   std::vector<T> d(size(ny * nx)), v(size(ny * nx)), products(size(ny * nx), 0), got(size(y.outputs * x.outputs));
   std::vector<T> plain(got.size(), 0);
   std::vector<double> exact(got.size(), 0);
-  const auto gy = filter_matrix(sy), gx = filter_matrix(sx);
+  T gy[kMostPoints][kFilterTaps], gx[kMostPoints][kFilterTaps], u[kMostPoints * kMostPoints];
+  T filter[kFilterTaps * kFilterTaps * kFilterRows] = {};
+  WinogradFilterCall<T> transform = {};
+  transform.y = filter_axis(sy, gy);
+  transform.x = filter_axis(sx, gx);
+  transform.filter = filter;
+  transform.out = u;
+  transform.out_step = transform.rows = transform.repeat = 1;
   for (int64_t c = 0; c < channels; ++c) {
     for (T &e : d) e = static_cast<T>(normal(random));
     double g[4][4];
     for (int i = 0; i < y.taps; ++i) {
-      for (int j = 0; j < x.taps; ++j) g[i][j] = static_cast<double>(static_cast<T>(normal(random)));
-    }
-    both(set.data[sy], set.data[sx], ny, nx, ny, nx, d.data(), v.data());
-    for (int64_t p = 0; p < ny; ++p) {
-      for (int64_t q = 0; q < nx; ++q) {
-        double u = 0;
-        for (int i = 0; i < y.taps; ++i) {
-          for (int j = 0; j < x.taps; ++j) {
-            u += gy[static_cast<size_t>(p)][static_cast<size_t>(i)] *
-                 gx[static_cast<size_t>(q)][static_cast<size_t>(j)] * g[i][j];
-          }
-        }
-        for (size_t s = size(p * nx + q); s < size(p * nx + q + 1); ++s) {
-          products[s] = std::fma(static_cast<T>(u), v[s], products[s]);
-        }
+      for (int j = 0; j < x.taps; ++j) {
+        const T tap = static_cast<T>(normal(random));
+        filter[(i * x.taps + j) * kFilterRows] = tap;
+        g[i][j] = static_cast<double>(tap);
       }
+    }
+    set.filter(&transform);
+    both(set.data[sy], set.data[sx], ny, nx, ny, nx, d.data(), v.data());
+    for (int64_t p = 0; p < ny * nx; ++p) {
+      for (size_t s = size(p); s < size(p + 1); ++s) products[s] = std::fma(u[p], v[s], products[s]);
     }
     for (int64_t i = 0; i < y.outputs; ++i) {
       for (int64_t j = 0; j < x.outputs; ++j) {

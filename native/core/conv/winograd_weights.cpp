@@ -1,5 +1,5 @@
-/* Packed weights of the Winograd algorithm: [group][panel][point][source channel, plane, piece][row of the panel], each
- * kernel transformed in float64 and rounded once. */
+/* Packed weights of the Winograd algorithm, transformed kernels:
+ * [group][panel][point][source channel, plane, piece][row of the panel]. */
 #include "winograd_weights.h"
 
 #include "../gemm/move_block.h"
@@ -16,7 +16,8 @@ static_assert(kFilterTaps == kMostTaps, "the width of the matrices");
 constexpr int64_t kNoTap = INT64_MIN; /* the window of a tile is longer than a phase or plane */
 
 /* u[point] = sum of matrix[point][tap] * g[tap] along one axis. */
-void fill_matrix(int32_t scheme, double (*matrix)[kFilterTaps]) {
+template <typename T>
+void fill_matrix(int32_t scheme, T (*matrix)[kFilterTaps]) {
   const int64_t all = kWinogradScheme[scheme].points, taps = kWinogradScheme[scheme].taps;
   const WinogradPoints &numbers = kWinogradPoints[all];
   double at[kMostPoints] = {}; /* the finite points, in the order of the transforms */
@@ -28,9 +29,9 @@ void fill_matrix(int32_t scheme, double (*matrix)[kFilterTaps]) {
   for (int64_t p = 0; p + 1 < all; ++p) {
     double power = 1;
     for (int64_t q = 0; q + 1 < all; ++q) power /= q == p ? 1 : at[p] - at[q];
-    for (int64_t k = 0; k < taps; ++k, power *= at[p]) matrix[p][k] = power;
+    for (int64_t k = 0; k < taps; ++k, power *= at[p]) matrix[p][k] = static_cast<T>(power);
   }
-  for (int64_t k = 0; k < taps; ++k) matrix[all - 1][k] = k == taps - 1 ? 1 : 0;
+  for (int64_t k = 0; k < taps; ++k) matrix[all - 1][k] = static_cast<T>(k == taps - 1 ? 1 : 0);
 }
 
 /* The tap of the trimmed kernel that element `number` of a window meets in a plane and phase; -1: none. */
@@ -176,7 +177,7 @@ void WinogradPacker<T>::pack(int64_t group, int64_t panel, int64_t first, int64_
   const T *const origin = weights_ + w.origin + group * problem_.group_features * w.feature + first * channel_step;
   const int64_t terms = f_.depth / f_.channels, together = kFilters / taps_;
   T filters[kFilters * kFilterRows];
-  const auto axis = [&](int a, const double(*matrix)[kFilterTaps]) -> WinogradFilterAxis {
+  const auto axis = [&](int a, const T(*matrix)[kFilterTaps]) -> WinogradFilterAxis<T> {
     const WinogradScheme &scheme = kWinogradScheme[f_.axes[a].scheme];
     return {matrix, scheme.points, scheme.taps};
   };

@@ -28,7 +28,7 @@ class WinogradPacker {
   const T *weights_;
   const WinogradSet<T> &transforms_;
   int64_t taps_;
-  double y_[kMostPoints][kFilterTaps], x_[kMostPoints][kFilterTaps];
+  T y_[kMostPoints][kFilterTaps], x_[kMostPoints][kFilterTaps];
   int64_t panel_ = -1, term_ = -1;
   int64_t places_[kWidestPanel + kFilterRows][kPlaceTaps]; /* [row of the panel][tap], from the first channel on */
 };

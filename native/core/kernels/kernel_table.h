@@ -297,16 +297,17 @@ struct WinogradCall {
 };
 
 /* out[(p * x.points + q) * out_step + r] = sum over taps i, j of y.matrix[p][i] * x.matrix[q][j] *
- * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows; rounded once. Again for `repeat` filters that follow
+ * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows. Again for `repeat` filters that follow
  * each other, whose results are out_repeat apart. */
 constexpr int32_t kFilterRows = 16, kFilterTaps = 4;
+template <typename T>
 struct WinogradFilterAxis {
-  const double (*matrix)[kFilterTaps];
+  const T (*matrix)[kFilterTaps];
   int32_t points, taps;
 };
 template <typename T>
 struct WinogradFilterCall {
-  WinogradFilterAxis y, x;
+  WinogradFilterAxis<T> y, x;
   const T *filter;
   T *out;
   int64_t out_step, rows;

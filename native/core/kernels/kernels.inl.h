@@ -27,6 +27,6 @@ constexpr KernelTable kernel_table(const char *name, bool fused) {
           depthwise_set<F64, FEW, SUMS, TAPS_X>(),
           fft_set<F32>(),
           fft_set<F64>(),
-          winograd_set<F32, F64>(),
-          winograd_set<F64, F64>()};
+          winograd_set<F32>(),
+          winograd_set<F64>()};
 }

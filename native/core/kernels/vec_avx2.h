@@ -83,8 +83,6 @@ struct VecF64 {
   }
   static void fetch(const double *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF64 load(const double *p) { return {_mm256_loadu_pd(p)}; }
-  static VecF64 load_float(const float *p) { return {_mm256_cvtps_pd(_mm_loadu_ps(p))}; }
-  static void store_float(float *p, VecF64 x) { _mm_storeu_ps(p, _mm256_cvtpd_ps(x.v)); }
   static VecF64 load_partial(const double *p, int32_t count) { return {_mm256_maskload_pd(p, first(count))}; }
   static void store(double *p, VecF64 x) { _mm256_storeu_pd(p, x.v); }
   static void stream(double *p, VecF64 x) { _mm256_stream_pd(p, x.v); }

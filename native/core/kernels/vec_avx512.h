@@ -83,8 +83,6 @@ struct VecF64 {
   static __mmask8 first(int32_t count) { return static_cast<__mmask8>((1u << count) - 1u); }
   static void fetch(const double *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF64 load(const double *p) { return {_mm512_loadu_pd(p)}; }
-  static VecF64 load_float(const float *p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
-  static void store_float(float *p, VecF64 x) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(x.v)); }
   static VecF64 load_partial(const double *p, int32_t count) { return {_mm512_maskz_loadu_pd(first(count), p)}; }
   static void store(double *p, VecF64 x) { _mm512_storeu_pd(p, x.v); }
   static void stream(double *p, VecF64 x) { _mm512_stream_pd(p, x.v); }

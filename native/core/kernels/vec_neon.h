@@ -72,8 +72,6 @@ struct VecF64 {
 
   static void fetch(const double *p) { __builtin_prefetch(p, 0, 2); }
   static VecF64 load(const double *p) { return {vld1q_f64(p)}; }
-  static VecF64 load_float(const float *p) { return {vcvt_f64_f32(vld1_f32(p))}; }
-  static void store_float(float *p, VecF64 x) { vst1_f32(p, vcvt_f32_f64(x.v)); }
   static VecF64 load_partial(const double *p, int32_t count) {
     double x[2] = {0, 0};
     for (int32_t i = 0; i < count; ++i) x[i] = p[i];

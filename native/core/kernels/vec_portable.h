@@ -90,17 +90,6 @@ struct Vec {
 
   /* The cache line is fetched into the second-level cache; p may lie outside of any array. Not known in plain C++. */
   static void fetch(const T *) {}
-  /* Of float64: float32 elements, widened, and results rounded to float32. */
-  static CONVKIT_INLINE Vec load_float(const float *p) {
-    Vec x;
-    CONVKIT_UNROLL
-    for (int32_t i = 0; i < LANES; ++i) x.v[i] = static_cast<T>(p[i]);
-    return x;
-  }
-  static CONVKIT_INLINE void store_float(float *p, Vec x) {
-    CONVKIT_UNROLL
-    for (int32_t i = 0; i < LANES; ++i) p[i] = static_cast<float>(x.v[i]);
-  }
   static CONVKIT_INLINE Vec load(const T *p) {
     Vec x;
     memcpy(&x.v, p, sizeof x.v);

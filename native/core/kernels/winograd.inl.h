@@ -148,9 +148,8 @@ struct WinogradTable<V, Indexes<I...>> {
   static constexpr Transform result[] = {winograd_result<V, points(I), outputs(I)>...};
 };
 
-template <class V, class Wide>
+template <class V>
 constexpr WinogradSet<typename V::Element> winograd_set() {
   using Table = WinogradTable<V, typename MakeIndexes<kWinogradSchemes>::Type>;
-  return {Table::split, Table::data, Table::result, Table::merge, winograd_filter<Wide, typename V::Element>,
-          pad_row<V>};
+  return {Table::split, Table::data, Table::result, Table::merge, winograd_filter<V>, pad_row<V>};
 }
