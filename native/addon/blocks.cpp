@@ -8,6 +8,10 @@
 #include <mutex>
 #include <new>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace convkit {
 
 namespace {
@@ -26,14 +30,30 @@ struct Header {
 
 Header* header_of(void* block) { return static_cast<Header*>(block) - 1; }
 
+// Of 2 MiB, where the system has such pages and gives them to those that ask: packed weights are read from memory from
+// end to end, and neither the hardware's look-ahead nor the table of pages reaches far over pages of 4 KiB.
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kLeastHuge = 2 * kHugePage;
+
+size_t alignment_of(size_t bytes) { return bytes >= kLeastHuge ? kHugePage : kBlockAlignment; }
+
+void ask_for_huge_pages(void* block, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes >= kLeastHuge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish; no matter if not
+#else
+  static_cast<void>(block), static_cast<void>(bytes);
+#endif
+}
+
 // Aligned by hand: the scratch of a small call comes from malloc's lists of recent blocks, which aligned allocation
 // does not look into.
 void* system_take(size_t bytes) {
-  void* const base = std::malloc(bytes + sizeof(Header) + kBlockAlignment);
+  const size_t alignment = alignment_of(bytes);
+  void* const base = std::malloc(bytes + sizeof(Header) + alignment);
   if (base == nullptr) return nullptr;
   const uintptr_t behind = reinterpret_cast<uintptr_t>(base) + sizeof(Header);
-  char* const block =
-      static_cast<char*>(base) + sizeof(Header) + (kBlockAlignment - behind % kBlockAlignment) % kBlockAlignment;
+  char* const block = static_cast<char*>(base) + sizeof(Header) + (alignment - behind % alignment) % alignment;
+  ask_for_huge_pages(block, bytes);
   *header_of(block) = {base, bytes};
   return block;
 }

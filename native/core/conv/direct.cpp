@@ -11,6 +11,7 @@
 #include "direct.h"
 
 #include "../gemm/copy.h"
+#include "../gemm/weight_fetch.h"
 #include "../util/host.h"
 #include "../util/text.h"
 #include "direct_boxes.h"
@@ -208,6 +209,11 @@ struct Direct {
       if (f.axes[1].count * f.axes[2].count == 1) steps.x = steps.z; /* runs may go over images only */
       steps.row = out.channel;
     }
+    /* Weights that come from beyond the second-level cache do so while the tiles of the block before are at work: those
+     * of a box with all taps, if there is one. */
+    const bool weights_pass = blocks.packed && f.group_weights * static_cast<int64_t>(sizeof(T)) > kFarWeights;
+    const DirectBox *fetching = p.boxes;
+    for (int64_t i = 1; i < p.box_count; ++i) fetching = p.boxes[i].taps > fetching->taps ? p.boxes + i : fetching;
     for (int64_t channel = 0; channel < f.channels; channel += block) {
       const int64_t channels = smaller(block, f.channels - channel);
       int64_t step = f.panels.step;
@@ -225,12 +231,12 @@ struct Direct {
         call.period = p.channels * box.taps;
         TileSide<T> &pixels = f.pixels_in_lanes ? call.b : call.a;
         pixels = by_table<T>(box.table, p.channels * f.channel_size);
-        pixels.ahead = grid.ahead;
         (f.pixels_in_lanes ? call.a : call.b) =
             box.gaps ? by_table<T>(box.gaps, p.channels * channel_weights) : by_step<T>(step);
         call.epilogue = channel + channels == f.channels ? epilogue : nullptr;
         call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
-        multiply_box(call, box, weights, rows, grid.at(channel * f.channel_size), c, steps);
+        const int64_t next = weights_pass && &box == fetching ? channels * channel_weights : 0;
+        multiply_box(call, box, weights, next, rows, grid.at(channel * f.channel_size), c, steps);
       }
     }
   }
@@ -240,31 +246,46 @@ struct Direct {
     int64_t x, y, z, row;
   };
 
-  void multiply_box(const TileCall<T> &call, const DirectBox &box, const T *weights, int64_t rows, const Grid &grid,
-                    T *c, const Steps &steps) const {
+  /* `next`: elements of these weights, if those of a block like this follow them and shall be fetched; else 0. */
+  void multiply_box(const TileCall<T> &call, const DirectBox &box, const T *weights, int64_t next, int64_t rows,
+                    const Grid &grid, T *c, const Steps &steps) const {
     const Range &zs = box.positions[0], &ys = box.positions[1], &xs = box.positions[2];
     const int64_t width = xs.end - xs.begin, height = ys.end - ys.begin;
     const int64_t runs = f.joined ? 1 : height, depths = f.stacked ? 1 : zs.end - zs.begin;
     int64_t length = f.joined ? (height - 1) * f.pitch + width : width;
     if (f.stacked) length += (zs.end - zs.begin - 1) * f.grid[1] * f.pitch;
+    const int64_t tile = f.pixels_in_lanes ? f.vectors * tiles.lanes : balanced(length, f.height);
+    WeightFetch<T> fetch;
+    if (next > 0 && grid.ahead == 0) fetch = {weights + next, next, call.depth, depths * runs * ceil_div(length, tile)};
     for (int64_t z = zs.begin; z < zs.begin + depths; ++z) {
       for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
         const Grid from = grid.at(z * f.depth_size + y * f.pitch + xs.begin);
         T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
         if (f.pixels_in_lanes) {
-          run_pixels(call, weights, rows, length, from, to);
+          run_pixels(call, weights, rows, length, tile, from, to, &fetch);
         } else {
-          run_channels(call, weights, rows, length, from.data, to);
+          run_channels(call, weights, rows, length, tile, from, to, &fetch);
         }
       }
     }
   }
 
-  void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const Grid &from, T *to) const {
-    const int64_t widest = f.vectors * tiles.lanes, last_channel = (call.depth - 1) * f.channel_size;
+  /* What the next tile reads of a source in place, which has one tap: a term is a channel. */
+  void fetch_pixels(const Grid &from, int64_t i, TileCall<T> *call) const {
+    if (from.ahead == 0) return;
+    call->fetched = from.data + i + from.ahead;
+    call->fetched_lines = ceil_div(from.ahead * static_cast<int64_t>(sizeof(T)), 64);
+    call->fetched_step = f.channel_size;
+  }
+
+  void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, int64_t widest, const Grid &from,
+                  T *to, WeightFetch<T> *fetch) const {
+    const int64_t last_channel = (call.depth - 1) * f.channel_size;
     call.a.at = weights;
     for (int64_t i = 0; i < length; i += widest) {
       const int64_t columns = smaller(widest, length - i);
+      fetch->of_tile(&call);
+      fetch_pixels(from, i, &call);
       call.b.at = from.data + i;
       call.c = to + i;
       call.columns = static_cast<int32_t>(columns);
@@ -286,13 +307,16 @@ struct Direct {
     call->period = 1;
   }
 
-  void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, const T *from, T *to) const {
-    const int64_t tallest = balanced(length, f.height), vectors = ceil_div(rows, tiles.lanes);
+  void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, int64_t tallest, const Grid &from,
+                    T *to, WeightFetch<T> *fetch) const {
+    const int64_t vectors = ceil_div(rows, tiles.lanes);
     call.b.at = weights;
     call.columns = static_cast<int32_t>(rows);
     for (int64_t i = 0; i < length; i += tallest) {
       const int64_t height = smaller(tallest, length - i);
-      call.a.at = from + i;
+      fetch->of_tile(&call);
+      fetch_pixels(from, i, &call);
+      call.a.at = from.data + i;
       call.c = to + i * call.c_step;
       tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
     }

@@ -44,12 +44,12 @@ struct Epilogue {
 /* Where the terms of one operand lie (sets_of.h makes both kinds). By a table, {offsets, 1, 0, turn}: term k of a
  * period at `at + offsets[k]`, and after each period the table starts again with `turn` added; so the table of an image
  * is that of a few channels, whatever their number. By steps, {kNoOffset, 0, step, 0}: term k of the chain at `at + k *
- * step`. Where `ahead` is not 0, the place so many elements behind each term is fetched into the cache. */
+ * step`. */
 template <typename T>
 struct TileSide {
   const T *at;
   const int64_t *offsets;
-  int64_t next, step, turn, ahead;
+  int64_t next, step, turn;
 };
 constexpr int64_t kNoOffset[1] = {0};
 
@@ -62,6 +62,8 @@ struct TileCall {
   int32_t columns;             /* 1 .. columns of the tile */
   int32_t continues;           /* 1: the chains go on from C */
   const Epilogue<T> *epilogue; /* null but in the last block of k; its pointers are those of this tile */
+  const T *fetched; /* cache lines that a later tile wants: with term k, so many from here + k * step; or null */
+  int64_t fetched_lines, fetched_step;
 };
 
 /* Rows y < `rows` of a grid, `width` elements each: zeros but for the rows real_begin .. real_end - 1, which hold

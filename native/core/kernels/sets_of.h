@@ -21,11 +21,11 @@ const auto &of_type(const OfFloat &f32, const OfDouble &f64) {
 /* The sides of a tile's operands, without their place: terms by a table, or one behind the other. */
 template <typename T>
 TileSide<T> by_table(const int64_t *offsets, int64_t turn = 0) {
-  return {nullptr, offsets, 1, 0, turn, 0};
+  return {nullptr, offsets, 1, 0, turn};
 }
 template <typename T>
 TileSide<T> by_step(int64_t step) {
-  return {nullptr, kNoOffset, 0, step, 0, 0};
+  return {nullptr, kNoOffset, 0, step, 0};
 }
 
 template <typename T>

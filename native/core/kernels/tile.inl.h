@@ -21,15 +21,12 @@ CONVKIT_INLINE void add_term(const typename V::Element *a, const typename V::Ele
   }
 }
 
-/* The cache lines of a later tile, of the side that has one. (Not for all calls: even of lines that are there already,
- * each takes most of a cycle.) */
+/* The cache lines of a later tile. (Not for all calls: even of lines that are there already, each takes most of a
+ * cycle.)
+ */
 template <class V>
-CONVKIT_INLINE void fetch_terms(const TileCall<typename V::Element> *call, const typename V::Element *a,
-                                const typename V::Element *b, int rows, int columns) {
-  constexpr int line = 64 / int(sizeof(typename V::Element));
-  const bool of_b = call->b.ahead != 0;
-  const auto *const from = of_b ? b + call->b.ahead : a + call->a.ahead;
-  for (int i = 0, count = of_b ? columns : rows; i < count; i += line) V::fetch(from + i);
+CONVKIT_INLINE void fetch_lines(const typename V::Element *from, int64_t lines) {
+  for (; lines > 0; --lines, from += 64 / int(sizeof(typename V::Element))) V::fetch(from);
 }
 
 /* How terms of a side are found: as the call says, or known to be so. */
@@ -38,38 +35,39 @@ enum Way { ANY_WAY, BY_TABLE, BY_STEP };
 /* Some terms of the chain, no more than a period. */
 template <class V, Way A, Way B, int ROWS, int VECTORS>
 CONVKIT_INLINE void add_terms(const TileCall<typename V::Element> *call, const typename V::Element **a_side,
-                              const typename V::Element **b_side, int64_t terms, V (&sum)[ROWS][VECTORS]) {
+                              const typename V::Element **b_side, const typename V::Element **fetched, int64_t terms,
+                              V (&sum)[ROWS][VECTORS]) {
   using T = typename V::Element;
   const T *a = *a_side, *b = *b_side;
   const int64_t *a_offset = call->a.offsets, *b_offset = call->b.offsets;
   const int64_t a_next = A == ANY_WAY ? call->a.next : A == BY_TABLE, a_step = A == BY_TABLE ? 0 : call->a.step;
   const int64_t b_next = B == ANY_WAY ? call->b.next : B == BY_TABLE, b_step = B == BY_TABLE ? 0 : call->b.step;
-  const bool fetches = (call->a.ahead | call->b.ahead) != 0;
+  const T *next = *fetched;
   do {
     const T *const a_term = A == BY_STEP ? a : a + *a_offset, *const b_term = B == BY_STEP ? b : b + *b_offset;
-    if (fetches) fetch_terms<V>(call, a_term, b_term, ROWS, VECTORS * V::lanes);
     add_term<V, ROWS, VECTORS>(a_term, b_term, sum);
+    if (next) fetch_lines<V>(next, call->fetched_lines), next += call->fetched_step;
     a_offset += a_next, b_offset += b_next;
     a += a_step, b += b_step;
   } while (--terms > 0);
-  *a_side = a, *b_side = b;
+  *a_side = a, *b_side = b, *fetched = next;
 }
 
 /* The chain of multiply-adds. Where a term has so few sums that the instructions around them count, each pair of ways
  * has a loop of its own. */
 template <class V, int ROWS, int VECTORS>
 CONVKIT_INLINE void add_all_terms(const TileCall<typename V::Element> *call, V (&sum)[ROWS][VECTORS]) {
-  const typename V::Element *a = call->a.at, *b = call->b.at;
+  const typename V::Element *a = call->a.at, *b = call->b.at, *fetched = call->fetched;
   for (int64_t left = call->depth; left > 0; left -= call->period, a += call->a.turn, b += call->b.turn) {
     const int64_t terms = left < call->period ? left : call->period;
     if constexpr (ROWS * VECTORS > V::few_sums) {
-      add_terms<V, ANY_WAY, ANY_WAY>(call, &a, &b, terms, sum);
+      add_terms<V, ANY_WAY, ANY_WAY>(call, &a, &b, &fetched, terms, sum);
     } else if (call->a.next == 0) {
-      add_terms<V, BY_STEP, BY_TABLE>(call, &a, &b, terms, sum);
+      add_terms<V, BY_STEP, BY_TABLE>(call, &a, &b, &fetched, terms, sum);
     } else if (call->b.next == 0) {
-      add_terms<V, BY_TABLE, BY_STEP>(call, &a, &b, terms, sum);
+      add_terms<V, BY_TABLE, BY_STEP>(call, &a, &b, &fetched, terms, sum);
     } else {
-      add_terms<V, BY_TABLE, BY_TABLE>(call, &a, &b, terms, sum);
+      add_terms<V, BY_TABLE, BY_TABLE>(call, &a, &b, &fetched, terms, sum);
     }
   }
 }
