@@ -112,7 +112,7 @@ CONVKIT_INLINE void depthwise_finish(const DepthwiseCall<typename V::Element> *c
 
 /* The tiles of a call lie below each other: they share what a call costs besides. */
 template <class V, int ROWS, int VECTORS, int STRIDE>
-void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
+CONVKIT_SHAPED void depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
   DepthwiseTile<V, ROWS, VECTORS, STRIDE> tile;
   tile.call = call;
   tile.taps = &call->taps;
@@ -149,7 +149,7 @@ CONVKIT_INLINE void store_zipped(typename V::Element *row, const V (&even)[VECTO
 
 /* Two phases of a row, zipped in registers. */
 template <class V, int ROWS, int VECTORS>
-void depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
+CONVKIT_SHAPED void depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
   DepthwiseTile<V, ROWS, VECTORS, 1> first, second;
   first.call = second.call = call;
   first.taps = &call->taps;
@@ -187,9 +187,8 @@ constexpr bool depthwise_has_code(bool few, int vectors, int widest) {
 
 template <class V>
 CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Element> *call,
-                                           void (*first)(const DepthwiseCall<typename V::Element> *),
-                                           void (*second)(const DepthwiseCall<typename V::Element> *),
-                                           int32_t columns) {
+                                           Shaped<DepthwiseCall<typename V::Element>> first,
+                                           Shaped<DepthwiseCall<typename V::Element>> second, int32_t columns) {
   DepthwiseCall<typename V::Element> part = *call;
   part.width = columns;
   first(&part);
@@ -200,7 +199,7 @@ CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Eleme
 }
 
 template <class V, bool FEW, int SUMS, int ROWS, int VECTORS>
-void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
+CONVKIT_SHAPED void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
   if constexpr (depthwise_has_code(FEW, VECTORS, depthwise_vectors(SUMS, ROWS))) {
     depthwise_tile<V, ROWS, VECTORS, 0>(call);
   } else {
@@ -214,7 +213,7 @@ template <class V, bool FEW, int SUMS, class List>
 struct DepthwiseTable;
 template <class V, bool FEW, int SUMS, int... I>
 struct DepthwiseTable<V, FEW, SUMS, Indexes<I...>> {
-  using Tile = void (*)(const DepthwiseCall<typename V::Element> *);
+  using Tile = Shaped<DepthwiseCall<typename V::Element>>;
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
     if constexpr (VECTORS <= depthwise_vectors(SUMS, ROWS)) {
@@ -232,7 +231,7 @@ const typename DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::Tile DepthwiseTable<
 /* A zip of more than AT_ONCE rows is some of those, one below the other: zips are few taps high, so more
  * rows would share little. */
 template <class V, int AT_ONCE, int ROWS, int VECTORS>
-void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
+CONVKIT_SHAPED void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
   if constexpr (ROWS <= AT_ONCE) {
     depthwise_zip<V, ROWS, VECTORS>(call);
   } else {
@@ -247,7 +246,7 @@ void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
 /* [ROWS - 1][vectors - 1] */
 template <class V, int AT_ONCE, int SUMS>
 struct ZipTable {
-  using Tile = void (*)(const DepthwiseCall<typename V::Element> *);
+  using Tile = Shaped<DepthwiseCall<typename V::Element>>;
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
     if constexpr (2 * (ROWS < AT_ONCE ? ROWS : AT_ONCE) * VECTORS <= SUMS || VECTORS == 1) {

@@ -104,7 +104,7 @@ struct DepthwiseGradient {
 };
 
 template <class V, int TAPS_Y, int TAPS_X, bool FEW>
-void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
+CONVKIT_SHAPED void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
   DepthwiseGradient<V, TAPS_Y, TAPS_X, FEW> gradient;
   gradient.call = call;
   constexpr int lanes = gradient.lanes, parts = gradient.parts;
@@ -125,7 +125,7 @@ void depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) 
 
 template <class V, bool FEW, int TAPS_X>
 struct GradientTable {
-  using Gradient = void (*)(const DepthwiseGradientCall<typename V::Element> *);
+  using Gradient = Shaped<DepthwiseGradientCall<typename V::Element>>;
   /* Of several rows, beyond TAPS_X taps along x there is none; the number must not make one. */
   template <int X>
   static constexpr int wide = X < TAPS_X ? X : TAPS_X;

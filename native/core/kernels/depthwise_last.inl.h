@@ -2,7 +2,7 @@
 
 /* PIXELS pixels of one or two vectors of channels. */
 template <class V, int PIXELS, int VECTORS>
-void depthwise_last_tile(const DepthwiseLastCall<typename V::Element> *call) {
+CONVKIT_SHAPED void depthwise_last_tile(const DepthwiseLastCall<typename V::Element> *call) {
   using T = typename V::Element;
   const int32_t last = call->channels - (VECTORS - 1) * V::lanes;
   V sum[PIXELS][VECTORS];
@@ -46,7 +46,7 @@ void depthwise_last_tile(const DepthwiseLastCall<typename V::Element> *call) {
 
 template <class V, int PIXELS>
 struct LastTable {
-  using Tile = void (*)(const DepthwiseLastCall<typename V::Element> *);
+  using Tile = Shaped<DepthwiseLastCall<typename V::Element>>;
   template <int P>
   static constexpr int pixels = P < PIXELS ? P : PIXELS;
   static constexpr Tile all[kLastPixels][kLastVectors] = {
@@ -62,7 +62,7 @@ struct LastTable {
 
 /* sums[n] += features * source over pixels, for taps n of a row of taps: a vector of channels. */
 template <class V, int TAPS>
-void depthwise_last_gradient(const DepthwiseLastGradientCall<typename V::Element> *call) {
+CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<typename V::Element> *call) {
   using T = typename V::Element;
   V sum[TAPS];
   const int32_t channels = call->channels;
@@ -89,7 +89,7 @@ void depthwise_last_gradient(const DepthwiseLastGradientCall<typename V::Element
 
 template <class V>
 struct LastGradientTable {
-  using Gradient = void (*)(const DepthwiseLastGradientCall<typename V::Element> *);
+  using Gradient = Shaped<DepthwiseLastGradientCall<typename V::Element>>;
   static constexpr Gradient all[kLastTaps] = {depthwise_last_gradient<V, 1>, depthwise_last_gradient<V, 2>,
                                               depthwise_last_gradient<V, 3>, depthwise_last_gradient<V, 4>,
                                               depthwise_last_gradient<V, 5>, depthwise_last_gradient<V, 6>,

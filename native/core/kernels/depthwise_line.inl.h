@@ -36,7 +36,7 @@ CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)
 /* So little work an element that what counts is how far ahead the processor can read: few vectors at a time, with
  * nothing but them between a vector and the next. */
 template <class V, int TAPS>
-void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
+CONVKIT_SHAPED void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
   using T = typename V::Element;
   constexpr int vectors = 2;
   const T *from[TAPS];
@@ -71,7 +71,7 @@ void depthwise_line(const DepthwiseCall<typename V::Element> *call) {
 
 template <class V>
 struct LineTable {
-  using Line = void (*)(const DepthwiseCall<typename V::Element> *);
+  using Line = Shaped<DepthwiseCall<typename V::Element>>;
   static constexpr Line all[kLineTaps] = {depthwise_line<V, 1>, depthwise_line<V, 2>, depthwise_line<V, 3>,
                                           depthwise_line<V, 4>, depthwise_line<V, 5>, depthwise_line<V, 6>,
                                           depthwise_line<V, 7>, depthwise_line<V, 8>};

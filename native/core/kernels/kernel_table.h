@@ -31,6 +31,16 @@
 
 namespace convkit {
 
+/* Functions of many shapes. On Windows they keep to the rules for registers of all other systems: by its own, each
+ * would save ten vectors and restore them. */
+#if defined(_WIN64) && defined(__x86_64__)
+#define CONVKIT_SHAPED __attribute__((sysv_abi))
+#else
+#define CONVKIT_SHAPED
+#endif
+template <typename Call>
+using Shaped = void(CONVKIT_SHAPED *)(const Call *);
+
 /* f(sum + bias) as the kernels take it. `activation` is a ck_activation. */
 template <typename T>
 struct Epilogue {
@@ -98,7 +108,7 @@ struct TileSet {
   int32_t depth;   /* KC: the most terms of one block */
   /* [rows - 1][vectors - 1], kMostVectors a row. A problem with few rows runs a wide and flat tile: heights[vectors -
    * 1] is the tallest tile that the registers hold; above it there is none. */
-  void (*const *tiles)(const TileCall<T> *);
+  const Shaped<TileCall<T>> *tiles;
   int32_t heights[kMostVectors];
   /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
@@ -197,12 +207,12 @@ constexpr int32_t kGradientRows = 4;                         /* of features, tog
 
 template <typename T>
 struct DepthwiseSet {
-  void (*const *tiles)(const DepthwiseCall<T> *); /* [ROWS - 1][vectors - 1], kMostVectors a row */
-  int32_t vectors[kDepthwiseRows];                /* the widest tile of each height */
+  const Shaped<DepthwiseCall<T>> *tiles; /* [ROWS - 1][vectors - 1], kMostVectors a row */
+  int32_t vectors[kDepthwiseRows];       /* the widest tile of each height */
   /* [ROWS - 1][vectors - 1], null beyond the registers. */
-  void (*const (*zips)[kZipVectors])(const DepthwiseCall<T> *);
+  const Shaped<DepthwiseCall<T>> (*zips)[kZipVectors];
   /* A row of any width, where the kernel is one row of taps: [taps - 1], up to line_taps. */
-  void (*const *lines)(const DepthwiseCall<T> *);
+  const Shaped<DepthwiseCall<T>> *lines;
   int32_t line_taps;
   /* Rows of `count` elements that are `step` apart in the source. With a step of 1, may write zeros behind each row of
    * the result, up to a whole vector. */
@@ -215,12 +225,12 @@ struct DepthwiseSet {
                      int64_t source_pitch, int64_t rows);
   /* out[i * phases + p] = in[p * in_step + i] */
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
-  void (*const (*gradients)[kGradientTaps])(const DepthwiseGradientCall<T> *); /* [taps along y - 1][along x - 1] */
-  int32_t gradient_columns; /* the most taps along x, of several rows */
+  const Shaped<DepthwiseGradientCall<T>> (*gradients)[kGradientTaps]; /* [taps along y - 1][along x - 1] */
+  int32_t gradient_columns;                                           /* the most taps along x, of several rows */
   /* Channels in lanes: [pixels - 1][vectors - 1], up to last_pixels; [taps - 1]. */
-  void (*const (*last_tiles)[kLastVectors])(const DepthwiseLastCall<T> *);
+  const Shaped<DepthwiseLastCall<T>> (*last_tiles)[kLastVectors];
   int32_t last_pixels;
-  void (*const *last_gradients)(const DepthwiseLastGradientCall<T> *);
+  const Shaped<DepthwiseLastGradientCall<T>> *last_gradients;
 };
 
 /* Fourier transforms, sequences in lanes. A complex element is a vector of real parts, then one of imaginary parts. The
@@ -319,10 +329,10 @@ struct WinogradFilterCall {
 /* Indexed by the number of a scheme. */
 template <typename T>
 struct WinogradSet {
-  void (*const *split)(const WinogradCall<T> *);
-  void (*const *data)(const WinogradCall<T> *);
-  void (*const *result)(const WinogradCall<T> *);
-  void (*const *merge)(const WinogradCall<T> *);
+  const Shaped<WinogradCall<T>> *split;
+  const Shaped<WinogradCall<T>> *data;
+  const Shaped<WinogradCall<T>> *result;
+  const Shaped<WinogradCall<T>> *merge;
   void (*filter)(const WinogradFilterCall<T> *);
   /* A row of the padded source: zeros, elements `step` apart, zeros. May spoil up to a vector behind the row. */
   void (*pad_row)(T *out, int64_t left, const T *source, int64_t step, int64_t count, int64_t width);

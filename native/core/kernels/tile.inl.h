@@ -87,7 +87,7 @@ CONVKIT_NO_INLINE void finish_tile(const TileCall<typename V::Element> *call, in
 /* FINISHES: bias and clipping happen in registers, which takes half of the code; otherwise right after the store. With
  * few terms a tile, that took 1.2 to 1.3 times as long. */
 template <class V, int ROWS, int VECTORS, bool FINISHES>
-void tile(const TileCall<typename V::Element> *call) {
+CONVKIT_SHAPED void tile(const TileCall<typename V::Element> *call) {
   using T = typename V::Element;
   const int32_t last = call->columns - (VECTORS - 1) * V::lanes; /* elements of the last vector */
   V sum[ROWS][VECTORS];
@@ -156,9 +156,8 @@ constexpr int first_part(bool few, int vectors) { return few || vectors == 3 ? 2
 
 /* The first tile has so many columns of the whole. */
 template <class V>
-CONVKIT_NO_INLINE void run_tiles(const TileCall<typename V::Element> *call,
-                                 void (*first)(const TileCall<typename V::Element> *),
-                                 void (*second)(const TileCall<typename V::Element> *), int32_t columns) {
+CONVKIT_NO_INLINE void run_tiles(const TileCall<typename V::Element> *call, Shaped<TileCall<typename V::Element>> first,
+                                 Shaped<TileCall<typename V::Element>> second, int32_t columns) {
   using T = typename V::Element;
   TileCall<T> part = *call;
   part.columns = columns;
@@ -185,7 +184,7 @@ constexpr int tile_height(int rows, int usual, int registers, int vectors) {
 }
 
 template <class V, bool FEW, int ROWS, int VECTORS>
-void any_tile(const TileCall<typename V::Element> *call) {
+CONVKIT_SHAPED void any_tile(const TileCall<typename V::Element> *call) {
   if constexpr (tile_has_code(FEW, sizeof(typename V::Element) == 8, VECTORS)) {
     tile<V, ROWS, VECTORS, !FEW>(call);
   } else {
@@ -196,7 +195,7 @@ void any_tile(const TileCall<typename V::Element> *call) {
 
 /* The table of all tiles, null where the registers do not hold one. */
 template <class V, bool FEW, int ROWS, int VECTORS, bool FITS>
-constexpr auto tile_at() -> void (*)(const TileCall<typename V::Element> *) {
+constexpr auto tile_at() -> Shaped<TileCall<typename V::Element>> {
   if constexpr (FITS) {
     return any_tile<V, FEW, ROWS, VECTORS>;
   } else {
@@ -220,10 +219,10 @@ struct TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>> {
   static constexpr int rows(int i) { return i / kMostVectors + 1; }
   static constexpr int vectors(int i) { return i % kMostVectors + 1; }
   static constexpr bool fits(int i) { return rows(i) <= tile_height(ROWS, USUAL, REGISTERS, vectors(i)); }
-  static void (*const all[])(const TileCall<typename V::Element> *);
+  static const Shaped<TileCall<typename V::Element>> all[];
 };
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS, int... I>
-void (*const TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[])(const TileCall<typename V::Element> *) = {
+const Shaped<TileCall<typename V::Element>> TileTable<V, FEW, ROWS, USUAL, REGISTERS, Indexes<I...>>::all[] = {
     tile_at<V, FEW, rows(I), vectors(I), fits(I)>()...};
 
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS>

@@ -90,7 +90,7 @@ CONVKIT_INLINE void transform_result(const V *v, V *y) {
 
 /* The elements of a tile lie at offsets, and lanes are what they are: tiles side by side, or anything else. */
 template <class V, int POINTS>
-void winograd_data(const WinogradCall<typename V::Element> *call) {
+CONVKIT_SHAPED void winograd_data(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   for (int64_t i = 0; i < call->repeat; ++i) {
     const T *const in = call->in + i * call->in_repeat;
@@ -108,7 +108,7 @@ void winograd_data(const WinogradCall<typename V::Element> *call) {
 
 /* Lanes stay where they are: one output `out_step` after the other, exactly `count` lanes of the first `outputs`. */
 template <class V, int POINTS, int OUTPUTS>
-void winograd_result(const WinogradCall<typename V::Element> *call) {
+CONVKIT_SHAPED void winograd_result(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   const RegisterEpilogue<V> epilogue(call->epilogue);
   const bool bias_by_lane = epilogue.here && epilogue.all->bias && epilogue.all->channels_in_lanes;
@@ -139,7 +139,7 @@ template <class V, class List>
 struct WinogradTable;
 template <class V, int... I>
 struct WinogradTable<V, Indexes<I...>> {
-  using Transform = void (*)(const WinogradCall<typename V::Element> *);
+  using Transform = Shaped<WinogradCall<typename V::Element>>;
   static constexpr int outputs(int scheme) { return kWinogradScheme[scheme].outputs; }
   static constexpr int points(int scheme) { return kWinogradScheme[scheme].points; }
   static constexpr Transform split[] = {winograd_split<V, outputs(I)>...};

@@ -89,7 +89,7 @@ CONVKIT_INLINE void merge_vectors(V *x) {
 
 /* Element (b * STREAMS + i) * inner + r of a row becomes element b * inner + r of stream i. */
 template <class V, int STREAMS>
-void winograd_split(const WinogradCall<typename V::Element> *call) {
+CONVKIT_SHAPED void winograd_split(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   const int64_t tiles = call->count, inner = call->inner, step = call->out_step;
   for (int64_t row = 0; row < call->repeat; ++row) {
@@ -125,7 +125,7 @@ void winograd_split(const WinogradCall<typename V::Element> *call) {
 
 /* The way back; exactly `count` elements of each row are written. */
 template <class V, int STREAMS>
-void winograd_merge(const WinogradCall<typename V::Element> *call) {
+CONVKIT_SHAPED void winograd_merge(const WinogradCall<typename V::Element> *call) {
   using T = typename V::Element;
   const int64_t inner = call->inner, step = call->in_step;
   for (int64_t row = 0; row < call->repeat; ++row) {
