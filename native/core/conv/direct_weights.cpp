@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kWidestPanel = int64_t{kMostVectors} * 16;
 constexpr int64_t kRun = 128;           /* elements along memory that are turned at once */
+constexpr int64_t kFarRows = 16;        /* rows at a time, if they are far from each other */
 constexpr int64_t kUnitTerms = 1 << 17; /* elements that make a unit of work */
 
 template <typename T>
@@ -169,15 +170,20 @@ struct Packer {
         if (t >= 0 && t < taps) first[t] = out, steps[t] = step;
       });
       const int64_t together = follow && taps == problem.taps ? kRun / taps : 1;
-      for (int64_t c = 0; c < job.channels; c += together) {
-        const int64_t channels = smaller(together, job.channels - c);
-        for (int64_t n = 0; n < channels; ++n) {
-          for (int64_t t = 0; t < taps; ++t) places[n * taps + t] = first[t] + (c + n) * steps[t];
+      /* Where a row is long in memory, rows are far from each other: often so that the same few sets of a cache hold
+       * the lines of all. */
+      const int64_t rows = together > 1 ? kFarRows : job.rows;
+      for (int64_t i = 0; i < job.rows; i += rows) {
+        for (int64_t c = 0; c < job.channels; c += together) {
+          const int64_t channels = smaller(together, job.channels - c);
+          for (int64_t n = 0; n < channels; ++n) {
+            for (int64_t t = 0; t < taps; ++t) places[n * taps + t] = first[t] + (c + n) * steps[t] + i;
+          }
+          const T *const from = kernels + c * channel_step() + window;
+          turn_rows<T>(
+              smaller(rows, job.rows - i), channels * taps, [&](int64_t r) { return from + at[i + r]; },
+              together * channel_step(), [&](int64_t k) { return places[k]; });
         }
-        const T *const from = kernels + c * channel_step() + window;
-        turn_rows<T>(
-            job.rows, channels * taps, [&](int64_t i) { return from + at[i]; }, together * channel_step(),
-            [&](int64_t k) { return places[k]; });
       }
     }
   }
