@@ -124,30 +124,31 @@ struct Dense : FftRun<T> {
     }
   }
 
-  void multiply_block(int64_t block, int32_t slot) const {
-    const int64_t from = source.bundles(), to = result.bundles(), pairs = this->block_pairs(block);
+  void multiply_unit(int64_t unit, int32_t slot) const {
+    const auto at = this->frequencies(unit);
+    const int64_t from = source.bundles(), to = result.bundles();
     Carver carver(this->scratch(slot));
     const ProductBuffers<T> b(f, from, to, &carver);
     const int64_t groups = source.channels / f.inputs, first_group = source.first_channel / f.inputs;
     const int64_t step = f.panels.step, matrix = f.panels.count * f.inputs * 4 * step;
     for (int64_t k = 0; k < 2 * f.inputs; ++k) b.offsets[k] = (k / 2 * 4 + k % 2) * step;
     const auto bring = [&](int64_t bundle, int64_t count) {
-      kernels.collect(piece_of(block, bundle), this->piece(), count, 4 * pairs, b.source + bundle * f.lanes,
-                      from * f.lanes);
+      kernels.collect(piece_of(at.block, bundle) + at.place, this->piece(), count, 4 * at.pairs,
+                      b.source + bundle * f.lanes, from * f.lanes);
     };
     if (!this->move_bundles(from, bring)) return;
-    for (int64_t i = 0; i < 2 * pairs; ++i) {
+    for (int64_t i = 0; i < 2 * at.pairs; ++i) {
       const T *const re = b.source + 2 * i * from * f.lanes, *const im = re + from * f.lanes;
       T *const result_re = b.result + 2 * i * to * f.lanes, *const result_im = result_re + to * f.lanes;
-      const T *const pair = weights + (block * kFftBlockPairs + i / 2) * matrix + i % 2 * 2 * step;
+      const T *const pair = weights + (at.block * kFftBlockPairs + at.first + i / 2) * matrix + i % 2 * 2 * step;
       for (int64_t g = 0; g < groups; ++g) {
         fill_panel(b, re, im, g);
         product(b, pair + (first_group + g) * f.group_weights, result_re, result_im, g);
       }
     }
     this->move_bundles(to, [&](int64_t bundle, int64_t count) {
-      kernels.distribute(b.result + bundle * f.lanes, to * f.lanes, count, 4 * pairs, piece_of(block, bundle),
-                         this->piece());
+      kernels.distribute(b.result + bundle * f.lanes, to * f.lanes, count, 4 * at.pairs,
+                         piece_of(at.block, bundle) + at.place, this->piece());
     });
   }
 
@@ -155,10 +156,10 @@ struct Dense : FftRun<T> {
     const ck_runtime &host = *context.host;
     const bool small = context.plan->small;
     const auto one = [&](int64_t unit, int32_t slot) { transform(unit, slot); };
-    const auto two = [&](int64_t unit, int32_t slot) { multiply_block(unit, slot); };
+    const auto two = [&](int64_t unit, int32_t slot) { multiply_unit(unit, slot); };
     const auto three = [&](int64_t unit, int32_t slot) { transform_back(unit, slot); };
     ck_status status = for_each_unit(host, source.bundles(), small, one);
-    if (status == CK_OK) status = for_each_unit(host, f.blocks, small, two);
+    if (status == CK_OK) status = for_each_unit(host, this->product_units(), small, two);
     if (status == CK_OK) status = for_each_unit(host, result.bundles(), small, three);
     return status;
   }

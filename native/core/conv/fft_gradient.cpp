@@ -78,24 +78,27 @@ struct Gradient : FftRun<T> {
     }
   }
 
-  void multiply_block(int64_t block, int32_t slot) const {
+  void multiply_unit(int64_t unit, int32_t slot) const {
+    const auto at = this->frequencies(unit);
     Carver carver(this->scratch(slot));
     const ProductBuffers<T> b(f, &carver);
-    const int64_t pairs = this->block_pairs(block), width = channel_bundles() * f.lanes;
+    const int64_t width = channel_bundles() * f.lanes;
     const int64_t image_line = image.bundles() * f.lanes, feature_line = features.bundles() * f.lanes;
     const int64_t count = features.channels * channel_bundles(), line = count * f.lanes;
     const int64_t piece = this->piece();
-    T *const block_sums = sums + block * count * piece;
+    T *const unit_sums = sums + at.block * count * piece + at.place;
     /* Bundles of `from` into their lines: megabytes, of which much is touched for the first time. */
     const auto bring = [&](const T *from, int64_t bundles, T *to, int64_t to_line) {
       return this->move_bundles(bundles, [&](int64_t first, int64_t moved) {
-        kernels.collect(from + first * piece, piece, moved, 4 * pairs, to + first * f.lanes, to_line);
+        kernels.collect(from + first * piece, piece, moved, 4 * at.pairs, to + first * f.lanes, to_line);
       });
     };
-    if (!bring(image_spectra + block * image.bundles() * piece, image.bundles(), b.image, image_line)) return;
-    if (!bring(feature_spectra + block * features.bundles() * piece, features.bundles(), b.features, feature_line))
+    if (!bring(image_spectra + at.block * image.bundles() * piece + at.place, image.bundles(), b.image, image_line))
       return;
-    if (continues && !bring(block_sums, count, b.sums, line)) return;
+    if (!bring(feature_spectra + at.block * features.bundles() * piece + at.place, features.bundles(), b.features,
+               feature_line))
+      return;
+    if (continues && !bring(unit_sums, count, b.sums, line)) return;
     /* Terms are the tiles' real parts, then their imaginary parts; or the other way round. */
     for (int64_t k = 0; k < 2 * image.tiles; ++k) {
       for (int64_t part = 0; part < 2; ++part) b.offsets[part][k] = (k + part) % 2 * image_line + k / 2 * width;
@@ -107,7 +110,7 @@ struct Gradient : FftRun<T> {
     product.continues = continues;
     product.epilogue = nullptr;
     const int64_t panel_step = product.depth * f.panels.step, columns = kLookPanels * tiles.columns;
-    for (int64_t i = 0; i < 2 * pairs; ++i) {
+    for (int64_t i = 0; i < 2 * at.pairs; ++i) {
       if (cancelled(*this->context.host)) return; /* the panels may be megabytes */
       const T *const feature = b.features + 2 * i * feature_line;
       fill_panels(feature, feature + feature_line, panel_step, b.panels);
@@ -124,7 +127,7 @@ struct Gradient : FftRun<T> {
       }
     }
     this->move_bundles(count, [&](int64_t first, int64_t moved) {
-      kernels.distribute(b.sums + first * f.lanes, line, moved, 4 * pairs, block_sums + first * piece, piece);
+      kernels.distribute(b.sums + first * f.lanes, line, moved, 4 * at.pairs, unit_sums + first * piece, piece);
     });
   }
 
@@ -145,9 +148,9 @@ struct Gradient : FftRun<T> {
     const ck_runtime &host = *this->context.host;
     const bool small = this->context.plan->small;
     const auto one = [&](int64_t unit, int32_t slot) { transform(unit, slot); };
-    const auto two = [&](int64_t unit, int32_t slot) { multiply_block(unit, slot); };
+    const auto two = [&](int64_t unit, int32_t slot) { multiply_unit(unit, slot); };
     const ck_status status = for_each_unit(host, image.bundles() + features.bundles(), small, one);
-    return status == CK_OK ? for_each_unit(host, f.blocks, small, two) : status;
+    return status == CK_OK ? for_each_unit(host, this->product_units(), small, two) : status;
   }
 
   /* A block of features and channels, over all tiles. */

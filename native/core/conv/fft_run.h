@@ -11,6 +11,9 @@ namespace convkit {
 /* Bundles that are moved between two looks at a cancellation: 0.5 MiB and their first touch. */
 constexpr int64_t kMovedBundles = 256;
 
+/* Units of products for each slot. */
+constexpr int64_t kProductUnits = 4;
+
 template <typename T>
 struct FftRun {
   const RunContext &context;
@@ -38,6 +41,22 @@ struct FftRun {
   /* Spectra lie in pieces: a block of frequencies of a bundle. */
   int64_t piece() const { return kFftBlockVectors * f.lanes; }
   int64_t block_pairs(int64_t block) const { return smaller(kFftBlockPairs, f.pairs - block * kFftBlockPairs); }
+
+  /* A unit of the products: pairs of frequencies of a block, fewer than all where the blocks would not go round. */
+  struct Frequencies {
+    int64_t block, first, pairs;
+    int64_t place; /* in each piece */
+  };
+  int64_t unit_pairs() const {
+    const int64_t fair = f.pairs / (kProductUnits * context.host->slots);
+    return context.host->slots == 1 ? kFftBlockPairs : fair >= 8 ? 8 : fair >= 4 ? 4 : fair >= 2 ? 2 : 1;
+  }
+  int64_t product_units() const { return ceil_div(f.pairs, unit_pairs()); }
+  Frequencies frequencies(int64_t unit) const {
+    static_assert(kFftBlockPairs == 8, "what unit_pairs() divides");
+    const int64_t most = unit_pairs(), block = unit * most / kFftBlockPairs, first = unit * most % kFftBlockPairs;
+    return {block, first, smaller(most, block_pairs(block) - first), first * 4 * f.lanes};
+  }
 
   /* Calls visit(pairs, block) for the blocks of frequencies of a bundle. */
   template <typename Visit>
