@@ -249,7 +249,7 @@ struct ZipTable {
   using Tile = Shaped<DepthwiseCall<typename V::Element>>;
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
-    if constexpr (2 * (ROWS < AT_ONCE ? ROWS : AT_ONCE) * VECTORS <= SUMS || VECTORS == 1) {
+    if constexpr (2 * ROWS * VECTORS <= SUMS || 2 * AT_ONCE * VECTORS <= SUMS || VECTORS == 1) {
       return any_depthwise_zip<V, AT_ONCE, ROWS, VECTORS>;
     } else {
       return nullptr;
