@@ -32,6 +32,18 @@ function withThreads(threads, quick) {
       ours: true,
     },
     {
+      name: 'functional',
+      title: 'functional',
+      command: node,
+      args: [program('convkit.mjs'), String(threads), 'functional'],
+      env: { CONVKIT_BACKEND: 'native' },
+      passes: ['forward'],
+      dtypes: bothTypes,
+      maxFlops: Infinity,
+      maxRounds: Infinity,
+      ours: true,
+    },
+    {
       name: 'onnxruntime',
       title: 'onnxruntime',
       command: node,

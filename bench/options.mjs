@@ -11,7 +11,7 @@ Times convkit and its peers on the layers of bench/layers.json. Words choose lay
 operator (conv, convTranspose, conv3d). Needs the machine to itself.
 
   --pass <forward|gradInput|gradWeight|all>   default all
-  --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript; default all
+  --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript (the default), functional
   --dtype <type>         float32 (default) or float64
   --threads <n,...>      1 by default; several numbers are measured side by side; all: as many as there are cores
   --rounds <n>           interleaved rounds per line; default 9
@@ -50,7 +50,8 @@ function count(name, value, most) {
   return number
 }
 
-export const contestantNames = /** @type {const} */ (['native', 'onnxruntime', 'onednn', 'tfjs', 'typescript'])
+const usual = /** @type {const} */ (['native', 'onnxruntime', 'onednn', 'tfjs', 'typescript'])
+export const contestantNames = /** @type {const} */ ([...usual, 'functional'])
 
 /** Ascending, each once. @param {string} value */
 function threadCounts(value) {
@@ -66,7 +67,7 @@ export function readOptions(args) {
     allowPositionals: true,
     options: {
       pass: { type: 'string', default: 'all' },
-      only: { type: 'string', default: contestantNames.join(',') },
+      only: { type: 'string', default: usual.join(',') },
       dtype: { type: 'string', default: 'float32' },
       threads: { type: 'string', default: '1' },
       rounds: { type: 'string' },

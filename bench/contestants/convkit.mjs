@@ -1,5 +1,6 @@
 // @ts-check
-// convkit as a contestant. Which backend it is follows from CONVKIT_BACKEND; threads come as the first argument.
+// convkit as a contestant. Which backend it is follows from CONVKIT_BACKEND; threads come as the first argument, and as the
+// second `functional`, for forward calls that get plain weights.
 import * as convkit from 'convkit'
 import { makeData, operatorName, shapes } from '../layers.mjs'
 import { serveCalls } from './serve.mjs'
@@ -21,6 +22,13 @@ function prepare({ layer, pass, dtype }) {
   const out = convkit.zeros(resultShape, dtype).data
   const result = () => out
 
+  if (pass === 'forward' && process.argv[3] === 'functional') {
+    const { id: plan } = operator.plan(shape.input, shape.weight, { ...options, dtype, pass })
+    const input = operand('input')
+    const weight = operand('weight')
+    const withOut = { ...options, out }
+    return { run: () => operator(input, weight, withOut), result, plan, dispose: () => {} }
+  }
   if (pass === 'forward') {
     const input = operand('input')
     const prepared = operator.prepare(operand('weight'), options)

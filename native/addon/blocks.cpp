@@ -30,20 +30,19 @@ struct Header {
 
 Header* header_of(void* block) { return static_cast<Header*>(block) - 1; }
 
-// Of 2 MiB, where the system has such pages and gives them to those that ask: packed weights are read from memory from
-// end to end, and neither the hardware's look-ahead nor the table of pages reaches far over pages of 4 KiB.
+// Linux gives pages of 2 MiB to those that ask: packed weights are read from memory from end to end, and neither the
+// hardware's look-ahead nor the table of pages reaches far over pages of 4 KiB.
+#ifdef MADV_HUGEPAGE
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kLeastHuge = 2 * kHugePage;
-
-size_t alignment_of(size_t bytes) { return bytes >= kLeastHuge ? kHugePage : kBlockAlignment; }
-
+size_t alignment_of(size_t bytes) { return bytes < kLeastHuge ? kBlockAlignment : kHugePage; }
 void ask_for_huge_pages(void* block, size_t bytes) {
-#ifdef MADV_HUGEPAGE
   if (bytes >= kLeastHuge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish; no matter if not
-#else
-  static_cast<void>(block), static_cast<void>(bytes);
-#endif
 }
+#else
+size_t alignment_of(size_t) { return kBlockAlignment; }
+void ask_for_huge_pages(void*, size_t) {}
+#endif
 
 // Aligned by hand: the scratch of a small call comes from malloc's lists of recent blocks, which aligned allocation
 // does not look into.

@@ -1,4 +1,4 @@
-// Memory for the core, aligned for the widest vectors.
+// Memory for the core, aligned for the widest vectors; on Linux, what is large asks for huge pages.
 //
 // A workspace is wanted again by the next call, and often by one of the same size. So large blocks that were given back
 // are kept for a while, a few and not too large in all: a call then costs no page faults, and the heap that V8's

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../core/cpu/dispatch.h"
+#include "../core/gemm/tile_fetch.h"
 #include "../core/kernels/sets_of.h"
 #include "harness.h"
 #include "problems.h"
@@ -158,7 +159,69 @@ void check_streams(const char *isa, const convkit::DepthwiseSet<T> &kernels, int
         std::string(isa) + " line of " + std::to_string(width) + ", streamed, " + std::to_string(taps) + " taps");
 }
 
+/* How often each cache line of what comes next is fetched, by tiles one after the other, whose fetches end at an even
+ * share: `terms` rows of so many lines, `step` elements apart. */
+std::vector<int> fetched(convkit::TileFetch<float> fetch, const float *next, int64_t terms, int64_t step,
+                         int64_t tiles) {
+  constexpr int64_t line = convkit::TileFetch<float>::kLine;
+  std::vector<int> times(static_cast<size_t>(terms * convkit::ceil_div(step, line) * 2));
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    TileCall<float> call = {};
+    fetch.next_tile(&call);
+    for (int64_t k = 0; k < terms; ++k) {
+      for (int64_t i = 0; i < call.fetched_lines; ++i) {
+        const int64_t at = call.fetched - next + i * line;
+        const bool near = at >= 0 && at < 2 * step;
+        CHECK(near && at % line == 0 && call.fetched_step == step, "whole lines of each term");
+        if (near) ++times[static_cast<size_t>(k * convkit::ceil_div(step, line) * 2 + at / line)];
+      }
+    }
+  }
+  return times;
+}
+
 }  // namespace
+
+/* Prefetches leave no trace in results, so what they ask for is looked at here: each line of the next block once. */
+TEST(tile_fetch) {
+  using Fetch = convkit::TileFetch<float>;
+  alignas(64) static const float room[1 << 14] = {};
+  for (const int64_t width : {16, 32, 48, 64, 96, 192}) {
+    const int64_t lines = width / Fetch::kLine;
+    for (const int64_t terms : {1, 2, 9, 40}) {
+      for (const int64_t tiles : {1, 2, 3, 4, 7, 12, 13, 50}) {
+        const auto times = fetched(Fetch::of_weights(room, width * terms, terms, tiles), room, terms, width, tiles);
+        bool right = true;
+        int64_t beyond = 0;
+        for (int64_t k = 0; k < terms; ++k) {
+          for (int64_t i = 0; i < 2 * lines; ++i) {
+            const int count = times[static_cast<size_t>(k * 2 * lines + i)];
+            if (i >= lines) beyond += count; /* of the last tile's share, which is as large as the others' */
+            right = right && count <= 1 && (i >= lines || count == (tiles > 1 ? 1 : 0));
+          }
+        }
+        const int64_t share = convkit::ceil_div(lines, tiles);
+        CHECK(right && beyond < share * terms, "weights " + std::to_string(width) + " x " + std::to_string(terms) +
+                                                   " by " + std::to_string(tiles) + " tiles");
+      }
+    }
+  }
+
+  for (const int64_t width : {16, 48, 112}) { /* a run: each tile asks for what the next one reads */
+    Fetch fetch = Fetch::of_run(room, width, 1000);
+    for (int64_t tile = 0; tile < 4; ++tile) {
+      TileCall<float> call = {};
+      fetch.next_tile(&call);
+      CHECK(call.fetched == room + (tile + 1) * width && call.fetched_step == 1000 &&
+                call.fetched_lines * Fetch::kLine == width,
+            "run of tiles of " + std::to_string(width));
+    }
+  }
+
+  TileCall<float> call = {};
+  Fetch().next_tile(&call);
+  CHECK(call.fetched == nullptr && call.fetched_lines == 0, "nothing");
+}
 
 TEST(moves) {
   Random random(test::options.seed);

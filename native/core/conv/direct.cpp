@@ -11,7 +11,7 @@
 #include "direct.h"
 
 #include "../gemm/copy.h"
-#include "../gemm/weight_fetch.h"
+#include "../gemm/tile_fetch.h"
 #include "../util/host.h"
 #include "../util/text.h"
 #include "direct_boxes.h"
@@ -86,10 +86,10 @@ struct Direct {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    Grid grid = {scratch.grid, INT64_MAX, 0, nullptr};
+    Grid grid = {scratch.grid, INT64_MAX, false, nullptr};
     if (f.reads_source) {
       const int64_t place = source_place(problem, f, band), before = image * in.batch + group * f.channels * in.channel;
-      grid = {source + place, problem.given.batch * in.batch - before - place, 0, scratch.grid};
+      grid = {source + place, problem.given.batch * in.batch - before - place, false, scratch.grid};
     } else {
       copy_grid(problem, f, band, source, scratch.grid, &tiles);
     }
@@ -119,8 +119,7 @@ struct Direct {
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
         /* The first tiles to read the source in place fetch what the next of them will read. */
-        const bool first_item = f.reads_source && item == part * f.part_items && p == 0;
-        grid.ahead = !first_item ? 0 : f.pixels_in_lanes ? f.vectors * tiles.lanes : f.height;
+        grid.fetches = f.reads_source && item == part * f.part_items && p == 0;
         multiply(product, blocks, rows, finish, grid, c, out);
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
@@ -186,11 +185,11 @@ struct Direct {
   /* What tiles read: the copy, or the source itself. */
   struct Grid {
     const T *data;
-    int64_t left;  /* elements from `data` to the end of what may be read */
-    int64_t ahead; /* of a tile, to be fetched into the cache */
-    T *tail;       /* room for the copy of a tile of the source */
+    int64_t left; /* elements from `data` to the end of what may be read */
+    bool fetches; /* each tile what the next will read */
+    T *tail;      /* room for the copy of a tile of the source */
 
-    Grid at(int64_t offset) const { return {data + offset, left - offset, ahead, tail}; }
+    Grid at(int64_t offset) const { return {data + offset, left - offset, fetches, tail}; }
   };
 
   /* One product of one panel, for all positions of the band. */
@@ -255,37 +254,32 @@ struct Direct {
     int64_t length = f.joined ? (height - 1) * f.pitch + width : width;
     if (f.stacked) length += (zs.end - zs.begin - 1) * f.grid[1] * f.pitch;
     const int64_t tile = f.pixels_in_lanes ? f.vectors * tiles.lanes : balanced(length, f.height);
-    WeightFetch<T> fetch;
-    if (next > 0 && grid.ahead == 0) fetch = {weights + next, next, call.depth, depths * runs * ceil_div(length, tile)};
+    TileFetch<T> fetch;
+    if (next > 0) {
+      fetch = TileFetch<T>::of_weights(weights + next, next, call.depth, depths * runs * ceil_div(length, tile));
+    }
     for (int64_t z = zs.begin; z < zs.begin + depths; ++z) {
       for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
         const Grid from = grid.at(z * f.depth_size + y * f.pitch + xs.begin);
         T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
+        /* One tap: a term is a channel. */
+        if (grid.fetches) fetch = TileFetch<T>::of_run(from.data, tile, f.channel_size);
         if (f.pixels_in_lanes) {
           run_pixels(call, weights, rows, length, tile, from, to, &fetch);
         } else {
-          run_channels(call, weights, rows, length, tile, from, to, &fetch);
+          run_channels(call, weights, rows, length, tile, from.data, to, &fetch);
         }
       }
     }
   }
 
-  /* What the next tile reads of a source in place, which has one tap: a term is a channel. */
-  void fetch_pixels(const Grid &from, int64_t i, TileCall<T> *call) const {
-    if (from.ahead == 0) return;
-    call->fetched = from.data + i + from.ahead;
-    call->fetched_lines = ceil_div(from.ahead * static_cast<int64_t>(sizeof(T)), 64);
-    call->fetched_step = f.channel_size;
-  }
-
   void run_pixels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, int64_t widest, const Grid &from,
-                  T *to, WeightFetch<T> *fetch) const {
+                  T *to, TileFetch<T> *fetch) const {
     const int64_t last_channel = (call.depth - 1) * f.channel_size;
     call.a.at = weights;
     for (int64_t i = 0; i < length; i += widest) {
       const int64_t columns = smaller(widest, length - i);
-      fetch->of_tile(&call);
-      fetch_pixels(from, i, &call);
+      fetch->next_tile(&call);
       call.b.at = from.data + i;
       call.c = to + i;
       call.columns = static_cast<int32_t>(columns);
@@ -307,16 +301,15 @@ struct Direct {
     call->period = 1;
   }
 
-  void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, int64_t tallest, const Grid &from,
-                    T *to, WeightFetch<T> *fetch) const {
+  void run_channels(TileCall<T> call, const T *weights, int64_t rows, int64_t length, int64_t tallest, const T *from,
+                    T *to, TileFetch<T> *fetch) const {
     const int64_t vectors = ceil_div(rows, tiles.lanes);
     call.b.at = weights;
     call.columns = static_cast<int32_t>(rows);
     for (int64_t i = 0; i < length; i += tallest) {
       const int64_t height = smaller(tallest, length - i);
-      fetch->of_tile(&call);
-      fetch_pixels(from, i, &call);
-      call.a.at = from.data + i;
+      fetch->next_tile(&call);
+      call.a.at = from + i;
       call.c = to + i * call.c_step;
       tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
     }

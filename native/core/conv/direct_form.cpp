@@ -63,7 +63,7 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
   const int64_t lines = f->joint ? 1 : f->phases / f->line_products;
   f->items = lines * f->panels.count;
   int64_t units = (f->images ? 1 : larger(problem.given.batch, 1)) * problem.given.groups;
-  int64_t work = f->rows, planes = 1; /* multiply-adds on one element of each plane of the grid */
+  int64_t work = f->rows, planes = 1; /* work: multiply-adds on one element of the grid; a tap reads one plane of it */
   for (int a = 0; a < 3; ++a) {
     units *= f->bands[a] * f->axes[a].residues;
     work *= f->axes[a].taps;

@@ -1,5 +1,5 @@
 /* The three steps of a round. Spectra lie as [block of frequencies][bundle][pair][4 vectors]: step 1 and 3 move along
- * blocks with one bundle, step 2 along bundles in one block. Results take the place of the source in
+ * blocks with one bundle, step 2 along bundles in one block or a part of it. Results take the place of the source in
  * the spectra, frequency by frequency. */
 #include "../gemm/move_block.h"
 #include "fft_run.h"

@@ -11,7 +11,7 @@ namespace convkit {
 /* Bundles that are moved between two looks at a cancellation: 0.5 MiB and their first touch. */
 constexpr int64_t kMovedBundles = 256;
 
-/* Units of products for each slot. */
+/* Units of products for each slot, at least, where there are so many frequencies. */
 constexpr int64_t kProductUnits = 4;
 
 template <typename T>
@@ -48,12 +48,14 @@ struct FftRun {
     int64_t place; /* in each piece */
   };
   int64_t unit_pairs() const {
-    const int64_t fair = f.pairs / (kProductUnits * context.host->slots);
-    return context.host->slots == 1 ? kFftBlockPairs : fair >= 8 ? 8 : fair >= 4 ? 4 : fair >= 2 ? 2 : 1;
+    static_assert((kFftBlockPairs & (kFftBlockPairs - 1)) == 0, "units are halves of halves of a block");
+    const int64_t slots = context.host->slots;
+    int64_t pairs = kFftBlockPairs;
+    while (slots > 1 && pairs > 1 && pairs * kProductUnits * slots > f.pairs) pairs /= 2;
+    return pairs;
   }
   int64_t product_units() const { return ceil_div(f.pairs, unit_pairs()); }
   Frequencies frequencies(int64_t unit) const {
-    static_assert(kFftBlockPairs == 8, "what unit_pairs() divides");
     const int64_t most = unit_pairs(), block = unit * most / kFftBlockPairs, first = unit * most % kFftBlockPairs;
     return {block, first, smaller(most, block_pairs(block) - first), first * 4 * f.lanes};
   }

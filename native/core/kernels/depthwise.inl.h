@@ -180,7 +180,8 @@ constexpr int depthwise_vectors(int sums, int rows) {
   return sums / rows < kMostVectors ? sums / rows : int(kMostVectors);
 }
 
-/* As with the tiles of a GEMM; but a row is a few multiply-adds, and two tiles of it took 1.3 times as long as one. */
+/* As with the tiles of a GEMM; but a row is a few multiply-adds, and two tiles of it took 1.3 times as long as one. Of
+ * long rows, nearly all tiles are the widest. */
 constexpr bool depthwise_has_code(bool few, int vectors, int widest) {
   return !few || vectors == widest || tile_has_code(few, false, vectors);
 }
@@ -228,8 +229,8 @@ template <class V, bool FEW, int SUMS, int... I>
 const typename DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::Tile DepthwiseTable<V, FEW, SUMS, Indexes<I...>>::all[] = {
     DepthwiseTable::at<I / kMostVectors + 1, I % kMostVectors + 1>()...};
 
-/* A zip of more than AT_ONCE rows is some of those, one below the other: zips are few taps high, so more
- * rows would share little. */
+/* A zip of more than AT_ONCE rows is some of those, one below the other: zips are few taps high, so more rows would
+ * share little. */
 template <class V, int AT_ONCE, int ROWS, int VECTORS>
 CONVKIT_SHAPED void any_depthwise_zip(const DepthwiseCall<typename V::Element> *call) {
   if constexpr (ROWS <= AT_ONCE) {
@@ -244,8 +245,9 @@ CONVKIT_SHAPED void any_depthwise_zip(const DepthwiseCall<typename V::Element> *
 }
 
 /* [ROWS - 1][vectors - 1] */
-template <class V, int AT_ONCE, int SUMS>
+template <class V, bool FEW, int SUMS>
 struct ZipTable {
+  static constexpr int AT_ONCE = FEW ? 1 : 2;
   using Tile = Shaped<DepthwiseCall<typename V::Element>>;
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
@@ -264,9 +266,7 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
   return {
       DepthwiseTable<V, FEW, SUMS, typename MakeIndexes<kDepthwiseRows * kMostVectors>::Type>::all,
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
-      ZipTable < V,
-      FEW ? 1 : 2,
-      SUMS > ::all,
+      ZipTable<V, FEW, SUMS>::all,
       FEW ? nullptr : LineTable<V>::all,
       FEW ? 0 : int32_t(kLineTaps),
       copy_rows<V>,

@@ -309,8 +309,8 @@ struct WinogradCall {
 };
 
 /* out[(p * x.points + q) * out_step + r] = sum over taps i, j of y.matrix[p][i] * x.matrix[q][j] *
- * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows. Again for `repeat` filters that follow
- * each other, whose results are out_repeat apart. */
+ * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows. Again for `repeat` filters that follow each other,
+ * whose results are out_repeat apart. */
 constexpr int32_t kFilterRows = 16, kFilterTaps = 4;
 template <typename T>
 struct WinogradFilterAxis {

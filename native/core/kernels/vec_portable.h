@@ -97,7 +97,7 @@ struct Vec {
   }
   /* The first `count` elements; zeros in the other lanes. Nothing behind them is touched. */
   static CONVKIT_NO_INLINE Vec load_partial(const T *p, int32_t count) {
-    Vec x = set(0);
+    Vec x = set(0); /* whole, for a compiler that cannot see that every lane is set */
     CONVKIT_UNROLL
     for (int32_t i = 0; i < LANES; ++i) x.v[i] = i < count ? p[i] : T(0);
     return x;
