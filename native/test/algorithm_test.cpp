@@ -48,6 +48,8 @@ TEST(direct_problems) {
   compare_forms(make_problem(2, 2, 44, 2, 26, 31, 3, 1, 0, 1), random, forms);
   compare_forms(make_problem(2, 2, 40, 2, 31, 33, 7, 2, 3, 1), random, forms);
   compare_forms(make_problem(1, 1, 90, 1, 40, 40, 3, 1, 12, 12), random, forms);
+  for (int i = 0; i < 8; ++i)
+    compare_forms(make_problem(1, 6, 1, 1, 9, 4, 3, 1, 4, 1), random, forms); /* pad > reach */
   ck_problem solid = make_problem(1, 1, 24, 1, 22, 25, 4, 1, 2, 1);
   solid.image[0] = 9, solid.kernel[0] = 2, solid.stride[0] = 3, solid.features[0] = 3;
   compare_forms(solid, random, forms);
@@ -218,6 +220,18 @@ TEST(depthwise_problems) {
     }
   }
   compare_forms(make_problem(1, 3, 12, 3, 19, 20, 3, 2, 1, 1), random, forms); /* four features add up */
+  /* Channels last: runs of each number of taps and pixels, of neighbours or some places apart, vectors that overlap;
+   * fewer channels than lanes. */
+  const std::vector<int> last = {1, 7};
+  for (const int64_t channels : {3, 12, 19, 40}) {
+    for (const int64_t taps : {1, 2, 3, 4, 5, 6, 7, 9}) {
+      for (const int64_t length : {8, 14, 33, 150}) {
+        compare_forms(line_problem(channels, length, taps, taps / 2, 1), random, last);
+        const ck_problem p = line_problem(channels, length, taps, taps, 1 + length % 3);
+        if (p.features[2] > 0) compare_forms(p, random, last);
+      }
+    }
+  }
   /* Several features of a channel, channels last: parts of a row, phases, dilations; more of them than are taken apart.
    */
   for (const int64_t multiplier : {2, 3, 4, 5}) {

@@ -62,7 +62,8 @@ void run_everywhere(const ck_problem &p, const Run &r, Random &random) {
   copy_into(small_integers(p.feature_channels, random), data.bias_features);
   ck_epilogue epilogue = {};
   epilogue.bias = (r.pass == CK_FORWARD ? data.bias_features : data.bias_image).data();
-  epilogue.activation = CK_CLIP;
+  epilogue.slope = epilogue.bias;
+  epilogue.activation = random.chance(50) ? CK_CLIP : CK_PRELU; /* in registers, and after the store */
   epilogue.a = -30;
   epilogue.b = 1000;
   const ck_epilogue *const given = r.epilogue && r.pass != CK_WEIGHT_GRADIENT ? &epilogue : nullptr;

@@ -111,10 +111,13 @@ ck_problem random_problem(Random &random) {
   const int64_t rank = random.between(1, 3);
   const bool wide = random.chance(20); /* several chunks of pixels, or many channels */
   p.batch = random.chance(5) ? 0 : random.between(1, 3);
-  p.groups = random.chance(60) ? 1 : random.between(2, 4);
+  const bool many_groups = random.chance(15); /* vectors of them, mostly of one channel and one feature */
+  p.groups = many_groups ? random.between(5, 70) : random.chance(55) ? 1 : random.between(2, 4);
   const int64_t most = wide ? 40 : 9;
-  p.image_channels = p.groups * random.between(1, p.groups > 1 ? 5 : most);
-  p.feature_channels = p.groups * random.between(1, p.groups > 1 ? 9 : most);
+  p.image_channels = p.groups * random.between(1, many_groups ? (random.chance(70) ? 1 : 2) : p.groups > 1 ? 5 : most);
+  p.feature_channels = p.groups * random.between(1, many_groups    ? (random.chance(70) ? 1 : 3)
+                                                    : p.groups > 1 ? 9
+                                                                   : most);
   p.padding_mode = static_cast<int32_t>(random.chance(50) ? 0 : random.between(1, 3));
   p.flip_kernel = random.chance(30);
   p.layout = random.chance(50);

@@ -128,6 +128,22 @@ void check_zip(const char *isa, const TileSet<T> &tiles, int64_t count, Random &
   CHECK(equal, std::string(isa) + " zip of " + std::to_string(count));
 }
 
+/* Phases of a row, of every number and length. */
+template <typename T>
+void check_interleave(const char *isa, const convkit::DepthwiseSet<T> &kernels, int64_t phases, int64_t count,
+                      Random &random) {
+  const int64_t step = count + random.between(0, 3);
+  const Buffer<T> in((phases - 1) * step + count), out(phases * count);
+  for (T &x : in) x = static_cast<T>(random.between(1, 99));
+  for (T &x : out) x = 0;
+  kernels.interleave(in.data(), step, phases, count, out.data());
+  bool equal = true;
+  for (int64_t i = 0; i < phases * count; ++i) {
+    equal = equal && out[static_cast<size_t>(i)] == in[static_cast<size_t>(i % phases * step + i / phases)];
+  }
+  CHECK(equal, std::string(isa) + " " + std::to_string(phases) + " phases of " + std::to_string(count));
+}
+
 /* A line that is streamed has the bits of one that is not, and reads no further. */
 template <typename T>
 void check_streams(const char *isa, const convkit::DepthwiseSet<T> &kernels, int64_t taps, int64_t width,
@@ -230,6 +246,10 @@ TEST(moves) {
     for (int64_t count = 1; count <= 40; ++count) {
       check_zip(table.name, table.f32, count, random);
       check_zip(table.name, table.f64, count, random);
+      for (int64_t phases = 2; phases <= 5; ++phases) {
+        check_interleave(table.name, table.depthwise_f32, phases, count, random);
+        check_interleave(table.name, table.depthwise_f64, phases, count, random);
+      }
       check_streams(table.name, table.depthwise_f32, 1 + count % 8, 64 + count, random);
       check_streams(table.name, table.depthwise_f64, 1 + count % 8, 64 + count, random);
     }

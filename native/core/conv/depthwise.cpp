@@ -146,7 +146,8 @@ template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   if (is_last(problem)) {
-    return plan->pass == CK_WEIGHT_GRADIENT ? block_depthwise_last_gradient<T>(plan) : block_depthwise_last<T>(plan);
+    return plan->pass == CK_WEIGHT_GRADIENT ? block_depthwise_last_gradient<T>(plan, slots)
+                                            : block_depthwise_last<T>(plan);
   }
   DepthwiseForm &f = plan->depthwise;
   prepare(problem, plan->pass, &f);

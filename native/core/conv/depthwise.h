@@ -39,6 +39,7 @@ struct DepthwiseForm {
   int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
   int64_t channel_block, channel_blocks;
+  int64_t merged;        /* channels last: pixels whose channels follow each other in lanes */
   bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
@@ -127,7 +128,7 @@ ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
 template <typename T>
-void block_depthwise_last_gradient(ck_plan *plan);
+void block_depthwise_last_gradient(ck_plan *plan, int32_t slots);
 template <typename T>
 ck_status run_depthwise_last_gradient(const RunContext &context);
 

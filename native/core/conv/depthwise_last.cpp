@@ -1,10 +1,19 @@
-/* Depthwise with channels last: channels fill the lanes, and nothing is copied. For each tap of a pixel, a table says
- * where its source pixel lies; taps that lie in the padding are not in it.
+/* Depthwise with channels last: channels fill the lanes, and nothing is copied. In the adjoint, pixels that are a
+ * stride apart share their taps, so a row is taken phase by phase.
+ *
+ * Where the next tap reads what the first tap reads for another result of the row, tiles are runs: a pixel of the
+ * source is loaded once for all results and taps that it is a term of, and left out where it is padding.
+ *
+ *     results          0 1 2 3 4 5 6 7
+ *     source     p p 0 1 2 3 4 5 6 7 8 9            p: padding; tap 2 of result 0 and tap 0 of result 2 read pixel 0
+ *
+ * Else (strides, other paddings) a table says where each tap of a pixel reads; padding is not in it.
  *
  *     row of results    b b [ - - - - - ] b b       b: at the border, each with its own table
  *                            one table, moved along by a constant step: tiles of some pixels
  *
- * In the adjoint, pixels that are a stride apart share their taps, so a row is taken phase by phase.
+ * If there are fewer channels than lanes, results that follow each other in memory are merged (without a stride): they
+ * have the same taps, and weights that are repeated from pixel to pixel.
  *
  * Several features of a channel (a multiplier) lie side by side: channel 0's, channel 1's, ... Lanes are channels all
  * the same, so they are taken apart into planes: in the forward pass results, each plane by itself, which are then
@@ -18,6 +27,7 @@ namespace {
 
 /* All channels of a part of a row stay in the second-level cache, while vector after vector of them is taken. */
 constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
+constexpr int64_t kMostMerged = 16;      /* pixels */
 constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16;
 
 /* Pixels of a plane: of results, or of the source under them. */
@@ -35,22 +45,26 @@ int64_t planes_elements(const Problem &problem, bool adjoint, int64_t band) {
 template <typename T>
 struct Tables {
   int64_t *offsets, *numbers, *row_offsets, *row_numbers;
-  T *planes;
+  T *planes, *bias, *slope;
 
-  Tables(const Problem &problem, bool adjoint, int64_t band, Carver *carver) {
+  Tables(const Problem &problem, const DepthwiseForm &f, bool adjoint, Carver *carver) {
     const ck_problem &p = problem.given;
     const int64_t taps = problem.taps * (adjoint ? problem.group_features : 1);
     offsets = carver->take<int64_t>(taps);
     numbers = carver->take<int64_t>(taps);
     row_offsets = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
     row_numbers = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
-    planes = carver->take<T>(planes_elements(problem, adjoint, band));
+    planes = carver->take<T>(planes_elements(problem, adjoint, f.band[2]));
+    bias = carver->take<T>(f.merged > 1 ? f.pitch : 0);
+    slope = carver->take<T>(f.merged > 1 ? f.pitch : 0);
   }
 };
 
 /* Results first, first + step, ... of a row, `count` of them. All taps of begin .. end - 1 lie inside the source. */
 struct Sequence {
   int64_t first, step, count, begin, end;
+  int64_t tap, taps, tap_step, source; /* the taps; where the first of them reads for the first result */
+  int64_t shift; /* the next tap reads there for the result so many places before (or, negative, behind); 0: nowhere */
 };
 
 Sequence sequence_at(const ck_problem &p, bool adjoint, int64_t phase) {
@@ -58,19 +72,16 @@ Sequence sequence_at(const ck_problem &p, bool adjoint, int64_t phase) {
   if (!adjoint) {
     const int64_t begin = clamp(ceil_div(pad, s), 0, p.features[2]);
     const int64_t end = clamp(ceil_div(p.image[2] + pad - last * d, s), begin, p.features[2]);
-    return {0, 1, p.features[2], begin, end};
+    return {0, 1, p.features[2], begin, end, 0, last + 1, 1, -pad, d % s == 0 ? d / s : 0};
   }
-  int64_t least = -1, most = -1; /* taps of the phase */
-  for (int64_t j = 0; j <= last; ++j) {
-    if ((phase + pad - j * d) % s != 0) continue;
-    if (least < 0) least = j;
-    most = j;
-  }
-  const int64_t count = ceil_div(p.image[2] - phase, s);
-  if (least < 0) return {phase, s, count, 0, count};
+  const int64_t common = greatest_divisor(s, d), tap_step = s / common, count = ceil_div(p.image[2] - phase, s);
+  int64_t least = 0;
+  while (least <= smaller(last, tap_step) && (phase + pad - least * d) % s != 0) ++least;
+  if (least > smaller(last, tap_step)) return {phase, s, count, 0, count, 0, 0, 1, 0, 0};
+  const int64_t taps = (last - least) / tap_step + 1, most = least + (taps - 1) * tap_step;
   const int64_t begin = clamp(ceil_div(most * d - pad - phase, s), 0, count);
   const int64_t end = clamp(ceil_div((p.features[2] - 1) * s + least * d + 1 - pad - phase, s), begin, count);
-  return {phase, s, count, begin, end};
+  return {phase, s, count, begin, end, least, taps, tap_step, (phase + pad - least * d) / s, -(d / common)};
 }
 
 template <typename T>
@@ -99,7 +110,7 @@ struct Last {
                   (z * result[1] + y) * result[2] * out.pixel;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    const Tables<T> tables(problem, adjoint, f.band[2], &carver);
+    const Tables<T> tables(problem, f, adjoint, &carver);
     const bool apart = adjoint && multiplier() > 1;
     const Range under = apart ? source_under(first, last) : Range{0, 0};
     int64_t rows = 0;
@@ -112,19 +123,60 @@ struct Last {
         ++rows;
       });
     });
-    const int64_t phases = adjoint ? smaller(p.stride[2], result[2]) : 1;
-    for (int64_t phase = 0; phase < phases; ++phase) {
-      const Sequence row = sequence_at(p, adjoint, phase);
-      const int64_t end = smaller(last, row.count);
-      const auto border = [&](int64_t from_m, int64_t to_m) {
-        for (int64_t m = larger(first, from_m); m < smaller(end, to_m); ++m)
-          run(tables, rows, row, m, 1, apart ? tables.planes : from, to);
-      };
-      const int64_t inner = larger(first, row.begin), inner_end = smaller(end, row.end);
-      border(0, row.begin);
-      if (inner_end > inner) run(tables, rows, row, inner, inner_end - inner, apart ? tables.planes : from, to);
-      border(row.end, row.count);
+    Epilogue<T> epilogue;
+    const Epilogue<T> *const finish = make_epilogue(context, 0, &epilogue);
+    if (finish) repeat(tables, &epilogue);
+    const int64_t planes = adjoint ? 1 : multiplier(), phases = adjoint ? smaller(p.stride[2], result[2]) : 1;
+    DepthwiseLastCall<T> call = {};
+    call.offsets = tables.offsets;
+    call.numbers = tables.numbers;
+    call.weight_step = f.pitch;
+    call.channels = p.groups;
+    call.epilogue = planes > 1 ? nullptr : finish;
+    for (int64_t n = 0; n < planes; ++n) {
+      call.weights = reinterpret_cast<const T *>(context.weights) + n * problem.taps * f.pitch;
+      T *const results = planes > 1 ? tables.planes + n * plane() - first * p.groups : to;
+      for (int64_t phase = 0; phase < phases; ++phase) {
+        cover_sequence({tables, apart ? tables.planes : from, rows}, sequence_at(p, adjoint, phase), first, last, call,
+                       results);
+      }
     }
+    if (planes == 1) return;
+    const int64_t count = smaller(last, result[2]) - first;
+    T *const mixed = to + first * out.pixel;
+    kernels.interleave(tables.planes, plane(), planes, count * p.groups, mixed);
+    if (finish) tiles.finish(mixed, out.pixel, count, out.pixel, finish);
+  }
+
+  /* Where the rows of taps read that meet a row of results. */
+  struct Source {
+    const Tables<T> &tables;
+    const T *data;
+    int64_t rows;
+  };
+  template <typename Visit>
+  void each_row(const Source &from, const Visit &visit) const {
+    for (int64_t n = 0; n < (adjoint ? multiplier() : 1); ++n) {
+      for (int64_t r = 0; r < from.rows; ++r) {
+        visit(n * problem.taps + from.tables.row_numbers[r], n * plane() + from.tables.row_offsets[r]);
+      }
+    }
+  }
+
+  /* From pixel to pixel of the image, and of planes. */
+  int64_t pixel() const { return problem.image.pixel; }
+
+  /* Of merged pixels. */
+  void repeat(const Tables<T> &tables, Epilogue<T> *epilogue) const {
+    const int64_t channels = problem.given.groups;
+    if (f.merged == 1) return;
+    const auto again = [&](const T **values, T *room) {
+      if (!*values) return;
+      for (int64_t c = 0; c < f.merged * channels; ++c) room[c] = (*values)[c % channels];
+      *values = room;
+    };
+    again(&epilogue->bias, tables.bias);
+    again(&epilogue->slope, tables.slope);
   }
 
   /* From plane to plane. */
@@ -145,53 +197,95 @@ struct Last {
     }
   }
 
+  /* Pixels of the source and of results, as far apart as the call says. */
+  struct Line {
+    const T *source;
+    T *result;
+    int64_t pixels;
+  };
+
+  /* Tiles over a line; the last ones are computed twice rather than few at a time. */
+  void cover(DepthwiseLastCall<T> call, const Line &line) const {
+    const int64_t most = kernels.last_pixels, begin = call.begin, end = call.end;
+    const bool shorter = round_up(line.pixels, most - 1) < round_up(line.pixels, most);
+    const int64_t height = call.run == 0 ? balanced(line.pixels, most) : most - shorter;
+    const auto tile = call.run == 0 ? kernels.last_tiles[height - 1] : kernels.last_runs[shorter ? 0 : 1];
+    call.pixels = smaller(height, line.pixels);
+    for (int64_t i = 0; i < line.pixels; i += height) {
+      const int64_t first = smaller(i, line.pixels - call.pixels);
+      call.source = line.source + first * call.source_step;
+      call.result = line.result + first * call.result_step;
+      call.begin = begin - first;
+      call.end = end - first;
+      tile(&call);
+    }
+  }
+
   /* Results m .. m + count - 1 of a sequence, which have the taps of the first. */
-  void run(const Tables<T> &tables, int64_t rows, const Sequence &row, int64_t m, int64_t count, const T *from,
-           T *to) const {
+  void cover_alike(const Source &from, const Sequence &row, int64_t m, int64_t count, DepthwiseLastCall<T> call,
+                   T *to) const {
     const ck_problem &p = problem.given;
-    const int64_t pixel = problem.image.pixel, x = row.first + m * row.step; /* a plane has the channels of the image */
-    const int64_t sources = adjoint ? multiplier() : 1, planes = adjoint ? 1 : multiplier();
-    int64_t taps = 0;
-    for (int64_t n = 0; n < sources; ++n) {
-      for (int64_t r = 0; r < rows; ++r) {
-        each_source(p, adjoint, 2, x, [&](int64_t tap, int64_t at) {
-          tables.numbers[taps] = n * problem.taps + tables.row_numbers[r] + tap;
-          tables.offsets[taps++] = n * plane() + tables.row_offsets[r] + at * pixel;
-        });
-      }
+    const int64_t x = row.first + m * row.step;
+    each_row(from, [&](int64_t number, int64_t offset) {
+      each_source(p, adjoint, 2, x, [&](int64_t tap, int64_t at) {
+        from.tables.numbers[call.taps] = number + tap;
+        from.tables.offsets[call.taps++] = offset + at * pixel();
+      });
+    });
+    const Line line = {from.data, to + x * pixel(), count};
+    if (f.merged > 1) {
+      const int64_t merged = f.merged * p.groups, whole = count / f.merged, places = whole * merged;
+      call.source_step = call.result_step = call.channels = merged;
+      if (whole > 0) cover(call, {line.source, line.result, whole});
+      call.channels = count % f.merged * p.groups;
+      if (call.channels > 0) cover(call, {line.source + places, line.result + places, 1});
+      return;
     }
-    DepthwiseLastCall<T> call = {};
-    call.offsets = tables.offsets;
-    call.numbers = tables.numbers;
-    call.taps = taps;
-    call.source_step = adjoint || count == 1 ? pixel : p.stride[2] * pixel;
-    call.weight_step = f.pitch;
-    call.result_step = row.step * pixel;
-    const int64_t widest = kLastVectors * lanes, tallest = balanced(count, kernels.last_pixels);
-    for (int64_t n = 0; n < planes; ++n) {
-      T *const result = planes > 1 ? tables.planes + n * plane() : to + x * pixel;
-      const T *const weights = reinterpret_cast<const T *>(context.weights) + n * problem.taps * f.pitch;
-      for (int64_t c = 0; c < p.groups; c += widest) {
-        const int64_t channels = smaller(widest, p.groups - c), vectors = ceil_div(channels, lanes);
-        Epilogue<T> epilogue;
-        call.epilogue = planes > 1 ? nullptr : make_epilogue(context, c, &epilogue);
-        call.channels = static_cast<int32_t>(channels);
-        call.weights = weights + c;
-        for (int64_t i = 0; i < count; i += tallest) {
-          const int64_t height = smaller(tallest, count - i);
-          call.source = from + c + i * call.source_step;
-          call.result = result + c + i * call.result_step;
-          kernels.last_tiles[height - 1][vectors - 1](&call);
-        }
-      }
+    call.source_step = adjoint || count == 1 ? pixel() : p.stride[2] * pixel();
+    call.result_step = row.step * pixel();
+    cover(call, line);
+  }
+
+  /* Results m .. end - 1 of a sequence, in runs. */
+  void cover_runs(const Source &from, const Sequence &row, int64_t m, int64_t end, DepthwiseLastCall<T> call,
+                  T *to) const {
+    const ck_problem &p = problem.given;
+    each_row(from, [&](int64_t number, int64_t offset) {
+      from.tables.numbers[call.taps] = number + row.tap;
+      from.tables.offsets[call.taps++] = offset;
+    });
+    call.run = row.taps;
+    call.run_step = row.tap_step;
+    const int64_t apart = row.shift < 0 ? -row.shift : row.shift, size = adjoint ? p.features[2] : p.image[2];
+    for (int64_t i = 0; i < apart; ++i) {
+      /* Where taps go backwards, so do pixels. */
+      const int64_t pixels = ceil_div(end - m - i, apart), first = m + i + (row.shift < 0 ? (pixels - 1) * apart : 0);
+      const int64_t at = row.source + first * (adjoint ? 1 : p.stride[2]); /* of its first tap */
+      const int64_t step = row.shift * (adjoint ? 1 : p.stride[2]);
+      call.begin = step > 0 ? ceil_div(-at, step) : ceil_div(at - size + 1, -step);
+      call.end = step > 0 ? ceil_div(size - at, step) : ceil_div(at + 1, -step);
+      call.source_step = step * pixel();
+      call.result_step = row.shift * row.step * pixel();
+      cover(call, {from.data + at * pixel(), to + (row.first + first * row.step) * pixel(), pixels});
     }
-    if (planes == 1) return;
-    T *const result = to + x * problem.features.pixel;
-    kernels.interleave(tables.planes, plane(), planes, count * pixel, result);
-    Epilogue<T> epilogue;
-    if (const Epilogue<T> *const finish = make_epilogue(context, 0, &epilogue)) {
-      tiles.finish(result, problem.features.pixel, count, problem.features.pixel, finish);
+  }
+
+  /* Results first .. last - 1 of a sequence. */
+  void cover_sequence(const Source &from, const Sequence &row, int64_t first, int64_t last,
+                      const DepthwiseLastCall<T> &call, T *to) const {
+    const int64_t end = smaller(last, row.count), apart = row.shift < 0 ? -row.shift : row.shift;
+    const int64_t least = kernels.last_pixels / 2 + 1; /* of which a run is made, else too much of it is thrown away */
+    const bool shares = apart > 0 && row.taps > 1 && (end - first) / least >= apart;
+    if (shares && problem.given.groups >= lanes && problem.given.padding_mode == CK_ZEROS) {
+      return cover_runs(from, row, first, end, call, to);
     }
+    const auto border = [&](int64_t begin, int64_t stop) {
+      for (int64_t m = larger(first, begin); m < smaller(end, stop); ++m) cover_alike(from, row, m, 1, call, to);
+    };
+    const int64_t inner = larger(first, row.begin), inner_end = smaller(end, row.end);
+    border(0, row.begin);
+    if (inner_end > inner) cover_alike(from, row, inner, inner_end - inner, call, to);
+    border(row.end, row.count);
   }
 };
 
@@ -201,6 +295,18 @@ int64_t choose_part(const Problem &problem, bool adjoint) {
   const int64_t length = adjoint ? ceil_div(p.image[2], p.stride[2]) : p.features[2];
   const int64_t most = larger(kPartBytes / element_bytes(problem) / problem.features.pixel, kLeastPart);
   return balanced(length, most);
+}
+
+/* Fewer channels than lanes: as many pixels as fill vectors best. */
+int64_t choose_merged(const Problem &problem, int64_t lanes) {
+  const int64_t channels = problem.given.groups;
+  if (channels >= lanes || problem.given.stride[2] > 1 || problem.group_features > 1) return 1;
+  int64_t best = 1;
+  const auto waste = [&](int64_t pixels) { return round_up(pixels * channels, lanes) - pixels * channels; };
+  for (int64_t m = 2; m <= kMostMerged; ++m) {
+    if (waste(m) * best < waste(best) * m) best = m; /* a pixel's share of it */
+  }
+  return best;
 }
 
 }  // namespace
@@ -222,25 +328,27 @@ void block_depthwise_last(ck_plan *plan) {
   const int64_t length = adjoint ? ceil_div(result[2], p.stride[2]) : result[2];
   f.band[2] = choose_part(problem, adjoint);
   f.bands[2] = ceil_div(length, f.band[2]);
-  f.pitch = round_up(p.groups, kDepthwiseLanes);
+  f.merged = choose_merged(problem, tiles_of<T>(*plan->kernels).lanes);
+  f.pitch = round_up(f.merged * p.groups, kDepthwiseLanes);
   plan->blocking.units = p.batch * result[0] * result[1] * f.bands[2];
   plan->weights_bytes = problem.group_features * problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
-  plan->blocking.slot_bytes = bytes_of<Tables<T>>(problem, adjoint, f.band[2]);
+  plan->blocking.slot_bytes = bytes_of<Tables<T>>(problem, f, adjoint);
 }
 
-/* [feature of a channel][tap][channel], whole vectors. */
+/* [feature of a channel][tap][channel], whole vectors; of merged pixels one after the other. */
 template <typename T>
 ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const Problem &problem = plan.problem;
   const auto &w = problem.weights;
   const T *const from = static_cast<const T *>(weights) + w.origin;
   const int64_t pitch = plan.depthwise.pitch, parts = ceil_div(pitch, kPackedPart);
+  const int64_t channels = problem.given.groups * plan.depthwise.merged;
   const auto pack = [&](int64_t unit, int32_t) {
     const int64_t row = unit / parts, first = unit % parts * kPackedPart;
     const T *const at = from + row % problem.taps * w.tap + row / problem.taps * w.feature;
     T *const to = reinterpret_cast<T *>(packed) + row * pitch;
     for (int64_t c = first; c < smaller(first + kPackedPart, pitch); ++c) {
-      to[c] = c < problem.given.groups ? at[c * problem.group_features * w.feature] : T(0);
+      to[c] = c < channels ? at[c % problem.given.groups * problem.group_features * w.feature] : T(0);
     }
   };
   return for_each_unit(host, problem.group_features * problem.taps * parts,

@@ -1,29 +1,37 @@
-/* The weight gradient of depthwise with channels last. A unit is a vector of channels; each tap's sum runs through the
- * features that it meets, in their order. Taps of a row that meet the same features share one call:
+/* The weight gradient of depthwise with channels last. A unit is a block of channels; each tap's sum runs through the
+ * features that it meets, in their order, a part of a row at a time. Taps that meet the same features share one call:
  *
  *     features   0 1 2 3 4 5 6 7
  *     tap 0        [-----------]
  *     tap 1      [-------------]        begin .. end - 1 = 1 .. 6, which all of them meet; before it and behind it tap
- *     tap 2      [-----------]          by tap */
+ *     tap 2      [-----------]          by tap
+ *
+ * Fewer channels than lanes: several features are merged, each with sums of its own, which are added up at the end. */
 #include "depthwise_last.h"
 
 namespace convkit {
 namespace {
 
-/* Features of a row between two looks at a cancellation: a tenth of a millisecond. */
-constexpr int64_t kLookPixels = 1 << 16;
+constexpr int64_t kPartBytes = 128 << 10, kLeastPart = 16, kMostPart = 64; /* pixels */
+constexpr int64_t kSumsBytes = 64 << 10;                                   /* of a unit */
+constexpr int64_t kUnitsOfSlot = 2;
 
 /* Several features of a channel are taken apart row by row, into a plane of vectors each. */
 template <typename T>
 struct Scratch {
   T *sums, *planes;
-  int64_t *offsets;
+  int64_t *offsets, *numbers; /* of the rows of the source under a row of features, and of their taps */
+  Range *met;                 /* by the taps of a row */
 
-  Scratch(const Problem &problem, int64_t lanes, Carver *carver) {
+  Scratch(const Problem &problem, const DepthwiseForm &f, int64_t lanes, Carver *carver) {
+    const ck_problem &p = problem.given;
     const int64_t multiplier = problem.group_features;
-    sums = carver->take<T>(multiplier * problem.taps * lanes);
-    planes = carver->take<T>(multiplier > 1 ? multiplier * problem.given.features[2] * lanes : 0);
-    offsets = carver->take<int64_t>(problem.given.kernel[2]);
+    const int64_t vectors = f.merged > 1 ? f.merged * p.groups / lanes : f.channel_block;
+    sums = carver->take<T>(vectors * multiplier * problem.taps * lanes);
+    planes = carver->take<T>(multiplier > 1 ? multiplier * p.features[2] * lanes : 0);
+    offsets = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
+    numbers = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
+    met = carver->take<Range>(p.kernel[2]);
   }
 };
 
@@ -37,21 +45,24 @@ template <typename T>
 struct Gradient {
   const RunContext &context;
   const Problem &problem;
+  const DepthwiseForm &f;
   const DepthwiseSet<T> &kernels;
   int64_t lanes;
 
-  /* One vector of channels. */
+  /* Some vectors of channels, of which the last rather overlaps the one before. */
   void operator()(int64_t unit, int32_t slot) const {
     const ck_problem &p = problem.given;
     const ck_operands &o = *context.operands;
-    const int64_t c = unit * lanes, channels = smaller(lanes, p.groups - c);
+    const int64_t block = f.channel_block * lanes, c = unit * block;
+    const int64_t channels = f.merged > 1 ? f.merged * p.groups : smaller(block, p.groups - c);
+    const int64_t vectors = ceil_div(channels, lanes);
+    const int64_t part_pixels = clamp(kPartBytes / element_bytes(problem) / p.groups, kLeastPart, kMostPart * f.merged);
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    const Scratch<T> scratch(problem, lanes, &carver);
+    const Scratch<T> scratch(problem, f, lanes, &carver);
     const int64_t multiplier = problem.group_features, plane = p.features[2] * lanes;
-    for (int64_t i = 0; i < multiplier * problem.taps * lanes; ++i) scratch.sums[i] = 0;
-    for (int64_t j = 0; j < p.kernel[2]; ++j) {
-      scratch.offsets[j] = (j * p.dilation[2] - p.pad_begin[2]) * problem.image.pixel;
-    }
+    const int64_t all_taps = multiplier * problem.taps;
+    for (int64_t i = 0; i < vectors * all_taps * lanes; ++i) scratch.sums[i] = 0;
+    for (int64_t j = 0; j < p.kernel[2]; ++j) scratch.met[j] = met_features(p, 2, j);
     for (int64_t image = 0; image < p.batch; ++image) {
       const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c;
       const T *const features = static_cast<const T *>(o.features_in) + image * problem.features.batch + c * multiplier;
@@ -64,62 +75,111 @@ struct Gradient {
                               p.features[2]);
           }
           if (multiplier > 1) row = scratch.planes;
-          each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
-            each_source(p, false, 1, y, [&](int64_t tap_y, int64_t at_y) {
-              const int64_t tap = (tap_z * p.kernel[1] + tap_y) * p.kernel[2];
-              const T *const from = source + (at_z * p.image[1] + at_y) * p.image[2] * problem.image.pixel;
-              for (int64_t m = 0; m < multiplier; ++m) {
-                add_row(from, row + m * plane, scratch.sums + (m * problem.taps + tap) * lanes, channels,
-                        scratch.offsets);
-              }
-            });
-          });
+          const int64_t rows = list_rows(scratch, z, y);
+          for (int64_t first = 0; first < p.features[2]; first += part_pixels) {
+            if (first > 0 && cancelled(*context.host)) return;
+            const Range part = {first, smaller(first + part_pixels, p.features[2])};
+            for (int64_t m = 0; m < multiplier; ++m) {
+              DepthwiseLastGradientCall<T> call = {};
+              call.features_step = multiplier > 1 ? lanes : problem.image.pixel;
+              call.source_step = p.stride[2] * problem.image.pixel;
+              call.tap_step = p.dilation[2] * problem.image.pixel;
+              call.features = row + m * plane;
+              call.source = source;
+              call.sums = scratch.sums + m * problem.taps * lanes;
+              call.sums_step = all_taps * lanes;
+              call.channels = channels;
+              add_rows(scratch, rows, part, call);
+            }
+          }
         }
       }
     }
     const auto &w = problem.weights;
     T *const out = static_cast<T *>(o.weight_gradient) + w.origin + c * multiplier * w.feature;
-    for (int64_t row = 0; row < multiplier * problem.taps; ++row) {
-      T *const to = out + row / problem.taps * w.feature + row % problem.taps * w.tap;
-      for (int64_t l = 0; l < channels; ++l) to[l * multiplier * w.feature] = scratch.sums[row * lanes + l];
+    for (int64_t v = 0; v < vectors; ++v) {
+      const int64_t first = clamp(channels - lanes, 0, v * lanes), count = smaller(lanes, channels);
+      for (int64_t row = 0; row < all_taps; ++row) {
+        T *const to = out + row / problem.taps * w.feature + row % problem.taps * w.tap;
+        const T *const from = scratch.sums + (v * all_taps + row) * lanes;
+        for (int64_t l = 0; l < count; ++l) {
+          /* Merged pixels add up in the first of them. */
+          const int64_t channel = f.merged > 1 ? (first + l) % p.groups : first + l;
+          T *const sum = to + channel * multiplier * w.feature;
+          *sum = channel == first + l ? from[l] : *sum + from[l];
+        }
+      }
     }
   }
 
-  /* One row of features with one row of taps: the features that a few taps share together, the others tap by tap. */
-  void add_row(const T *source, const T *features, T *sums, int64_t channels, const int64_t *offsets) const {
+  /* Rows of the source that a row of features meets, by tap 0. */
+  int64_t list_rows(const Scratch<T> &scratch, int64_t z, int64_t y) const {
     const ck_problem &p = problem.given;
-    const int64_t pixel = problem.image.pixel;
-    DepthwiseLastGradientCall<T> call = {};
-    call.features_step = problem.group_features > 1 ? lanes : pixel;
-    call.source_step = p.stride[2] * pixel;
-    call.sums_step = lanes;
-    call.channels = static_cast<int32_t>(channels);
+    int64_t rows = 0;
+    each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
+      each_source(p, false, 1, y, [&](int64_t tap_y, int64_t at_y) {
+        scratch.numbers[rows] = (tap_z * p.kernel[1] + tap_y) * p.kernel[2];
+        scratch.offsets[rows++] = ((at_z * p.image[1] + at_y) * p.image[2] - p.pad_begin[2]) * problem.image.pixel;
+      });
+    });
+    return rows;
+  }
+
+  /* A part of a row of features with all rows of taps. */
+  void add_rows(const Scratch<T> &scratch, int64_t rows, const Range &part, DepthwiseLastGradientCall<T> call) const {
+    int64_t together;
+    for (int64_t r = 0; r < rows; r += together) {
+      together = kernels.last_gradients_of_rows && rows - r >= kLastRows ? kLastRows : 1;
+      call.offsets = scratch.offsets + r;
+      call.numbers = scratch.numbers + r;
+      add_taps(scratch, together > 1 ? kernels.last_gradients_of_rows : kernels.last_gradients, part, call);
+    }
+  }
+
+  /* Whole groups of merged pixels, and what is left: whole vectors of it, and the rest. */
+  void add_merged(Shaped<DepthwiseLastGradientCall<T>> gradient, DepthwiseLastGradientCall<T> call) const {
+    const int64_t pixels = call.pixels, together = call.channels;
+    const auto add = [&](int64_t channels, int64_t times) {
+      call.channels = channels, call.pixels = times;
+      if (channels > 0 && times > 0) gradient(&call);
+    };
+    call.features_step = call.source_step = together;
+    add(together, pixels / f.merged);
+    call.features += pixels / f.merged * together, call.source += pixels / f.merged * together;
+    const int64_t left = pixels % f.merged * problem.given.groups, whole = left / lanes * lanes;
+    add(whole, 1);
+    call.features += whole, call.source += whole, call.sums += whole / lanes * call.sums_step;
+    add(left - whole, 1);
+  }
+
+  /* The features that a few taps share together, the others tap by tap. */
+  void add_taps(const Scratch<T> &scratch, const Shaped<DepthwiseLastGradientCall<T>> *gradients, const Range &part,
+                const DepthwiseLastGradientCall<T> &given) const {
+    const ck_problem &p = problem.given;
+    const Range *const met = scratch.met;
     const auto add = [&](int64_t tap, int64_t taps, int64_t begin, int64_t end) {
-      call.offsets = offsets + tap;
-      call.sums = sums + tap * lanes;
-      for (int64_t first = begin; first < end; first += kLookPixels) {
-        if (first > begin && cancelled(*context.host)) return;
-        call.features = features + first * call.features_step;
-        call.source = source + first * call.source_step;
-        call.pixels = smaller(kLookPixels, end - first);
-        kernels.last_gradients[taps - 1](&call);
-      }
+      begin = larger(begin, part.begin), end = smaller(end, part.end);
+      if (begin >= end) return;
+      DepthwiseLastGradientCall<T> call = given;
+      call.features += begin * call.features_step;
+      call.source += begin * call.source_step + tap * call.tap_step;
+      call.sums += tap * lanes;
+      call.pixels = end - begin;
+      if (f.merged > 1) return add_merged(gradients[taps - 1], call);
+      gradients[taps - 1](&call);
     };
     int64_t taps;
     for (int64_t tap = 0; tap < p.kernel[2]; tap += taps) {
       taps = smaller(p.kernel[2] - tap, kLastTaps);
+      if (p.kernel[2] - tap == kLastTaps + 1) taps = kLastTaps - 1; /* a single tap shares nothing */
       /* Ranges move to the left from tap to tap. */
-      const int64_t begin = met_features(p, 2, tap).begin, end = met_features(p, 2, tap + taps - 1).end;
+      const int64_t begin = met[tap].begin, end = met[tap + taps - 1].end;
       for (int64_t j = tap; j < tap + taps; ++j) {
-        const Range range = met_features(p, 2, j);
-        add(j, 1, range.begin, begin < end ? smaller(begin, range.end) : range.end);
+        add(j, 1, met[j].begin, begin < end ? smaller(begin, met[j].end) : met[j].end);
       }
       if (begin >= end) continue;
       add(tap, taps, begin, end);
-      for (int64_t j = tap; j < tap + taps; ++j) {
-        const Range range = met_features(p, 2, j);
-        add(j, 1, larger(end, range.begin), range.end);
-      }
+      for (int64_t j = tap; j < tap + taps; ++j) add(j, 1, larger(end, met[j].begin), met[j].end);
     }
   }
 };
@@ -132,22 +192,31 @@ bool fits_depthwise_last_gradient(const Problem &problem) {
 }
 
 template <typename T>
-void block_depthwise_last_gradient(ck_plan *plan) {
-  const int64_t lanes = tiles_of<T>(*plan->kernels).lanes;
-  plan->blocking.units = ceil_div(plan->problem.given.groups, lanes);
-  plan->blocking.slot_bytes = bytes_of<Scratch<T>>(plan->problem, lanes);
+void block_depthwise_last_gradient(ck_plan *plan, int32_t slots) {
+  const Problem &problem = plan->problem;
+  const int64_t lanes = tiles_of<T>(*plan->kernels).lanes, vectors = ceil_div(problem.given.groups, lanes);
+  const int64_t room = kSumsBytes / element_bytes(problem) / lanes / problem.taps;
+  const int64_t share = slots > 1 ? ceil_div(vectors, kUnitsOfSlot * slots) : vectors;
+  plan->depthwise.merged = 1;
+  if (problem.given.groups < kDepthwiseLanes && problem.given.stride[2] == 1 && problem.group_features == 1) {
+    plan->depthwise.merged = kDepthwiseLanes / greatest_divisor(kDepthwiseLanes, problem.given.groups);
+  }
+  plan->depthwise.channel_block = problem.group_features > 1 ? 1 : balanced(vectors, clamp(room, 1, share));
+  if (plan->depthwise.merged > 1) plan->depthwise.channel_block = vectors;
+  plan->blocking.units = ceil_div(vectors, plan->depthwise.channel_block);
+  plan->blocking.slot_bytes = bytes_of<Scratch<T>>(problem, plan->depthwise, lanes);
 }
 
 template <typename T>
 ck_status run_depthwise_last_gradient(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const Gradient<T> gradient = {context, plan.problem, depthwise_of<T>(*plan.kernels),
+  const Gradient<T> gradient = {context, plan.problem, plan.depthwise, depthwise_of<T>(*plan.kernels),
                                 tiles_of<T>(*plan.kernels).lanes};
   return for_each_unit(*context.host, plan.blocking.units, plan.small, gradient);
 }
 
-template void block_depthwise_last_gradient<float>(ck_plan *);
-template void block_depthwise_last_gradient<double>(ck_plan *);
+template void block_depthwise_last_gradient<float>(ck_plan *, int32_t);
+template void block_depthwise_last_gradient<double>(ck_plan *, int32_t);
 template ck_status run_depthwise_last_gradient<float>(const RunContext &);
 template ck_status run_depthwise_last_gradient<double>(const RunContext &);
 

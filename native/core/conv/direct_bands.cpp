@@ -14,7 +14,8 @@ constexpr int64_t kJoinedPositions = 512;
 /* Or up to so many bytes of source, for few channels: what a unit costs besides its tiles is shared by more images. */
 constexpr int64_t kJoinedBytes = 64 << 10;
 
-/* Zeros at the start and at the end of every row of the grid, whichever the plane; fewer of both. */
+/* Zeros at the start and at the end of every row of the grid, whichever the plane; fewer of both. No more than the
+ * results of two rows allow, which must not overlap. */
 int64_t row_overlap(const DirectAxis &x, int64_t width, bool zeros) {
   if (!zeros) return 0;
   int64_t overlap = width;
@@ -22,7 +23,7 @@ int64_t row_overlap(const DirectAxis &x, int64_t width, bool zeros) {
     const Range real = inside(grid_map(x, plane, 0), x.source, x.span_begin, x.span_begin + width);
     overlap = smaller(overlap, smaller(real.begin - x.span_begin, x.span_begin + width - real.end));
   }
-  return smaller(overlap, width - 1);
+  return smaller(overlap, x.span);
 }
 
 }  // namespace

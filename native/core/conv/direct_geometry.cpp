@@ -13,15 +13,6 @@ constexpr int64_t kFarthestShift = INT64_C(1) << 32;
 
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
-int64_t greatest_divisor(int64_t a, int64_t b) {
-  while (b > 0) {
-    const int64_t rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return a;
-}
-
 /* Does any feature reach a pixel of the image through tap j? */
 bool reaches(const ck_problem &p, int a, int64_t j) {
   const int64_t shift = j * p.dilation[a] - p.pad_begin[a];

@@ -65,14 +65,16 @@ const char *check_problem(const ck_problem &given, Problem *problem) {
   if (const char *fault = find_fault(given)) return fault;
   Problem &p = *problem;
   p.given = given;
+  /* With one channel on either side, both layouts are the same memory. */
+  if (given.image_channels == 1 && given.feature_channels == 1) p.given.layout = CK_CHANNELS_FIRST;
   p.taps = given.kernel[0] * given.kernel[1] * given.kernel[2];
   p.group_channels = given.image_channels / given.groups;
   p.group_features = given.feature_channels / given.groups;
   p.depth = p.group_channels * p.taps;
   p.image_pixels = given.image[0] * given.image[1] * given.image[2];
   p.feature_pixels = given.features[0] * given.features[1] * given.features[2];
-  p.image = map_steps(given.layout, given.image_channels, p.image_pixels);
-  p.features = map_steps(given.layout, given.feature_channels, p.feature_pixels);
+  p.image = map_steps(p.given.layout, given.image_channels, p.image_pixels);
+  p.features = map_steps(p.given.layout, given.feature_channels, p.feature_pixels);
   if (given.weight_layout == CK_CHANNELS_FIRST) {
     p.weights = {0, p.depth, p.taps, 1};
   } else {

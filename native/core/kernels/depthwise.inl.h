@@ -271,10 +271,13 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       FEW ? 0 : int32_t(kLineTaps),
       copy_rows<V>,
       split_rows<V>,
-      interleave<typename V::Element>,
+      interleave<V>,
       GradientTable<V, FEW, TAPS_X>::all,
       TAPS_X,
-      LastTable<V, SUMS / 2>::all,
-      SUMS / 2 < kLastPixels ? SUMS / 2 : int32_t(kLastPixels),
-      LastGradientTable<V>::all};
+      LastTable<V, FEW>::all,
+      LastTable<V, FEW>::runs,
+      LastTable<V, FEW>::most,
+      LastGradientTable<V, 1>::all,
+      FEW ? nullptr : LastGradientTable < V,
+      FEW ? 1 : kLastRows > ::all};
 }

@@ -53,22 +53,36 @@ void split_rows(typename V::Element *even, int64_t even_count, typename V::Eleme
   }
 }
 
-template <typename T, int PHASES>
-void interleave_as(const T *__restrict in, int64_t in_step, int64_t count, T *__restrict out) {
-  CONVKIT_VECTORIZE
-  for (int64_t i = 0; i < count; ++i) {
+/* Whole vectors of 2 or 4 phases; returns the number of elements of a phase that are done. */
+template <class V, int PHASES>
+int64_t interleave_vectors(const typename V::Element *in, int64_t in_step, int64_t count, typename V::Element *out) {
+  int64_t i = 0;
+  for (; i + V::lanes <= count; i += V::lanes, in += V::lanes, out += PHASES * V::lanes) {
+    V even[PHASES / 2], odd[PHASES / 2]; /* of 4 phases: 0 and 2, 1 and 3 */
+    if (PHASES == 2) {
+      even[0] = V::load(in), odd[0] = V::load(in + in_step);
+    } else {
+      const V a = V::load(in), b = V::load(in + in_step), c = V::load(in + 2 * in_step), d = V::load(in + 3 * in_step);
+      even[0] = V::zip_low(a, c), even[PHASES / 2 - 1] = V::zip_high(a, c);
+      odd[0] = V::zip_low(b, d), odd[PHASES / 2 - 1] = V::zip_high(b, d);
+    }
     CONVKIT_UNROLL
-    for (int p = 0; p < PHASES; ++p) out[i * PHASES + p] = in[p * in_step + i];
+    for (int k = 0; k < PHASES / 2; ++k) {
+      V::store(out + 2 * k * V::lanes, V::zip_low(even[k], odd[k]));
+      V::store(out + (2 * k + 1) * V::lanes, V::zip_high(even[k], odd[k]));
+    }
   }
+  return i;
 }
 
 /* out[i * phases + p] = in[p * in_step + i] */
-template <typename T>
-void interleave(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out) {
-  if (phases == 2) return interleave_as<T, 2>(in, in_step, count, out);
-  if (phases == 3) return interleave_as<T, 3>(in, in_step, count, out);
-  if (phases == 4) return interleave_as<T, 4>(in, in_step, count, out);
+template <class V>
+void interleave(const typename V::Element *in, int64_t in_step, int64_t phases, int64_t count,
+                typename V::Element *out) {
+  int64_t first = 0;
+  if (phases == 2) first = interleave_vectors<V, 2>(in, in_step, count, out);
+  if (phases == 4) first = interleave_vectors<V, 4>(in, in_step, count, out);
   for (int64_t p = 0; p < phases; ++p) {
-    for (int64_t i = 0; i < count; ++i) out[i * phases + p] = in[p * in_step + i];
+    for (int64_t i = first; i < count; ++i) out[i * phases + p] = in[p * in_step + i];
   }
 }

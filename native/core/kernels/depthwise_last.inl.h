@@ -1,97 +1,176 @@
 /* Depthwise convolution with channels last: channels in lanes (contract in kernel_table.h). */
 
-/* PIXELS pixels of one or two vectors of channels. */
-template <class V, int PIXELS, int VECTORS>
+/* PIXELS pixels, or the first of them, a vector of channels after the other; the last vector rather overlaps the one
+ * before. */
+template <class V, int PIXELS, typename Sums>
+CONVKIT_INLINE void each_vector(const DepthwiseLastCall<typename V::Element> *call, int64_t pixels, const Sums &sums) {
+  const int32_t width = call->channels < V::lanes ? int32_t(call->channels) : V::lanes;
+  for (int64_t next = 0; next < call->channels; next += width) {
+    const int64_t c = next < call->channels - width ? next : call->channels - width;
+    V sum[PIXELS];
+    CONVKIT_UNROLL
+    for (int p = 0; p < PIXELS; ++p) sum[p] = V::set(typename V::Element(0));
+    sums(c, width, sum);
+    typename V::Element *to = call->result + c;
+    CONVKIT_UNROLL
+    for (int p = 0; p < PIXELS; ++p, to += call->result_step) {
+      if (p < pixels) store_some<V>(to, sum[p], width);
+    }
+  }
+  if (call->epilogue) finish<V>(call->result, call->result_step, pixels, call->channels, call->epilogue);
+}
+
+/* By a table of all taps. */
+template <class V, int PIXELS>
 CONVKIT_SHAPED void depthwise_last_tile(const DepthwiseLastCall<typename V::Element> *call) {
   using T = typename V::Element;
-  const int32_t last = call->channels - (VECTORS - 1) * V::lanes;
-  V sum[PIXELS][VECTORS];
-  CONVKIT_UNROLL
-  for (int p = 0; p < PIXELS; ++p) {
-    CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS; ++v) sum[p][v] = V::set(T(0));
-  }
-  const auto add = [&](const auto &load_last) {
-    for (int64_t t = 0; t < call->taps; ++t) {
-      const T *const from = call->source + call->offsets[t];
-      const T *const weights = call->weights + call->numbers[t] * call->weight_step;
-      V weight[VECTORS];
-      CONVKIT_UNROLL
-      for (int v = 0; v < VECTORS; ++v) weight[v] = V::load(weights + v * V::lanes);
-      CONVKIT_UNROLL
-      for (int p = 0; p < PIXELS; ++p) {
-        const T *const pixel = from + p * call->source_step;
+  each_vector<V, PIXELS>(call, PIXELS, [call](int64_t c, int32_t width, V(&sum)[PIXELS]) {
+    const auto add = [&](const auto &load) {
+      for (int64_t t = 0; t < call->taps; ++t) {
+        const T *const from = call->source + call->offsets[t] + c;
+        const V weight = V::load(call->weights + call->numbers[t] * call->weight_step + c);
         CONVKIT_UNROLL
-        for (int v = 0; v < VECTORS; ++v) {
-          const V x = v < VECTORS - 1 ? V::load(pixel + v * V::lanes) : load_last(pixel + v * V::lanes);
-          sum[p][v] = V::multiply_add(weight[v], x, sum[p][v]);
-        }
+        for (int p = 0; p < PIXELS; ++p) sum[p] = V::multiply_add(weight, load(from + p * call->source_step), sum[p]);
       }
+    };
+    if (!V::masks && width == V::lanes) {
+      add([](const T *at) { return V::load(at); });
+    } else {
+      add([width](const T *at) { return V::load_partial(at, width); });
     }
-  };
-  if (!V::masks && last == V::lanes) {
-    add([](const T *at) { return V::load(at); });
-  } else {
-    add([last](const T *at) { return V::load_partial(at, last); });
-  }
-  CONVKIT_UNROLL
-  for (int p = 0; p < PIXELS; ++p) {
-    T *const to = call->result + p * call->result_step;
-    CONVKIT_UNROLL
-    for (int v = 0; v < VECTORS - 1; ++v) V::store(to + v * V::lanes, sum[p][v]);
-    store_some<V>(to + (VECTORS - 1) * V::lanes, sum[p][VECTORS - 1], last);
-  }
-  if (call->epilogue) finish<V>(call->result, call->result_step, PIXELS, call->channels, call->epilogue);
+  });
 }
 
+/* Some taps that reach neighbours: each pixel of the source is loaded once for all sums that it is a term of. Arrays of
+ * users begin anywhere, so that most of these loads straddle cache lines and count twice. */
+template <class V, int PIXELS, int TAPS>
+CONVKIT_INLINE void add_neighbours(const typename V::Element *from, int64_t step, const typename V::Element *weights,
+                                   int64_t weight_step, int64_t begin, uint64_t length, V (&sum)[PIXELS]) {
+  V weight[TAPS];
+  CONVKIT_UNROLL
+  for (int j = 0; j < TAPS; ++j, weights += weight_step) {
+    CONVKIT_STEPS(weights);
+    weight[j] = V::load(weights);
+  }
+  CONVKIT_UNROLL
+  for (int q = 0; q < PIXELS + TAPS - 1; ++q, from += step) {
+    CONVKIT_STEPS(from);
+    if (uint64_t(q - begin) >= length) continue;
+    V x = V::load(from);
+    CONVKIT_LOADED(x.v);
+    CONVKIT_UNROLL
+    for (int j = 0; j < TAPS; ++j) {
+      if (q < j || q - j >= PIXELS) continue;
+      sum[q - j] = V::multiply_add(weight[j], x, sum[q - j]);
+      CONVKIT_LOADED(sum[q - j].v);
+    }
+  }
+}
+
+/* In runs. */
 template <class V, int PIXELS>
+CONVKIT_SHAPED void depthwise_last_run(const DepthwiseLastCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  each_vector<V, PIXELS>(call, call->pixels, [call](int64_t c, int32_t, V(&sum)[PIXELS]) {
+    const int64_t step = call->source_step, weight_step = call->run_step * call->weight_step;
+    for (int64_t t = 0; t < call->taps; ++t) {
+      const T *from = call->source + call->offsets[t] + c;
+      const T *weights = call->weights + call->numbers[t] * call->weight_step + c;
+      int64_t left = call->run, begin = call->begin;
+      const uint64_t length = uint64_t(call->end - begin);
+      for (; left == 4 || left > 5; left -= 4, begin -= 4, from += 4 * step, weights += 4 * weight_step) {
+        add_neighbours<V, PIXELS, 4>(from, step, weights, weight_step, begin, length, sum);
+      }
+      if (left & 1) {
+        add_neighbours<V, PIXELS, 3>(from, step, weights, weight_step, begin, length, sum);
+        left -= 3, begin -= 3, from += 3 * step, weights += 3 * weight_step;
+      }
+      if (left > 0) add_neighbours<V, PIXELS, 2>(from, step, weights, weight_step, begin, length, sum);
+    }
+  });
+}
+
+template <class V, bool FEW>
 struct LastTable {
+  static constexpr int32_t most = FEW ? 4 : kLastPixels;
   using Tile = Shaped<DepthwiseLastCall<typename V::Element>>;
   template <int P>
-  static constexpr int pixels = P < PIXELS ? P : PIXELS;
-  static constexpr Tile all[kLastPixels][kLastVectors] = {
-      {depthwise_last_tile<V, 1, 1>, depthwise_last_tile<V, 1, 2>},
-      {depthwise_last_tile<V, 2, 1>, depthwise_last_tile<V, 2, 2>},
-      {depthwise_last_tile<V, pixels<3>, 1>, depthwise_last_tile<V, pixels<3>, 2>},
-      {depthwise_last_tile<V, pixels<4>, 1>, depthwise_last_tile<V, pixels<4>, 2>},
-      {depthwise_last_tile<V, pixels<5>, 1>, depthwise_last_tile<V, pixels<5>, 2>},
-      {depthwise_last_tile<V, pixels<6>, 1>, depthwise_last_tile<V, pixels<6>, 2>},
-      {depthwise_last_tile<V, pixels<7>, 1>, depthwise_last_tile<V, pixels<7>, 2>},
-      {depthwise_last_tile<V, pixels<8>, 1>, depthwise_last_tile<V, pixels<8>, 2>}};
+  static constexpr int pixels = P < most ? P : most;
+  static constexpr Tile all[kLastPixels] = {depthwise_last_tile<V, 1>,         depthwise_last_tile<V, 2>,
+                                            depthwise_last_tile<V, pixels<3>>, depthwise_last_tile<V, pixels<4>>,
+                                            depthwise_last_tile<V, pixels<5>>, depthwise_last_tile<V, pixels<6>>,
+                                            depthwise_last_tile<V, pixels<7>>, depthwise_last_tile<V, pixels<8>>};
+  static constexpr Tile runs[kLastRuns] = {depthwise_last_run<V, most - 1>, depthwise_last_run<V, most>};
 };
 
-/* sums[n] += features * source over pixels, for taps n of a row of taps: a vector of channels. */
-template <class V, int TAPS>
-CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<typename V::Element> *call) {
-  using T = typename V::Element;
-  V sum[TAPS];
-  const int32_t channels = call->channels;
+/* PIXELS features, each with all taps. Where a tap reads what the one before it reads for the next feature, the source
+ * is loaded once for all. */
+template <class V, int ROWS, int TAPS, int PIXELS, typename Load>
+CONVKIT_INLINE void add_products(const DepthwiseLastGradientCall<typename V::Element> *call,
+                                 const typename V::Element *features, const typename V::Element *source,
+                                 const Load &load, V (&sum)[ROWS][TAPS]) {
+  V feature[PIXELS];
   CONVKIT_UNROLL
-  for (int t = 0; t < TAPS; ++t) sum[t] = V::load(call->sums + t * call->sums_step);
-  const auto add = [&](const auto &load) {
-    const T *features = call->features, *source = call->source;
-    for (int64_t i = 0; i < call->pixels; ++i) {
-      const V feature = load(features);
+  for (int p = 0; p < PIXELS; ++p, features += call->features_step) feature[p] = load(features);
+  CONVKIT_UNROLL
+  for (int r = 0; r < ROWS; ++r) {
+    const typename V::Element *from = source + call->offsets[r];
+    CONVKIT_UNROLL
+    for (int q = 0; q < PIXELS + TAPS - 1; ++q, from += call->tap_step) {
+      CONVKIT_STEPS(from);
+      V x = load(from);
+      CONVKIT_LOADED(x.v);
       CONVKIT_UNROLL
-      for (int t = 0; t < TAPS; ++t) sum[t] = V::multiply_add(feature, load(source + call->offsets[t]), sum[t]);
-      features += call->features_step;
-      source += call->source_step;
+      for (int t = 0; t < TAPS; ++t) {
+        if (q >= t && q - t < PIXELS) sum[r][t] = V::multiply_add(feature[q - t], x, sum[r][t]);
+      }
     }
-  };
-  if (!V::masks && channels == V::lanes) {
-    add([](const T *at) { return V::load(at); });
-  } else {
-    add([channels](const T *at) { return V::load_partial(at, channels); });
   }
-  CONVKIT_UNROLL
-  for (int t = 0; t < TAPS; ++t) V::store(call->sums + t * call->sums_step, sum[t]);
 }
 
-template <class V>
+template <class V, int ROWS, int TAPS>
+CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<typename V::Element> *call) {
+  using T = typename V::Element;
+  constexpr int PIXELS = 4;
+  const int32_t width = call->channels < V::lanes ? int32_t(call->channels) : V::lanes;
+  T *sums = call->sums;
+  for (int64_t next = 0; next < call->channels; next += width, sums += call->sums_step) {
+    const int64_t c = next < call->channels - width ? next : call->channels - width;
+    V sum[ROWS][TAPS];
+    CONVKIT_UNROLL
+    for (int r = 0; r < ROWS; ++r) {
+      CONVKIT_UNROLL
+      for (int t = 0; t < TAPS; ++t) sum[r][t] = V::load(sums + (call->numbers[r] + t) * V::lanes);
+    }
+    const T *features = call->features + c, *source = call->source + c;
+    int64_t left = call->pixels;
+    if (TAPS > 1 && width == V::lanes && call->tap_step == call->source_step) {
+      for (; left >= PIXELS; left -= PIXELS) {
+        add_products<V, ROWS, TAPS, PIXELS>(call, features, source, V::load, sum);
+        features += PIXELS * call->features_step, source += PIXELS * call->source_step;
+      }
+    }
+    const auto single = [&](const auto &load) {
+      for (; left > 0; --left, features += call->features_step, source += call->source_step) {
+        add_products<V, ROWS, TAPS, 1>(call, features, source, load, sum);
+      }
+    };
+    if (!V::masks && width == V::lanes) {
+      single(V::load);
+    } else {
+      single([width](const T *at) { return V::load_partial(at, width); });
+    }
+    CONVKIT_UNROLL
+    for (int r = 0; r < ROWS; ++r) {
+      CONVKIT_UNROLL
+      for (int t = 0; t < TAPS; ++t) V::store(sums + (call->numbers[r] + t) * V::lanes, sum[r][t]);
+    }
+  }
+}
+
+template <class V, int ROWS>
 struct LastGradientTable {
-  using Gradient = Shaped<DepthwiseLastGradientCall<typename V::Element>>;
-  static constexpr Gradient all[kLastTaps] = {depthwise_last_gradient<V, 1>, depthwise_last_gradient<V, 2>,
-                                              depthwise_last_gradient<V, 3>, depthwise_last_gradient<V, 4>,
-                                              depthwise_last_gradient<V, 5>, depthwise_last_gradient<V, 6>,
-                                              depthwise_last_gradient<V, 7>, depthwise_last_gradient<V, 8>};
+  static constexpr Shaped<DepthwiseLastGradientCall<typename V::Element>> all[kLastTaps] = {
+      depthwise_last_gradient<V, ROWS, 1>, depthwise_last_gradient<V, ROWS, 2>, depthwise_last_gradient<V, ROWS, 3>,
+      depthwise_last_gradient<V, ROWS, 4>};
 };

@@ -172,33 +172,37 @@ struct DepthwiseGradientCall {
 
 /* Depthwise, channels in lanes: result[p * result_step + c] = sum over taps t of
  *     weights[numbers[t] * weight_step + c] * source[offsets[t] + p * source_step + c]
- * for the pixels p of a tile and c < channels. Nothing behind the channels is read but weights, by whole vectors. */
+ * for the pixels p of a tile and c < channels. Nothing behind the channels is read but weights, by whole vectors.
+ *
+ * In a run, each t stands for `run` taps, which reach neighbours, and channels fill a vector at least: tap j < run has
+ *     weights[(numbers[t] + j * run_step) * weight_step + c] * source[offsets[t] + (p + j) * source_step + c]
+ * where begin <= p + j < end; other pixels are padding. `pixels` is the height of the tile, or less. */
 template <typename T>
 struct DepthwiseLastCall {
   const T *source, *weights;
   const int64_t *offsets, *numbers;
   int64_t taps, source_step, weight_step;
+  int64_t run, run_step, begin, end, pixels;
   T *result;
-  int64_t result_step;
-  int32_t channels;
+  int64_t result_step, channels;
   const Epilogue<T> *epilogue; /* of these channels, or null */
 };
 
-/* sums[t * sums_step + c] += sum over pixels i, in their order, of
- *     features[i * features_step + c] * source[i * source_step + offsets[t] + c]
- * for one vector of channels; whole vectors of sums. */
+/* Rows r and taps t of each, of a block of channels in vectors v, of which the last rather overlaps the one before:
+ *     sums[v * sums_step + (numbers[r] + t) * lanes + l] += sum over pixels i, in their order, of
+ *         features[i * features_step + c] * source[i * source_step + offsets[r] + t * tap_step + c]
+ * where c is the channel of lane l. Whole vectors of sums. */
 template <typename T>
 struct DepthwiseLastGradientCall {
   const T *features, *source;
-  int64_t features_step, source_step, pixels;
-  const int64_t *offsets;
+  int64_t features_step, source_step, tap_step, pixels;
+  const int64_t *offsets, *numbers;
   T *sums;
-  int64_t sums_step;
-  int32_t channels;
+  int64_t sums_step, channels;
 };
 
-constexpr int32_t kLastPixels = 8, kLastVectors = 2;         /* of a tile: the most */
-constexpr int32_t kLastTaps = 8;                             /* of a call of the gradient */
+constexpr int32_t kLastPixels = 8, kLastRuns = 2;            /* of a tile: the most; heights of runs */
+constexpr int32_t kLastTaps = 4, kLastRows = 3;              /* of a call of the gradient: the most; or one row */
 constexpr int32_t kDepthwiseRows = 4, kDepthwiseStrides = 2; /* of its tiles: the most */
 constexpr int32_t kZipVectors = 2;                           /* of either phase: the most */
 constexpr int32_t kLineTaps = 8;                             /* of a line: the most */
@@ -227,10 +231,11 @@ struct DepthwiseSet {
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
   const Shaped<DepthwiseGradientCall<T>> (*gradients)[kGradientTaps]; /* [taps along y - 1][along x - 1] */
   int32_t gradient_columns;                                           /* the most taps along x, of several rows */
-  /* Channels in lanes: [pixels - 1][vectors - 1], up to last_pixels; [taps - 1]. */
-  const Shaped<DepthwiseLastCall<T>> (*last_tiles)[kLastVectors];
+  /* Channels in lanes: [pixels - 1] up to last_pixels; runs of last_pixels - 1 and of last_pixels;
+   * [taps - 1] of one row and of kLastRows. */
+  const Shaped<DepthwiseLastCall<T>> *last_tiles, *last_runs;
   int32_t last_pixels;
-  const Shaped<DepthwiseLastGradientCall<T>> *last_gradients;
+  const Shaped<DepthwiseLastGradientCall<T>> *last_gradients, *last_gradients_of_rows;
 };
 
 /* Fourier transforms, sequences in lanes. A complex element is a vector of real parts, then one of imaginary parts. The

@@ -30,6 +30,13 @@
 #define CONVKIT_LOADED(x) static_cast<void>(0)
 #endif
 
+/* A pointer that moves along by steps: else Clang keeps a product of the step for each place. */
+#if defined(__GNUC__)
+#define CONVKIT_STEPS(pointer) __asm__("" : "+r"(pointer))
+#else
+#define CONVKIT_STEPS(pointer) static_cast<void>(0)
+#endif
+
 #if defined(__clang__)
 #define CONVKIT_UNROLL _Pragma("clang loop unroll(full)")
 #define CONVKIT_VECTORIZE _Pragma("clang loop vectorize(enable)")

@@ -16,6 +16,16 @@ inline int64_t clamp(int64_t x, int64_t low, int64_t high) { return smaller(larg
 inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0 ? 1 : 0); }
 inline int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 
+/* Of positive numbers. */
+inline int64_t greatest_divisor(int64_t a, int64_t b) {
+  while (b > 0) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
 /* The size of `count` equal parts, so that the last is not much smaller than the others. */
 inline int64_t balanced(int64_t total, int64_t most) { return ceil_div(total, ceil_div(total, most)); }
 
