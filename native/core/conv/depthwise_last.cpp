@@ -207,9 +207,14 @@ struct Last {
   /* Tiles over a line; the last ones are computed twice rather than few at a time. */
   void cover(DepthwiseLastCall<T> call, const Line &line) const {
     const int64_t most = kernels.last_pixels, begin = call.begin, end = call.end;
-    const bool shorter = round_up(line.pixels, most - 1) < round_up(line.pixels, most);
-    const int64_t height = call.run == 0 ? balanced(line.pixels, most) : most - shorter;
-    const auto tile = call.run == 0 ? kernels.last_tiles[height - 1] : kernels.last_runs[shorter ? 0 : 1];
+    const bool varies = kernels.last_runs[0] != kernels.last_runs[1];
+    const bool shorter = varies && round_up(line.pixels, most - 1) < round_up(line.pixels, most);
+    int64_t height = shorter ? most - 1 : most, number = shorter ? 0 : 1;
+    if (call.run == 0) {
+      number = 0, height = 1;
+      while (2 * height <= smaller(line.pixels, most)) height *= 2, ++number;
+    }
+    const auto tile = (call.run > 0 ? kernels.last_runs : kernels.last_tiles)[number];
     call.pixels = smaller(height, line.pixels);
     for (int64_t i = 0; i < line.pixels; i += height) {
       const int64_t first = smaller(i, line.pixels - call.pixels);

@@ -132,7 +132,7 @@ struct Gradient {
       together = kernels.last_gradients_of_rows && rows - r >= kLastRows ? kLastRows : 1;
       call.offsets = scratch.offsets + r;
       call.numbers = scratch.numbers + r;
-      add_taps(scratch, together > 1 ? kernels.last_gradients_of_rows : kernels.last_gradients, part, call);
+      add_taps(scratch, together, part, call);
     }
   }
 
@@ -153,8 +153,10 @@ struct Gradient {
   }
 
   /* The features that a few taps share together, the others tap by tap. */
-  void add_taps(const Scratch<T> &scratch, const Shaped<DepthwiseLastGradientCall<T>> *gradients, const Range &part,
+  void add_taps(const Scratch<T> &scratch, int64_t rows, const Range &part,
                 const DepthwiseLastGradientCall<T> &given) const {
+    const auto *const gradients = rows > 1 ? kernels.last_gradients_of_rows : kernels.last_gradients;
+    const int64_t most = rows > 1 ? kLastRowsTaps : kLastTaps;
     const ck_problem &p = problem.given;
     const Range *const met = scratch.met;
     const auto add = [&](int64_t tap, int64_t taps, int64_t begin, int64_t end) {
@@ -170,8 +172,8 @@ struct Gradient {
     };
     int64_t taps;
     for (int64_t tap = 0; tap < p.kernel[2]; tap += taps) {
-      taps = smaller(p.kernel[2] - tap, kLastTaps);
-      if (p.kernel[2] - tap == kLastTaps + 1) taps = kLastTaps - 1; /* a single tap shares nothing */
+      taps = smaller(p.kernel[2] - tap, most);
+      if (p.kernel[2] - tap == most + 1) taps = most - 1; /* a single tap shares nothing */
       /* Ranges move to the left from tap to tap. */
       const int64_t begin = met[tap].begin, end = met[tap + taps - 1].end;
       for (int64_t j = tap; j < tap + taps; ++j) {

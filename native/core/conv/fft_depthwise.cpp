@@ -13,7 +13,7 @@ struct Depthwise : FftRun<T> {
 
   void operator()(int64_t unit, int32_t slot) const {
     const FftBundle<T> b = this->bundle(slot);
-    /* Factors, the larger part, are used for all tiles in turn. */
+    /* Factors, the larger part, are used for all tiles in turn; unless channels share the cache lines of a source. */
     FftRound part = round;
     int64_t bundle = 0, factors = 0, count = f.lanes;
     if (f.source_channels_inner) {
@@ -23,8 +23,9 @@ struct Depthwise : FftRun<T> {
       part.channels = smaller(f.lanes, round.channels - part.first_channel);
     } else {
       const int64_t bundles = ceil_div(round.tiles, f.lanes);
-      factors = unit / bundles;
-      bundle = unit % bundles;
+      const bool share = this->context.plan->problem.image.channel == 1 && round.channels < f.lanes;
+      factors = share ? unit % round.channels : unit / bundles;
+      bundle = share ? unit / round.channels : unit % bundles;
       part.first_channel = factors;
       part.channels = 1;
       count = 1;

@@ -277,7 +277,6 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       LastTable<V, FEW>::all,
       LastTable<V, FEW>::runs,
       LastTable<V, FEW>::most,
-      LastGradientTable<V, 1>::all,
-      FEW ? nullptr : LastGradientTable < V,
-      FEW ? 1 : kLastRows > ::all};
+      LastGradientTable<V>::of_row,
+      LastRowsGradientTable<V, FEW>::all};
 }

@@ -90,17 +90,15 @@ CONVKIT_SHAPED void depthwise_last_run(const DepthwiseLastCall<typename V::Eleme
   });
 }
 
+/* FEW and float64, which are asked for less, have runs of one height. */
 template <class V, bool FEW>
 struct LastTable {
-  static constexpr int32_t most = FEW ? 4 : kLastPixels;
   using Tile = Shaped<DepthwiseLastCall<typename V::Element>>;
-  template <int P>
-  static constexpr int pixels = P < most ? P : most;
-  static constexpr Tile all[kLastPixels] = {depthwise_last_tile<V, 1>,         depthwise_last_tile<V, 2>,
-                                            depthwise_last_tile<V, pixels<3>>, depthwise_last_tile<V, pixels<4>>,
-                                            depthwise_last_tile<V, pixels<5>>, depthwise_last_tile<V, pixels<6>>,
-                                            depthwise_last_tile<V, pixels<7>>, depthwise_last_tile<V, pixels<8>>};
-  static constexpr Tile runs[kLastRuns] = {depthwise_last_run<V, most - 1>, depthwise_last_run<V, most>};
+  static constexpr int32_t most = FEW ? 4 : kLastPixels;
+  static constexpr Tile all[kLastTiles] = {depthwise_last_tile<V, 1>, depthwise_last_tile<V, 2>,
+                                           depthwise_last_tile<V, 4>, depthwise_last_tile<V, most>};
+  static constexpr Tile runs[kLastRuns] = {
+      depthwise_last_run < V, FEW || sizeof(typename V::Element) == 8 ? most : most - 1 >, depthwise_last_run<V, most>};
 };
 
 /* PIXELS features, each with all taps. Where a tap reads what the one before it reads for the next feature, the source
@@ -168,9 +166,21 @@ CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<type
   }
 }
 
-template <class V, int ROWS>
+template <class V>
 struct LastGradientTable {
-  static constexpr Shaped<DepthwiseLastGradientCall<typename V::Element>> all[kLastTaps] = {
-      depthwise_last_gradient<V, ROWS, 1>, depthwise_last_gradient<V, ROWS, 2>, depthwise_last_gradient<V, ROWS, 3>,
-      depthwise_last_gradient<V, ROWS, 4>};
+  using Gradient = Shaped<DepthwiseLastGradientCall<typename V::Element>>;
+  static constexpr Gradient of_row[kLastTaps] = {depthwise_last_gradient<V, 1, 1>, depthwise_last_gradient<V, 1, 2>,
+                                                 depthwise_last_gradient<V, 1, 3>, depthwise_last_gradient<V, 1, 4>};
+};
+
+template <class V, bool FEW>
+struct LastRowsGradientTable {
+  static constexpr Shaped<DepthwiseLastGradientCall<typename V::Element>> *all = nullptr;
+};
+template <class V>
+struct LastRowsGradientTable<V, false> {
+  using Gradient = Shaped<DepthwiseLastGradientCall<typename V::Element>>;
+  static constexpr Gradient all[kLastRowsTaps] = {depthwise_last_gradient<V, kLastRows, 1>,
+                                                  depthwise_last_gradient<V, kLastRows, 2>,
+                                                  depthwise_last_gradient<V, kLastRows, 3>};
 };

@@ -201,8 +201,10 @@ struct DepthwiseLastGradientCall {
   int64_t sums_step, channels;
 };
 
-constexpr int32_t kLastPixels = 8, kLastRuns = 2;            /* of a tile: the most; heights of runs */
-constexpr int32_t kLastTaps = 4, kLastRows = 3;              /* of a call of the gradient: the most; or one row */
+constexpr int32_t kLastPixels = 8, kLastTiles = 4;           /* of a tile: 1, 2, 4, 8; or fewer */
+constexpr int32_t kLastRuns = 2;                             /* of the most pixels, and of one less */
+constexpr int32_t kLastTaps = 4;                             /* of a call of the gradient of one row: the most */
+constexpr int32_t kLastRows = 3, kLastRowsTaps = 3;          /* or of so many rows */
 constexpr int32_t kDepthwiseRows = 4, kDepthwiseStrides = 2; /* of its tiles: the most */
 constexpr int32_t kZipVectors = 2;                           /* of either phase: the most */
 constexpr int32_t kLineTaps = 8;                             /* of a line: the most */
@@ -231,8 +233,8 @@ struct DepthwiseSet {
   void (*interleave)(const T *in, int64_t in_step, int64_t phases, int64_t count, T *out);
   const Shaped<DepthwiseGradientCall<T>> (*gradients)[kGradientTaps]; /* [taps along y - 1][along x - 1] */
   int32_t gradient_columns;                                           /* the most taps along x, of several rows */
-  /* Channels in lanes: [pixels - 1] up to last_pixels; runs of last_pixels - 1 and of last_pixels;
-   * [taps - 1] of one row and of kLastRows. */
+  /* Channels in lanes: tiles of 1, 2, 4, 8 pixels, up to last_pixels; runs of last_pixels - 1 and of last_pixels (which
+   * may be the same); [taps - 1] of one row, and of kLastRows or null. */
   const Shaped<DepthwiseLastCall<T>> *last_tiles, *last_runs;
   int32_t last_pixels;
   const Shaped<DepthwiseLastGradientCall<T>> *last_gradients, *last_gradients_of_rows;
