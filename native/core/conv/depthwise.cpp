@@ -1,6 +1,7 @@
 #include "depthwise.h"
 
 #include "../util/text.h"
+#include "depthwise_last.h"
 #include "plan.h"
 
 namespace convkit {
@@ -18,6 +19,9 @@ constexpr int64_t kLeastWork = 200000; /* multiply-adds of a unit, below which s
 constexpr int64_t kMostRowPhases = 4;
 /* A weight gradient has a vector of sums for each tap. */
 constexpr int64_t kMostGradientTaps = 2048;
+/* Rows so short leave lanes empty: it pays to turn channels into lanes and back, while a map of some of them stays in
+ * the cache. */
+constexpr int64_t kTurnedWidth = 20, kTurnedPixels = 1024;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
 constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
@@ -95,6 +99,14 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
 
 bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
 
+bool is_turned(const Problem &problem, ck_pass pass) {
+  const ck_problem &p = problem.given;
+  if (is_last(problem) || (pass == CK_WEIGHT_GRADIENT && (p.padding_mode != CK_ZEROS || reaches_far(p)))) return false;
+  if (problem.group_features > 1 || p.groups < kDepthwiseLanes || problem.taps > kMostLastTaps) return false;
+  return larger(p.image[2], p.features[2]) <= kTurnedWidth &&
+         larger(problem.image_pixels, problem.feature_pixels) <= kTurnedPixels;
+}
+
 const char *refuses_last(const Problem &problem, ck_pass pass) {
   if (problem.group_features > 1) {
     if (problem.given.groups < kFewChannels) return "several features of few channels, channels last";
@@ -112,11 +124,7 @@ const char *refuses_last(const Problem &problem, ck_pass pass) {
   if (pass == CK_WEIGHT_GRADIENT && problem.given.padding_mode != CK_ZEROS) {
     return "the weight gradient of this padding mode, channels last";
   }
-  if (pass == CK_WEIGHT_GRADIENT) {
-    const ck_problem &p = problem.given;
-    const bool far = p.stride[2] > kMostRows || p.pad_begin[2] > kMostRows || p.dilation[2] > kMostRows;
-    if (far) return "the taps of a row reach too far apart";
-  }
+  if (pass == CK_WEIGHT_GRADIENT && reaches_far(problem.given)) return "the taps of a row reach too far apart";
   return nullptr;
 }
 
@@ -125,6 +133,7 @@ const char *refuses(const Problem &problem, ck_pass pass) {
   if (problem.given.groups == 1 && problem.group_features > 1) return "one channel";
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
   if (is_last(problem)) return refuses_last(problem, pass);
+  if (is_turned(problem, pass)) return nullptr; /* refuses nothing else */
   if (pass == CK_WEIGHT_GRADIENT && problem.taps > kMostGradientTaps) return "the kernel has too many taps";
   DepthwiseForm form;
   return prepare(problem, pass, &form);
@@ -145,11 +154,12 @@ void block_channels(const Problem &problem, int64_t channels, int64_t parts, int
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
-  if (is_last(problem)) {
-    return plan->pass == CK_WEIGHT_GRADIENT ? block_depthwise_last_gradient<T>(plan, slots)
-                                            : block_depthwise_last<T>(plan);
-  }
   DepthwiseForm &f = plan->depthwise;
+  f.turned = is_turned(problem, plan->pass);
+  if (is_last(problem) || f.turned) {
+    if (plan->pass == CK_WEIGHT_GRADIENT) return block_depthwise_last_gradient<T>(plan, slots);
+    return f.turned ? block_depthwise_turned<T>(plan) : block_depthwise_last<T>(plan);
+  }
   prepare(problem, plan->pass, &f);
   Blocking &b = plan->blocking;
   const int64_t groups = problem.given.groups;
@@ -172,8 +182,8 @@ void block(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
   const Problem &problem = plan.problem;
-  if (is_last(problem)) return pack_depthwise_last<T>(plan, host, given, packed);
   const DepthwiseForm &f = plan.depthwise;
+  if (is_last(problem) || f.turned) return pack_depthwise_last<T>(plan, host, given, packed);
   const auto &w = problem.weights;
   const int64_t *const k = problem.given.kernel;
   const auto pack_phase = [&](const PhaseTaps t[3], const T *from, T *out) {
@@ -212,10 +222,12 @@ ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, c
 template <typename T>
 ck_status run(const RunContext &context) {
   const bool last = is_last(context.plan->problem);
+  const bool turned = context.plan->depthwise.turned;
   if (context.plan->pass == CK_WEIGHT_GRADIENT) {
-    return last ? run_depthwise_last_gradient<T>(context) : run_depthwise_gradient<T>(context);
+    return last || turned ? run_depthwise_last_gradient<T>(context) : run_depthwise_gradient<T>(context);
   }
-  return last ? run_depthwise_last<T>(context) : run_depthwise_rows<T>(context);
+  if (last) return run_depthwise_last<T>(context);
+  return turned ? run_depthwise_turned<T>(context) : run_depthwise_rows<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
@@ -224,6 +236,11 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
     return;
   }
   const DepthwiseForm &f = plan.depthwise;
+  if (f.turned) {
+    id->add("/turned");
+    key->add("/turned");
+    return;
+  }
   id->add("/").add(f.band[0]).add("x").add(f.band[1]).add("x").add(f.band[2]);
   for (const DirectAxis &a : f.axes) {
     key->add("/").add(a.first_tap).add("+").add(a.taps);

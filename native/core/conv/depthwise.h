@@ -40,6 +40,7 @@ struct DepthwiseForm {
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
   int64_t channel_block, channel_blocks;
   int64_t merged;        /* channels last: pixels whose channels follow each other in lanes */
+  bool turned;           /* channels first, but blocks of channels are turned into lanes: see depthwise_last.cpp */
   bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
@@ -127,6 +128,10 @@ template <typename T>
 ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
+template <typename T>
+void block_depthwise_turned(ck_plan *plan); /* forward and adjoint; the gradient reads `turned` itself */
+template <typename T>
+ck_status run_depthwise_turned(const RunContext &context);
 template <typename T>
 void block_depthwise_last_gradient(ck_plan *plan, int32_t slots);
 template <typename T>

@@ -20,6 +20,7 @@
  * interleaved; in the adjoint the source under a part of a row, whose planes are so many more taps. */
 #include "depthwise_last.h"
 
+#include "../gemm/move_block.h"
 #include "im2col.h"
 
 namespace convkit {
@@ -28,6 +29,7 @@ namespace {
 /* All channels of a part of a row stay in the second-level cache, while vector after vector of them is taken. */
 constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
 constexpr int64_t kMostMerged = 16;      /* pixels */
+constexpr int64_t kMostTurned = 128;     /* channels */
 constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16;
 
 /* Pixels of a plane: of results, or of the source under them. */
@@ -96,26 +98,40 @@ struct Last {
 
   int64_t multiplier() const { return problem.group_features; }
 
-  /* A part of a row of results, of each phase. */
+  /* A part of a row of results. */
   void operator()(int64_t unit, int32_t slot) const {
     const ck_problem &p = problem.given;
-    const int64_t first = unit % f.bands[2] * f.band[2], last = first + f.band[2];
+    const int64_t first = unit % f.bands[2] * f.band[2];
     unit /= f.bands[2];
-    const int64_t *const result = adjoint ? p.image : p.features, *const source = adjoint ? p.features : p.image;
+    const int64_t *const result = adjoint ? p.image : p.features;
     const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
     const int64_t y = unit % result[1], z = unit / result[1] % result[0], image = unit / result[1] / result[0];
     const ck_operands &o = *context.operands;
     const T *const from = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch;
-    T *const to = static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch +
-                  (z * result[1] + y) * result[2] * out.pixel;
-
+    T *const to = static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch;
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Tables<T> tables(problem, f, adjoint, &carver);
+    Epilogue<T> epilogue;
+    const Epilogue<T> *const finish = make_epilogue(context, 0, &epilogue);
+    if (finish) repeat(tables, &epilogue);
+    cover_row(tables, {z, y, first, first + f.band[2]}, from, reinterpret_cast<const T *>(context.weights), finish, to);
+  }
+
+  /* Results first .. last - 1 of a row, of each phase. */
+  struct Part {
+    int64_t z, y, first, last;
+  };
+  void cover_row(const Tables<T> &tables, const Part &part, const T *from, const T *weights, const Epilogue<T> *finish,
+                 T *to) const {
+    const ck_problem &p = problem.given;
+    const int64_t *const result = adjoint ? p.image : p.features, *const source = adjoint ? p.features : p.image;
+    const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
+    to += (part.z * result[1] + part.y) * result[2] * out.pixel;
     const bool apart = adjoint && multiplier() > 1;
-    const Range under = apart ? source_under(first, last) : Range{0, 0};
+    const Range under = apart ? source_under(part.first, part.last) : Range{0, 0};
     int64_t rows = 0;
-    each_source(p, adjoint, 0, z, [&](int64_t tap_z, int64_t at_z) {
-      each_source(p, adjoint, 1, y, [&](int64_t tap_y, int64_t at_y) {
+    each_source(p, adjoint, 0, part.z, [&](int64_t tap_z, int64_t at_z) {
+      each_source(p, adjoint, 1, part.y, [&](int64_t tap_y, int64_t at_y) {
         tables.row_numbers[rows] = (tap_z * p.kernel[1] + tap_y) * p.kernel[2];
         const int64_t row = (at_z * source[1] + at_y) * source[2] * in.pixel;
         if (apart) take_apart(from + row, under, tables.planes + rows * multiplier() * plane());
@@ -123,9 +139,6 @@ struct Last {
         ++rows;
       });
     });
-    Epilogue<T> epilogue;
-    const Epilogue<T> *const finish = make_epilogue(context, 0, &epilogue);
-    if (finish) repeat(tables, &epilogue);
     const int64_t planes = adjoint ? 1 : multiplier(), phases = adjoint ? smaller(p.stride[2], result[2]) : 1;
     DepthwiseLastCall<T> call = {};
     call.offsets = tables.offsets;
@@ -134,16 +147,16 @@ struct Last {
     call.channels = p.groups;
     call.epilogue = planes > 1 ? nullptr : finish;
     for (int64_t n = 0; n < planes; ++n) {
-      call.weights = reinterpret_cast<const T *>(context.weights) + n * problem.taps * f.pitch;
-      T *const results = planes > 1 ? tables.planes + n * plane() - first * p.groups : to;
+      call.weights = weights + n * problem.taps * f.pitch;
+      T *const results = planes > 1 ? tables.planes + n * plane() - part.first * p.groups : to;
       for (int64_t phase = 0; phase < phases; ++phase) {
-        cover_sequence({tables, apart ? tables.planes : from, rows}, sequence_at(p, adjoint, phase), first, last, call,
-                       results);
+        cover_sequence({tables, apart ? tables.planes : from, rows}, sequence_at(p, adjoint, phase), part.first,
+                       part.last, call, results);
       }
     }
     if (planes == 1) return;
-    const int64_t count = smaller(last, result[2]) - first;
-    T *const mixed = to + first * out.pixel;
+    const int64_t count = smaller(part.last, result[2]) - part.first;
+    T *const mixed = to + part.first * out.pixel;
     kernels.interleave(tables.planes, plane(), planes, count * p.groups, mixed);
     if (finish) tiles.finish(mixed, out.pixel, count, out.pixel, finish);
   }
@@ -281,7 +294,8 @@ struct Last {
     const int64_t end = smaller(last, row.count), apart = row.shift < 0 ? -row.shift : row.shift;
     const int64_t least = kernels.last_pixels / 2 + 1; /* of which a run is made, else too much of it is thrown away */
     const bool shares = apart > 0 && row.taps > 1 && (end - first) / least >= apart;
-    if (shares && problem.given.groups >= lanes && problem.given.padding_mode == CK_ZEROS) {
+    const ck_problem &p = problem.given;
+    if (shares && p.groups >= lanes && p.padding_mode == CK_ZEROS && !reaches_far(p)) {
       return cover_runs(from, row, first, end, call, to);
     }
     const auto border = [&](int64_t begin, int64_t stop) {
@@ -291,6 +305,60 @@ struct Last {
     border(0, row.begin);
     if (inner_end > inner) cover_alike(from, row, inner, inner_end - inner, call, to);
     border(row.end, row.count);
+  }
+};
+
+/* Small maps with channels first: some channels are turned, so that they fill the lanes, and turned back. */
+template <typename T>
+struct TurnedScratch {
+  T *source, *result;
+  Tables<T> tables;
+
+  TurnedScratch(const Problem &problem, const DepthwiseForm &f, bool adjoint, Carver *carver)
+      : source(carver->take<T>(f.channel_block * (adjoint ? problem.feature_pixels : problem.image_pixels))),
+        result(carver->take<T>(f.channel_block * (adjoint ? problem.image_pixels : problem.feature_pixels))),
+        tables(problem, f, adjoint, carver) {}
+};
+
+template <typename T>
+struct Turned {
+  const RunContext &context;
+  const Problem &problem;
+  const DepthwiseForm &f;
+  const DepthwiseSet<T> &kernels;
+  const TileSet<T> &tiles;
+  bool adjoint;
+
+  /* A block of channels of an image. */
+  void operator()(int64_t unit, int32_t slot) const {
+    const int64_t image = unit / f.channel_blocks, first = unit % f.channel_blocks * f.channel_block;
+    const int64_t channels = smaller(f.channel_block, problem.given.groups - first);
+    const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
+    const int64_t *const size = adjoint ? problem.given.image : problem.given.features;
+    const ck_operands &o = *context.operands;
+    const T *const from =
+        static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch + first * in.channel;
+    T *const to = static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch + first * out.channel;
+
+    Problem part = problem;
+    part.given.layout = CK_CHANNELS_LAST;
+    part.given.groups = part.given.image_channels = part.given.feature_channels = channels;
+    part.image.channel = part.features.channel = 1;
+    part.image.pixel = part.features.pixel = f.channel_block;
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const TurnedScratch<T> scratch(problem, f, adjoint, &carver);
+    Epilogue<T> epilogue;
+    const Epilogue<T> *const finish = make_epilogue(context, first, &epilogue);
+    epilogue.channels_in_lanes = 1;
+    const T *const weights = reinterpret_cast<const T *>(context.weights) + first;
+    const Last<T> last = {context, part, f, kernels, tiles, tiles.lanes, adjoint};
+    turn_block(channels, in.channel, from, in.channel, scratch.source, f.channel_block);
+    for (int64_t z = 0; z < size[0]; ++z) {
+      for (int64_t y = 0; y < size[1]; ++y) {
+        last.cover_row(scratch.tables, {z, y, 0, f.band[2]}, scratch.source, weights, finish, scratch.result);
+      }
+    }
+    turn_block(out.channel, channels, scratch.result, f.channel_block, to, out.channel);
   }
 };
 
@@ -340,6 +408,36 @@ void block_depthwise_last(ck_plan *plan) {
   plan->blocking.slot_bytes = bytes_of<Tables<T>>(problem, f, adjoint);
 }
 
+template <typename T>
+void block_depthwise_turned(ck_plan *plan) {
+  const Problem &problem = plan->problem;
+  const ck_problem &p = problem.given;
+  const bool adjoint = plan->pass == CK_ADJOINT;
+  DepthwiseForm &f = plan->depthwise;
+  const int64_t pixels = larger(problem.image_pixels, problem.feature_pixels);
+  const int64_t most = clamp(kTurnedBytes / element_bytes(problem) / pixels, kDepthwiseLanes, kMostTurned);
+  f.merged = 1;
+  f.band[2] = adjoint ? ceil_div(p.image[2], p.stride[2]) : p.features[2];
+  f.pitch = round_up(p.groups, kDepthwiseLanes);
+  f.channel_block = round_up(balanced(p.groups, most), kDepthwiseLanes);
+  f.channel_blocks = ceil_div(p.groups, f.channel_block);
+  plan->blocking.units = p.batch * f.channel_blocks;
+  plan->weights_bytes = problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
+  plan->blocking.slot_bytes = bytes_of<TurnedScratch<T>>(problem, f, adjoint);
+}
+
+template <typename T>
+ck_status run_depthwise_turned(const RunContext &context) {
+  const ck_plan &plan = *context.plan;
+  const Turned<T> turned = {context,
+                            plan.problem,
+                            plan.depthwise,
+                            depthwise_of<T>(*plan.kernels),
+                            tiles_of<T>(*plan.kernels),
+                            plan.pass == CK_ADJOINT};
+  return for_each_unit(*context.host, plan.blocking.units, plan.small, turned);
+}
+
 /* [feature of a channel][tap][channel], whole vectors; of merged pixels one after the other. */
 template <typename T>
 ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
@@ -373,6 +471,10 @@ ck_status run_depthwise_last(const RunContext &context) {
   return for_each_unit(*context.host, plan.blocking.units, plan.small, last);
 }
 
+template void block_depthwise_turned<float>(ck_plan *);
+template void block_depthwise_turned<double>(ck_plan *);
+template ck_status run_depthwise_turned<float>(const RunContext &);
+template ck_status run_depthwise_turned<double>(const RunContext &);
 template void block_depthwise_last<float>(ck_plan *);
 template void block_depthwise_last<double>(ck_plan *);
 template ck_status pack_depthwise_last<float>(const ck_plan &, const ck_runtime &, const void *, char *);

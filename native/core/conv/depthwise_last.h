@@ -11,6 +11,14 @@ namespace convkit {
 /* Of the planes that several features of a channel are taken apart into, at most: half of a second-level cache. */
 constexpr int64_t kPlanesBytes = 512 << 10;
 
+constexpr int64_t kTurnedBytes = 24 << 10; /* of a map of a block of channels that are turned into lanes */
+
+/* So far that products with a pixel's elements might not fit into integers. */
+inline bool reaches_far(const ck_problem &p) {
+  constexpr int64_t kFar = 1 << 24;
+  return p.stride[2] > kFar || p.dilation[2] > kFar || p.pad_begin[2] > kFar;
+}
+
 /* Calls visit(tap, source coordinate) for the taps of result coordinate i along an axis. */
 template <typename Visit>
 void each_source(const ck_problem &p, bool adjoint, int axis, int64_t i, const Visit &visit) {

@@ -9,6 +9,8 @@
  * Fewer channels than lanes: several features are merged, each with sums of its own, which are added up at the end. */
 #include "depthwise_last.h"
 
+#include "../gemm/move_block.h"
+
 namespace convkit {
 namespace {
 
@@ -19,9 +21,9 @@ constexpr int64_t kUnitsOfSlot = 2;
 /* Several features of a channel are taken apart row by row, into a plane of vectors each. */
 template <typename T>
 struct Scratch {
-  T *sums, *planes;
-  int64_t *offsets, *numbers; /* of the rows of the source under a row of features, and of their taps */
-  Range *met;                 /* by the taps of a row */
+  T *sums, *planes, *source, *features; /* turned: of a block of channels */
+  int64_t *offsets, *numbers;           /* of the rows of the source under a row of features, and of their taps */
+  Range *met;                           /* by the taps of a row */
 
   Scratch(const Problem &problem, const DepthwiseForm &f, int64_t lanes, Carver *carver) {
     const ck_problem &p = problem.given;
@@ -29,6 +31,8 @@ struct Scratch {
     const int64_t vectors = f.merged > 1 ? f.merged * p.groups / lanes : f.channel_block;
     sums = carver->take<T>(vectors * multiplier * problem.taps * lanes);
     planes = carver->take<T>(multiplier > 1 ? multiplier * p.features[2] * lanes : 0);
+    source = carver->take<T>(f.turned ? f.channel_block * lanes * problem.image_pixels : 0);
+    features = carver->take<T>(f.turned ? f.channel_block * lanes * problem.feature_pixels : 0);
     offsets = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
     numbers = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
     met = carver->take<Range>(p.kernel[2]);
@@ -64,12 +68,18 @@ struct Gradient {
     for (int64_t i = 0; i < vectors * all_taps * lanes; ++i) scratch.sums[i] = 0;
     for (int64_t j = 0; j < p.kernel[2]; ++j) scratch.met[j] = met_features(p, 2, j);
     for (int64_t image = 0; image < p.batch; ++image) {
-      const T *const source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c;
-      const T *const features = static_cast<const T *>(o.features_in) + image * problem.features.batch + c * multiplier;
+      const T *source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c * problem.image.channel;
+      const T *features = static_cast<const T *>(o.features_in) + image * problem.features.batch +
+                          c * multiplier * problem.features.channel;
+      if (f.turned) {
+        turn_block(channels, problem.image_pixels, source, problem.image_pixels, scratch.source, pixel());
+        turn_block(channels, problem.feature_pixels, features, problem.feature_pixels, scratch.features, pixel());
+        source = scratch.source, features = scratch.features;
+      }
       for (int64_t z = 0; z < p.features[0]; ++z) {
         for (int64_t y = 0; y < p.features[1]; ++y) {
           if (cancelled(*context.host)) return;
-          const T *row = features + (z * p.features[1] + y) * p.features[2] * problem.features.pixel;
+          const T *row = features + (z * p.features[1] + y) * p.features[2] * pixel() * multiplier;
           for (int64_t m = 0; m < multiplier && multiplier > 1; ++m) {
             kernels.copy_rows(scratch.planes + m * plane, lanes, row + m, problem.features.pixel, multiplier, channels,
                               p.features[2]);
@@ -81,9 +91,9 @@ struct Gradient {
             const Range part = {first, smaller(first + part_pixels, p.features[2])};
             for (int64_t m = 0; m < multiplier; ++m) {
               DepthwiseLastGradientCall<T> call = {};
-              call.features_step = multiplier > 1 ? lanes : problem.image.pixel;
-              call.source_step = p.stride[2] * problem.image.pixel;
-              call.tap_step = p.dilation[2] * problem.image.pixel;
+              call.features_step = multiplier > 1 ? lanes : pixel();
+              call.source_step = p.stride[2] * pixel();
+              call.tap_step = p.dilation[2] * pixel();
               call.features = row + m * plane;
               call.source = source;
               call.sums = scratch.sums + m * problem.taps * lanes;
@@ -112,6 +122,9 @@ struct Gradient {
     }
   }
 
+  /* From pixel to pixel of the image; a feature of each channel lies as far apart. */
+  int64_t pixel() const { return f.turned ? f.channel_block * lanes : problem.image.pixel; }
+
   /* Rows of the source that a row of features meets, by tap 0. */
   int64_t list_rows(const Scratch<T> &scratch, int64_t z, int64_t y) const {
     const ck_problem &p = problem.given;
@@ -119,7 +132,7 @@ struct Gradient {
     each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
       each_source(p, false, 1, y, [&](int64_t tap_y, int64_t at_y) {
         scratch.numbers[rows] = (tap_z * p.kernel[1] + tap_y) * p.kernel[2];
-        scratch.offsets[rows++] = ((at_z * p.image[1] + at_y) * p.image[2] - p.pad_begin[2]) * problem.image.pixel;
+        scratch.offsets[rows++] = ((at_z * p.image[1] + at_y) * p.image[2] - p.pad_begin[2]) * pixel();
       });
     });
     return rows;
@@ -198,7 +211,11 @@ void block_depthwise_last_gradient(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   const int64_t lanes = tiles_of<T>(*plan->kernels).lanes, vectors = ceil_div(problem.given.groups, lanes);
   const int64_t room = kSumsBytes / element_bytes(problem) / lanes / problem.taps;
-  const int64_t share = slots > 1 ? ceil_div(vectors, kUnitsOfSlot * slots) : vectors;
+  int64_t share = slots > 1 ? ceil_div(vectors, kUnitsOfSlot * slots) : vectors;
+  if (plan->depthwise.turned) {
+    const int64_t pixels = larger(problem.image_pixels, problem.feature_pixels);
+    share = clamp(kTurnedBytes / element_bytes(problem) / pixels / lanes, 1, share);
+  }
   plan->depthwise.merged = 1;
   if (problem.given.groups < kDepthwiseLanes && problem.given.stride[2] == 1 && problem.group_features == 1) {
     plan->depthwise.merged = kDepthwiseLanes / greatest_divisor(kDepthwiseLanes, problem.given.groups);
