@@ -158,7 +158,7 @@ void block(ck_plan *plan, int32_t slots) {
   f.turned = is_turned(problem, plan->pass);
   if (is_last(problem) || f.turned) {
     if (plan->pass == CK_WEIGHT_GRADIENT) return block_depthwise_last_gradient<T>(plan, slots);
-    return f.turned ? block_depthwise_turned<T>(plan) : block_depthwise_last<T>(plan);
+    return f.turned ? block_depthwise_turned<T>(plan, slots) : block_depthwise_last<T>(plan);
   }
   prepare(problem, plan->pass, &f);
   Blocking &b = plan->blocking;

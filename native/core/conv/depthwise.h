@@ -129,7 +129,7 @@ ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
 template <typename T>
-void block_depthwise_turned(ck_plan *plan); /* forward and adjoint; the gradient reads `turned` itself */
+void block_depthwise_turned(ck_plan *plan, int32_t slots); /* forward and adjoint; the gradient reads `turned` itself */
 template <typename T>
 ck_status run_depthwise_turned(const RunContext &context);
 template <typename T>

@@ -30,6 +30,7 @@ namespace {
 constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
 constexpr int64_t kMostMerged = 16;      /* pixels */
 constexpr int64_t kMostTurned = 128;     /* channels */
+constexpr int64_t kUnitsOfSlot = 4;
 constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16;
 
 /* Pixels of a plane: of results, or of the source under them. */
@@ -308,7 +309,10 @@ struct Last {
   }
 };
 
-/* Small maps with channels first: some channels are turned, so that they fill the lanes, and turned back. */
+/* Small maps with channels first, whose rows leave lanes empty: a block of channels is turned, so that channels fill
+ * the lanes, and its result turned back, all of it within the second-level cache:
+ *
+ *     channels x pixels  -->  pixels x channels  -->  results x channels  -->  channels x results                    */
 template <typename T>
 struct TurnedScratch {
   T *source, *result;
@@ -352,7 +356,8 @@ struct Turned {
     epilogue.channels_in_lanes = 1;
     const T *const weights = reinterpret_cast<const T *>(context.weights) + first;
     const Last<T> last = {context, part, f, kernels, tiles, tiles.lanes, adjoint};
-    turn_block(channels, in.channel, from, in.channel, scratch.source, f.channel_block);
+    const int64_t ahead = 16 * in.channel; /* what it turns next */
+    turn_block(channels, in.channel, from, in.channel, scratch.source, f.channel_block, ahead);
     for (int64_t z = 0; z < size[0]; ++z) {
       for (int64_t y = 0; y < size[1]; ++y) {
         last.cover_row(scratch.tables, {z, y, 0, f.band[2]}, scratch.source, weights, finish, scratch.result);
@@ -409,7 +414,7 @@ void block_depthwise_last(ck_plan *plan) {
 }
 
 template <typename T>
-void block_depthwise_turned(ck_plan *plan) {
+void block_depthwise_turned(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   const ck_problem &p = problem.given;
   const bool adjoint = plan->pass == CK_ADJOINT;
@@ -419,7 +424,8 @@ void block_depthwise_turned(ck_plan *plan) {
   f.merged = 1;
   f.band[2] = adjoint ? ceil_div(p.image[2], p.stride[2]) : p.features[2];
   f.pitch = round_up(p.groups, kDepthwiseLanes);
-  f.channel_block = round_up(balanced(p.groups, most), kDepthwiseLanes);
+  const int64_t share = slots > 1 ? ceil_div(p.groups * larger(p.batch, 1), kUnitsOfSlot * slots) : p.groups;
+  f.channel_block = round_up(balanced(p.groups, smaller(most, share)), kDepthwiseLanes);
   f.channel_blocks = ceil_div(p.groups, f.channel_block);
   plan->blocking.units = p.batch * f.channel_blocks;
   plan->weights_bytes = problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
@@ -471,8 +477,8 @@ ck_status run_depthwise_last(const RunContext &context) {
   return for_each_unit(*context.host, plan.blocking.units, plan.small, last);
 }
 
-template void block_depthwise_turned<float>(ck_plan *);
-template void block_depthwise_turned<double>(ck_plan *);
+template void block_depthwise_turned<float>(ck_plan *, int32_t);
+template void block_depthwise_turned<double>(ck_plan *, int32_t);
 template ck_status run_depthwise_turned<float>(const RunContext &);
 template ck_status run_depthwise_turned<double>(const RunContext &);
 template void block_depthwise_last<float>(ck_plan *);
