@@ -48,8 +48,9 @@ TEST(direct_problems) {
   compare_forms(make_problem(2, 2, 44, 2, 26, 31, 3, 1, 0, 1), random, forms);
   compare_forms(make_problem(2, 2, 40, 2, 31, 33, 7, 2, 3, 1), random, forms);
   compare_forms(make_problem(1, 1, 90, 1, 40, 40, 3, 1, 12, 12), random, forms);
-  for (int i = 0; i < 8; ++i)
-    compare_forms(make_problem(1, 6, 1, 1, 9, 4, 3, 1, 4, 1), random, forms); /* pad > reach */
+  ck_problem beyond = make_problem(1, 6, 1, 1, 3, 2, 4, 1, 3, 1); /* rows of results whose ends meet no tap */
+  beyond.kernel[2] = 2, beyond.features[1] = 4, beyond.features[2] = 6;
+  for (int i = 0; i < 8; ++i) compare_forms(beyond, random, forms);
   ck_problem solid = make_problem(1, 1, 24, 1, 22, 25, 4, 1, 2, 1);
   solid.image[0] = 9, solid.kernel[0] = 2, solid.stride[0] = 3, solid.features[0] = 3;
   compare_forms(solid, random, forms);
