@@ -233,6 +233,12 @@ TEST(depthwise_problems) {
       }
     }
   }
+  /* Runs over planes: a tile higher than what is wanted reads no further; and with padding beyond the source. */
+  for (const int64_t length : {5, 181}) {
+    ck_problem p = line_problem(512, length, 3, length == 5 ? 4 : 1, 1);
+    p.feature_channels = 1024;
+    compare_forms(p, random, {1});
+  }
   /* Several features of a channel, channels last: parts of a row, phases, dilations; more of them than are taken apart.
    */
   for (const int64_t multiplier : {2, 3, 4, 5}) {

@@ -231,11 +231,12 @@ ck_status run(const RunContext &context) {
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
+  const DepthwiseForm &f = plan.depthwise;
   if (is_last(plan.problem)) {
     id->add("/channels");
+    key->add("/").add(f.merged);
     return;
   }
-  const DepthwiseForm &f = plan.depthwise;
   if (f.turned) {
     id->add("/turned");
     key->add("/turned");

@@ -38,9 +38,9 @@ struct DepthwiseForm {
   int64_t grid[2];            /* rows of the source under a band, along z and y */
   int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
-  int64_t channel_block, channel_blocks;
-  int64_t merged;        /* channels last: pixels whose channels follow each other in lanes */
-  bool turned;           /* channels first, but blocks of channels are turned into lanes: see depthwise_last.cpp */
+  int64_t channel_block, channel_blocks; /* channels; of the weight gradient in lanes, vectors of them */
+  int64_t merged;        /* channels last: pixels whose channels follow each other in lanes; all passes */
+  bool turned;           /* channels first, but blocks of channels are turned into lanes: depthwise_last*.cpp */
   bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };

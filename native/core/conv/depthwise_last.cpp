@@ -26,12 +26,11 @@
 namespace convkit {
 namespace {
 
-/* All channels of a part of a row stay in the second-level cache, while vector after vector of them is taken. */
 constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
 constexpr int64_t kMostMerged = 16;      /* pixels */
 constexpr int64_t kMostTurned = 128;     /* channels */
 constexpr int64_t kUnitsOfSlot = 4;
-constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16;
+constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16; /* of all channels, in the second-level cache; pixels */
 
 /* Pixels of a plane: of results, or of the source under them. */
 int64_t plane_pixels(const Problem &problem, bool adjoint, int64_t band) {
@@ -235,7 +234,8 @@ struct Last {
       call.source = line.source + first * call.source_step;
       call.result = line.result + first * call.result_step;
       call.begin = begin - first;
-      call.end = end - first;
+      /* A tile may be higher than what is wanted of it, and read no more for that. */
+      call.end = larger(call.begin, smaller(end - first, call.pixels + call.run - 1));
       tile(&call);
     }
   }
@@ -261,7 +261,7 @@ struct Last {
       return;
     }
     call.source_step = adjoint || count == 1 ? pixel() : p.stride[2] * pixel();
-    call.result_step = row.step * pixel();
+    call.result_step = count == 1 ? 0 : row.step * pixel();
     cover(call, line);
   }
 
@@ -360,6 +360,7 @@ struct Turned {
     turn_block(channels, in.channel, from, in.channel, scratch.source, f.channel_block, ahead);
     for (int64_t z = 0; z < size[0]; ++z) {
       for (int64_t y = 0; y < size[1]; ++y) {
+        if (cancelled(*context.host)) return;
         last.cover_row(scratch.tables, {z, y, 0, f.band[2]}, scratch.source, weights, finish, scratch.result);
       }
     }

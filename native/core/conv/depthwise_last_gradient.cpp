@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kPartBytes = 128 << 10, kLeastPart = 16, kMostPart = 64; /* pixels */
 constexpr int64_t kSumsBytes = 64 << 10;                                   /* of a unit */
+constexpr int64_t kMostMergedBytes = 256 << 10;
 constexpr int64_t kUnitsOfSlot = 2;
 
 /* Several features of a channel are taken apart row by row, into a plane of vectors each. */
@@ -218,7 +219,9 @@ void block_depthwise_last_gradient(ck_plan *plan, int32_t slots) {
   }
   plan->depthwise.merged = 1;
   if (problem.given.groups < kDepthwiseLanes && problem.given.stride[2] == 1 && problem.group_features == 1) {
-    plan->depthwise.merged = kDepthwiseLanes / greatest_divisor(kDepthwiseLanes, problem.given.groups);
+    const int64_t together = kDepthwiseLanes / greatest_divisor(kDepthwiseLanes, problem.given.groups);
+    const int64_t sums = together * problem.given.groups * problem.taps * element_bytes(problem);
+    if (sums <= kMostMergedBytes) plan->depthwise.merged = together;
   }
   plan->depthwise.channel_block = problem.group_features > 1 ? 1 : balanced(vectors, clamp(room, 1, share));
   if (plan->depthwise.merged > 1) plan->depthwise.channel_block = vectors;

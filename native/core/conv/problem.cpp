@@ -65,7 +65,7 @@ const char *check_problem(const ck_problem &given, Problem *problem) {
   if (const char *fault = find_fault(given)) return fault;
   Problem &p = *problem;
   p.given = given;
-  /* With one channel on either side, both layouts are the same memory. */
+  /* With one channel and one feature, both layouts are the same memory. */
   if (given.image_channels == 1 && given.feature_channels == 1) p.given.layout = CK_CHANNELS_FIRST;
   p.taps = given.kernel[0] * given.kernel[1] * given.kernel[2];
   p.group_channels = given.image_channels / given.groups;

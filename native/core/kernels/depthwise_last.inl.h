@@ -140,11 +140,12 @@ CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<type
       CONVKIT_UNROLL
       for (int t = 0; t < TAPS; ++t) sum[r][t] = V::load(sums + (call->numbers[r] + t) * V::lanes);
     }
+    const auto whole = [](const T *at) { return V::load(at); };
     const T *features = call->features + c, *source = call->source + c;
     int64_t left = call->pixels;
     if (TAPS > 1 && width == V::lanes && call->tap_step == call->source_step) {
       for (; left >= PIXELS; left -= PIXELS) {
-        add_products<V, ROWS, TAPS, PIXELS>(call, features, source, V::load, sum);
+        add_products<V, ROWS, TAPS, PIXELS>(call, features, source, whole, sum);
         features += PIXELS * call->features_step, source += PIXELS * call->source_step;
       }
     }
@@ -154,7 +155,7 @@ CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<type
       }
     };
     if (!V::masks && width == V::lanes) {
-      single(V::load);
+      single(whole);
     } else {
       single([width](const T *at) { return V::load_partial(at, width); });
     }

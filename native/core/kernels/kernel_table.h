@@ -176,7 +176,8 @@ struct DepthwiseGradientCall {
  *
  * In a run, each t stands for `run` taps, which reach neighbours, and channels fill a vector at least: tap j < run has
  *     weights[(numbers[t] + j * run_step) * weight_step + c] * source[offsets[t] + (p + j) * source_step + c]
- * where begin <= p + j < end; other pixels are padding. `pixels` is the height of the tile, or less. */
+ * where begin <= p + j < end; other pixels are padding, or behind the first `pixels` of the tile, which are the result.
+ */
 template <typename T>
 struct DepthwiseLastCall {
   const T *source, *weights;
