@@ -7,9 +7,12 @@ import { readFileSync } from 'node:fs'
 /** @typedef {import('./types.js').Pass} Pass */
 /** @typedef {import('./types.js').DType} DType */
 
-/** @returns {Layer[]} */
-export function readLayers() {
-  return JSON.parse(readFileSync(new URL('layers.json', import.meta.url), 'utf8'))
+/**
+ * @param {string} [file]
+ * @returns {Layer[]}
+ */
+export function readLayers(file) {
+  return JSON.parse(readFileSync(file ?? new URL('layers.json', import.meta.url), 'utf8'))
 }
 
 /**

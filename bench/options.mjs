@@ -14,6 +14,7 @@ operator (conv, convTranspose, conv3d). Needs the machine to itself.
   --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript (the default), functional
   --dtype <type>         float32 (default) or float64
   --threads <n,...>      1 by default; several numbers are measured side by side; all: as many as there are cores
+  --layers <file>        other layers in the same form, such as bench/depthwise-layers.json
   --rounds <n>           interleaved rounds per line; default 9
   --quick                3 short rounds, and TypeScript on small layers only
   --json <file>          where the result goes, with a chart beside it; default bench/results/<date>.json
@@ -70,6 +71,7 @@ export function readOptions(args) {
       only: { type: 'string', default: usual.join(',') },
       dtype: { type: 'string', default: 'float32' },
       threads: { type: 'string', default: '1' },
+      layers: { type: 'string' },
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -86,6 +88,7 @@ export function readOptions(args) {
   return {
     help: values.help,
     words: positionals,
+    layers: values.layers,
     passes: pass === 'all' ? passes : [pass],
     only: values.only.split(',').map((name) => oneOf('only', name, contestantNames)),
     dtype: oneOf('dtype', values.dtype, /** @type {const} */ (['float32', 'float64'])),

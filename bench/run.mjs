@@ -26,7 +26,7 @@ import { eachOnce, heading, line, preamble, scalingText, summarize, summaryText 
  */
 async function measure(options) {
   const { words, passes, threads, dtype, rounds, quick } = options
-  const layers = selectLayers(readLayers(), words)
+  const layers = selectLayers(readLayers(options.layers), words)
   if (layers.length === 0) throw new Error(`no layer is called ${words.join(' or ')}`)
   const machine = describeMachine()
   const withoutPeers = installPeers()
