@@ -37,6 +37,7 @@ export function compile(target, { folder, sources = root, options = [], programs
   // Zig has its cache; that of others would take its first argument for a file.
   delete env.CMAKE_CXX_COMPILER_LAUNCHER
   rmSync(join(place, 'CMakeCache.txt'), { force: true })
+  rmSync(join(place, 'convkit.node'), { force: true }) // linked anew: stripping it twice gives other bytes
   const option = (key, value) => `-D${key}=${value}`
   const settings = [
     option('CMAKE_BUILD_TYPE', 'Release'),
