@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -13,12 +15,20 @@
 namespace test {
 
 struct Host {
+  struct Block {
+    GuardedBytes *bytes;
+    size_t size;
+  };
+
   ck_runtime runtime;
   std::atomic<int64_t> allocations{0}, live{0}, asked{0};
   std::atomic<int64_t> bytes{0}, peak_bytes{0}; /* lent now, and at most since reset_peak() */
   int64_t fail_at = -1;                         /* this allocation (from 0) returns null */
   int64_t cancel_at = -1;                       /* from this question on, the answer is yes */
   void (*in_thread)(bool starts) = nullptr;     /* called by each thread of a parallel_for as it starts and ends */
+
+  std::mutex mutex;
+  std::map<void *, Block> blocks; /* lent now */
 
   explicit Host(int32_t slots = 1) {
     runtime.context = this;
@@ -35,24 +45,25 @@ struct Host {
 
   static Host &of(void *context) { return *static_cast<Host *>(context); }
 
-  /* Blocks are poisoned, and end at a guard page where the size is a multiple of the alignment. */
-  struct Header {
-    GuardedBytes *block;
-    size_t size;
-  };
+  /* Blocks are poisoned. Every other one begins behind a guard page, the others end at one where the size is a multiple
+   * of the alignment. */
   static void *alloc(void *context, size_t size, size_t alignment) {
     Host &host = of(context);
-    if (host.allocations++ == host.fail_at) return nullptr;
-    const size_t rounded = (size + alignment - 1) / alignment * alignment, room = alignment < 64 ? 64 : alignment;
-    GuardedBytes *const block = new GuardedBytes(rounded + 2 * room, Guard::behind);
+    const int64_t number = host.allocations++;
+    if (number == host.fail_at) return nullptr;
+    const size_t rounded = (size + alignment - 1) / alignment * alignment;
 #if CONVKIT_TEST_GUARDS
-    char *const data = block->data() + 2 * room; /* exact: the end of the block is the end of a page */
+    GuardedBytes *const bytes = new GuardedBytes(rounded, number % 2 == 0 ? Guard::behind : Guard::before);
+    char *const data = bytes->data(); /* aligned: it begins or ends where a page does */
 #else
-    char *const header = block->data() + room;
-    char *const data = header + (alignment - reinterpret_cast<uintptr_t>(header) % alignment) % alignment;
+    GuardedBytes *const bytes = new GuardedBytes(rounded + alignment, Guard::behind);
+    char *const data = bytes->data() + (alignment - reinterpret_cast<uintptr_t>(bytes->data()) % alignment) % alignment;
 #endif
-    reinterpret_cast<Header *>(data)[-1] = {block, size};
     for (size_t i = 0; i < size; ++i) data[i] = static_cast<char>(0xff); /* NaN in both types */
+    {
+      const std::lock_guard<std::mutex> lock(host.mutex);
+      host.blocks[data] = {bytes, size};
+    }
     ++host.live;
     const int64_t lent = host.bytes += static_cast<int64_t>(size);
     int64_t peak = host.peak_bytes;
@@ -62,10 +73,16 @@ struct Host {
   static void free(void *context, void *data) {
     Host &host = of(context);
     if (!data) return;
-    const Header header = static_cast<Header *>(data)[-1];
+    Block block;
+    {
+      const std::lock_guard<std::mutex> lock(host.mutex);
+      const auto at = host.blocks.find(data);
+      block = at->second;
+      host.blocks.erase(at);
+    }
     --host.live;
-    host.bytes -= static_cast<int64_t>(header.size);
-    delete header.block;
+    host.bytes -= static_cast<int64_t>(block.size);
+    delete block.bytes;
   }
   static void parallel_for(void *context, int64_t count, void (*body)(void *, int64_t, int32_t), void *arg) {
     const int32_t slots = of(context).runtime.slots;

@@ -99,6 +99,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
 
 bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
 
+/* Small maps whose channels are turned into lanes. */
 bool is_turned(const Problem &problem, ck_pass pass) {
   const ck_problem &p = problem.given;
   if (is_last(problem) || (pass == CK_WEIGHT_GRADIENT && (p.padding_mode != CK_ZEROS || reaches_far(p)))) return false;
@@ -106,6 +107,9 @@ bool is_turned(const Problem &problem, ck_pass pass) {
   return larger(p.image[2], p.features[2]) <= kTurnedWidth &&
          larger(problem.image_pixels, problem.feature_pixels) <= kTurnedPixels;
 }
+
+/* Channels fill the lanes: as they lie, or turned. */
+bool in_lanes(const ck_plan &plan) { return is_last(plan.problem) || plan.depthwise.turned; }
 
 const char *refuses_last(const Problem &problem, ck_pass pass) {
   if (problem.group_features > 1) {
@@ -156,7 +160,7 @@ void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   DepthwiseForm &f = plan->depthwise;
   f.turned = is_turned(problem, plan->pass);
-  if (is_last(problem) || f.turned) {
+  if (in_lanes(*plan)) {
     if (plan->pass == CK_WEIGHT_GRADIENT) return block_depthwise_last_gradient<T>(plan, slots);
     return f.turned ? block_depthwise_turned<T>(plan, slots) : block_depthwise_last<T>(plan);
   }
@@ -183,7 +187,7 @@ template <typename T>
 ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, char *packed) {
   const Problem &problem = plan.problem;
   const DepthwiseForm &f = plan.depthwise;
-  if (is_last(problem) || f.turned) return pack_depthwise_last<T>(plan, host, given, packed);
+  if (in_lanes(plan)) return pack_depthwise_last<T>(plan, host, given, packed);
   const auto &w = problem.weights;
   const int64_t *const k = problem.given.kernel;
   const auto pack_phase = [&](const PhaseTaps t[3], const T *from, T *out) {
@@ -221,13 +225,12 @@ ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, c
 
 template <typename T>
 ck_status run(const RunContext &context) {
-  const bool last = is_last(context.plan->problem);
-  const bool turned = context.plan->depthwise.turned;
+  const bool lanes = in_lanes(*context.plan), turned = context.plan->depthwise.turned;
   if (context.plan->pass == CK_WEIGHT_GRADIENT) {
-    return last || turned ? run_depthwise_last_gradient<T>(context) : run_depthwise_gradient<T>(context);
+    return lanes ? run_depthwise_last_gradient<T>(context) : run_depthwise_gradient<T>(context);
   }
-  if (last) return run_depthwise_last<T>(context);
-  return turned ? run_depthwise_turned<T>(context) : run_depthwise_rows<T>(context);
+  if (!lanes) return run_depthwise_rows<T>(context);
+  return turned ? run_depthwise_turned<T>(context) : run_depthwise_last<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {

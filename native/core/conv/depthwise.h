@@ -38,9 +38,9 @@ struct DepthwiseForm {
   int64_t grid[2];            /* rows of the source under a band, along z and y */
   int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
-  int64_t channel_block, channel_blocks; /* channels; of the weight gradient in lanes, vectors of them */
+  int64_t channel_block, channel_blocks; /* channels; of a weight gradient with channels in lanes, vectors */
   int64_t merged;        /* channels last: pixels whose channels follow each other in lanes; all passes */
-  bool turned;           /* channels first, but blocks of channels are turned into lanes: depthwise_last*.cpp */
+  bool turned;           /* channels first, but blocks of channels are turned into lanes: depthwise_turned.cpp */
   bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
@@ -118,8 +118,8 @@ int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &
 template <typename T>
 ck_status run_depthwise_gradient(const RunContext &context);
 
-/* Channels last: depthwise_last.cpp, depthwise_last_gradient.cpp. With several features of a channel, not everything
- * fits. */
+/* Channels in lanes: depthwise_last.cpp, depthwise_turned.cpp, depthwise_last_gradient.cpp. With several features of a
+ * channel, not everything fits. */
 bool fits_depthwise_last(const Problem &problem, bool adjoint);
 bool fits_depthwise_last_gradient(const Problem &problem);
 template <typename T>

@@ -14,17 +14,18 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kPartBytes = 128 << 10, kLeastPart = 16, kMostPart = 64; /* pixels */
-constexpr int64_t kSumsBytes = 64 << 10;                                   /* of a unit */
+constexpr int64_t kFeaturesBytes = 128 << 10, kLeastFeatures = 16, kMostFeatures = 64; /* pixels */
+constexpr int64_t kSumsBytes = 64 << 10;                                               /* of a unit */
 constexpr int64_t kMostMergedBytes = 256 << 10;
-constexpr int64_t kUnitsOfSlot = 2;
+constexpr int64_t kGradientUnitsOfSlot = 2;
 
 /* Several features of a channel are taken apart row by row, into a plane of vectors each. */
 template <typename T>
 struct Scratch {
-  T *sums, *planes, *source, *features; /* turned: of a block of channels */
-  int64_t *offsets, *numbers;           /* of the rows of the source under a row of features, and of their taps */
-  Range *met;                           /* by the taps of a row */
+  T *sums, *planes;
+  T *source, *features;       /* of a block of channels that are turned into lanes */
+  int64_t *offsets, *numbers; /* of the rows of the source under a row of features, and of their taps */
+  Range *met;                 /* by the taps of a row */
 
   Scratch(const Problem &problem, const DepthwiseForm &f, int64_t lanes, Carver *carver) {
     const ck_problem &p = problem.given;
@@ -46,88 +47,118 @@ Range met_features(const ck_problem &p, int axis, int64_t j) {
   return inside({p.stride[axis], shift}, p.image[axis], 0, p.features[axis]);
 }
 
+/* Some vectors of channels, of which the last rather overlaps the one before. */
 template <typename T>
-struct Gradient {
-  const RunContext &context;
-  const Problem &problem;
-  const DepthwiseForm &f;
-  const DepthwiseSet<T> &kernels;
-  int64_t lanes;
+class GradientUnit {
+ public:
+  GradientUnit(const RunContext &run, int64_t unit, int32_t slot)
+      : context(run),
+        problem(run.plan->problem),
+        f(run.plan->depthwise),
+        kernels(depthwise_of<T>(*run.plan->kernels)),
+        lanes(tiles_of<T>(*run.plan->kernels).lanes),
+        first_channel(unit * f.channel_block * lanes),
+        channels(f.merged > 1 ? f.merged * problem.given.groups
+                              : smaller(f.channel_block * lanes, problem.given.groups - first_channel)),
+        carver(run.scratch + slot * run.plan->blocking.slot_bytes),
+        scratch(problem, f, lanes, &carver) {
+    const ck_problem &p = problem.given;
+    for (int64_t i = 0; i < vectors() * all_taps() * lanes; ++i) scratch.sums[i] = 0;
+    for (int64_t j = 0; j < p.kernel[2]; ++j) scratch.met[j] = met_features(p, 2, j);
+  }
 
-  /* Some vectors of channels, of which the last rather overlaps the one before. */
-  void operator()(int64_t unit, int32_t slot) const {
+  /* False: cancelled. */
+  bool add_image(int64_t image) const {
     const ck_problem &p = problem.given;
     const ck_operands &o = *context.operands;
-    const int64_t block = f.channel_block * lanes, c = unit * block;
-    const int64_t channels = f.merged > 1 ? f.merged * p.groups : smaller(block, p.groups - c);
-    const int64_t vectors = ceil_div(channels, lanes);
-    const int64_t part_pixels = clamp(kPartBytes / element_bytes(problem) / p.groups, kLeastPart, kMostPart * f.merged);
-    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    const Scratch<T> scratch(problem, f, lanes, &carver);
-    const int64_t multiplier = problem.group_features, plane = p.features[2] * lanes;
-    const int64_t all_taps = multiplier * problem.taps;
-    for (int64_t i = 0; i < vectors * all_taps * lanes; ++i) scratch.sums[i] = 0;
-    for (int64_t j = 0; j < p.kernel[2]; ++j) scratch.met[j] = met_features(p, 2, j);
-    for (int64_t image = 0; image < p.batch; ++image) {
-      const T *source = static_cast<const T *>(o.image_in) + image * problem.image.batch + c * problem.image.channel;
-      const T *features = static_cast<const T *>(o.features_in) + image * problem.features.batch +
-                          c * multiplier * problem.features.channel;
-      if (f.turned) {
-        turn_block(channels, problem.image_pixels, source, problem.image_pixels, scratch.source, pixel());
-        turn_block(channels, problem.feature_pixels, features, problem.feature_pixels, scratch.features, pixel());
-        source = scratch.source, features = scratch.features;
-      }
-      for (int64_t z = 0; z < p.features[0]; ++z) {
-        for (int64_t y = 0; y < p.features[1]; ++y) {
-          if (cancelled(*context.host)) return;
-          const T *row = features + (z * p.features[1] + y) * p.features[2] * pixel() * multiplier;
-          for (int64_t m = 0; m < multiplier && multiplier > 1; ++m) {
-            kernels.copy_rows(scratch.planes + m * plane, lanes, row + m, problem.features.pixel, multiplier, channels,
-                              p.features[2]);
-          }
-          if (multiplier > 1) row = scratch.planes;
-          const int64_t rows = list_rows(scratch, z, y);
-          for (int64_t first = 0; first < p.features[2]; first += part_pixels) {
-            if (first > 0 && cancelled(*context.host)) return;
-            const Range part = {first, smaller(first + part_pixels, p.features[2])};
-            for (int64_t m = 0; m < multiplier; ++m) {
-              DepthwiseLastGradientCall<T> call = {};
-              call.features_step = multiplier > 1 ? lanes : pixel();
-              call.source_step = p.stride[2] * pixel();
-              call.tap_step = p.dilation[2] * pixel();
-              call.features = row + m * plane;
-              call.source = source;
-              call.sums = scratch.sums + m * problem.taps * lanes;
-              call.sums_step = all_taps * lanes;
-              call.channels = channels;
-              add_rows(scratch, rows, part, call);
-            }
-          }
-        }
+    const T *source =
+        static_cast<const T *>(o.image_in) + image * problem.image.batch + first_channel * problem.image.channel;
+    const T *features = static_cast<const T *>(o.features_in) + image * problem.features.batch +
+                        first_channel * multiplier() * problem.features.channel;
+    if (f.turned) {
+      turn_block(channels, problem.image_pixels, source, problem.image_pixels, scratch.source, pixel());
+      turn_block(channels, problem.feature_pixels, features, problem.feature_pixels, scratch.features, pixel());
+      source = scratch.source, features = scratch.features;
+    }
+    for (int64_t z = 0; z < p.features[0]; ++z) {
+      for (int64_t y = 0; y < p.features[1]; ++y) {
+        const int64_t place = (z * p.features[1] + y) * p.features[2] * pixel() * multiplier();
+        if (!add_row(z, y, source, features + place)) return false;
       }
     }
+    return true;
+  }
+
+  void write() const {
     const auto &w = problem.weights;
-    T *const out = static_cast<T *>(o.weight_gradient) + w.origin + c * multiplier * w.feature;
-    for (int64_t v = 0; v < vectors; ++v) {
+    T *const out =
+        static_cast<T *>(context.operands->weight_gradient) + w.origin + first_channel * multiplier() * w.feature;
+    for (int64_t v = 0; v < vectors(); ++v) {
       const int64_t first = clamp(channels - lanes, 0, v * lanes), count = smaller(lanes, channels);
-      for (int64_t row = 0; row < all_taps; ++row) {
+      for (int64_t row = 0; row < all_taps(); ++row) {
         T *const to = out + row / problem.taps * w.feature + row % problem.taps * w.tap;
-        const T *const from = scratch.sums + (v * all_taps + row) * lanes;
+        const T *const from = scratch.sums + (v * all_taps() + row) * lanes;
         for (int64_t l = 0; l < count; ++l) {
           /* Merged pixels add up in the first of them. */
-          const int64_t channel = f.merged > 1 ? (first + l) % p.groups : first + l;
-          T *const sum = to + channel * multiplier * w.feature;
+          const int64_t channel = f.merged > 1 ? (first + l) % problem.given.groups : first + l;
+          T *const sum = to + channel * multiplier() * w.feature;
           *sum = channel == first + l ? from[l] : *sum + from[l];
         }
       }
     }
   }
 
+ private:
+  const RunContext &context;
+  const Problem &problem;
+  const DepthwiseForm &f;
+  const DepthwiseSet<T> &kernels;
+  const int64_t lanes, first_channel, channels; /* of merged pixels: all of them */
+  Carver carver;
+  const Scratch<T> scratch;
+
+  int64_t multiplier() const { return problem.group_features; }
+  int64_t vectors() const { return ceil_div(channels, lanes); }
+  int64_t all_taps() const { return multiplier() * problem.taps; }
+
+  /* A row of features. False: cancelled. */
+  bool add_row(int64_t z, int64_t y, const T *source, const T *features) const {
+    const ck_problem &p = problem.given;
+    const int64_t plane = p.features[2] * lanes;
+    if (cancelled(*context.host)) return false;
+    if (multiplier() > 1) {
+      for (int64_t m = 0; m < multiplier(); ++m) {
+        kernels.copy_rows(scratch.planes + m * plane, lanes, features + m, problem.features.pixel, multiplier(),
+                          channels, p.features[2]);
+      }
+      features = scratch.planes;
+    }
+    const int64_t rows = list_rows(z, y);
+    const int64_t together =
+        clamp(kFeaturesBytes / element_bytes(problem) / p.groups, kLeastFeatures, kMostFeatures * f.merged);
+    DepthwiseLastGradientCall<T> call = {};
+    call.features_step = multiplier() > 1 ? lanes : pixel();
+    call.source_step = p.stride[2] * pixel();
+    call.tap_step = p.dilation[2] * pixel();
+    call.source = source;
+    call.sums_step = all_taps() * lanes;
+    call.channels = channels;
+    for (int64_t first = 0; first < p.features[2]; first += together) {
+      if (first > 0 && cancelled(*context.host)) return false;
+      for (int64_t m = 0; m < multiplier(); ++m) {
+        call.features = features + m * plane;
+        call.sums = scratch.sums + m * problem.taps * lanes;
+        add_rows(rows, {first, smaller(first + together, p.features[2])}, call);
+      }
+    }
+    return true;
+  }
+
   /* From pixel to pixel of the image; a feature of each channel lies as far apart. */
   int64_t pixel() const { return f.turned ? f.channel_block * lanes : problem.image.pixel; }
 
   /* Rows of the source that a row of features meets, by tap 0. */
-  int64_t list_rows(const Scratch<T> &scratch, int64_t z, int64_t y) const {
+  int64_t list_rows(int64_t z, int64_t y) const {
     const ck_problem &p = problem.given;
     int64_t rows = 0;
     each_source(p, false, 0, z, [&](int64_t tap_z, int64_t at_z) {
@@ -140,22 +171,22 @@ struct Gradient {
   }
 
   /* A part of a row of features with all rows of taps. */
-  void add_rows(const Scratch<T> &scratch, int64_t rows, const Range &part, DepthwiseLastGradientCall<T> call) const {
+  void add_rows(int64_t rows, const Range &part, DepthwiseLastGradientCall<T> call) const {
     int64_t together;
     for (int64_t r = 0; r < rows; r += together) {
       together = kernels.last_gradients_of_rows && rows - r >= kLastRows ? kLastRows : 1;
       call.offsets = scratch.offsets + r;
       call.numbers = scratch.numbers + r;
-      add_taps(scratch, together, part, call);
+      add_taps(together, part, call);
     }
   }
 
   /* Whole groups of merged pixels, and what is left: whole vectors of it, and the rest. */
   void add_merged(Shaped<DepthwiseLastGradientCall<T>> gradient, DepthwiseLastGradientCall<T> call) const {
     const int64_t pixels = call.pixels, together = call.channels;
-    const auto add = [&](int64_t channels, int64_t times) {
-      call.channels = channels, call.pixels = times;
-      if (channels > 0 && times > 0) gradient(&call);
+    const auto add = [&](int64_t some, int64_t times) {
+      call.channels = some, call.pixels = times;
+      if (some > 0 && times > 0) gradient(&call);
     };
     call.features_step = call.source_step = together;
     add(together, pixels / f.merged);
@@ -167,8 +198,7 @@ struct Gradient {
   }
 
   /* The features that a few taps share together, the others tap by tap. */
-  void add_taps(const Scratch<T> &scratch, int64_t rows, const Range &part,
-                const DepthwiseLastGradientCall<T> &given) const {
+  void add_taps(int64_t rows, const Range &part, const DepthwiseLastGradientCall<T> &given) const {
     const auto *const gradients = rows > 1 ? kernels.last_gradients_of_rows : kernels.last_gradients;
     const int64_t most = rows > 1 ? kLastRowsTaps : kLastTaps;
     const ck_problem &p = problem.given;
@@ -212,7 +242,7 @@ void block_depthwise_last_gradient(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   const int64_t lanes = tiles_of<T>(*plan->kernels).lanes, vectors = ceil_div(problem.given.groups, lanes);
   const int64_t room = kSumsBytes / element_bytes(problem) / lanes / problem.taps;
-  int64_t share = slots > 1 ? ceil_div(vectors, kUnitsOfSlot * slots) : vectors;
+  int64_t share = slots > 1 ? ceil_div(vectors, kGradientUnitsOfSlot * slots) : vectors;
   if (plan->depthwise.turned) {
     const int64_t pixels = larger(problem.image_pixels, problem.feature_pixels);
     share = clamp(kTurnedBytes / element_bytes(problem) / pixels / lanes, 1, share);
@@ -232,9 +262,14 @@ void block_depthwise_last_gradient(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status run_depthwise_last_gradient(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const Gradient<T> gradient = {context, plan.problem, plan.depthwise, depthwise_of<T>(*plan.kernels),
-                                tiles_of<T>(*plan.kernels).lanes};
-  return for_each_unit(*context.host, plan.blocking.units, plan.small, gradient);
+  const auto body = [&](int64_t number, int32_t slot) {
+    const GradientUnit<T> unit(context, number, slot);
+    for (int64_t image = 0; image < plan.problem.given.batch; ++image) {
+      if (!unit.add_image(image)) return;
+    }
+    unit.write();
+  };
+  return for_each_unit(*context.host, plan.blocking.units, plan.small, body);
 }
 
 template void block_depthwise_last_gradient<float>(ck_plan *, int32_t);

@@ -64,11 +64,10 @@ struct Rows {
     const int64_t first = unit % f.channel_blocks * f.channel_block, image = unit / f.channel_blocks;
     const int64_t last = smaller(first + f.channel_block, problem.given.groups);
 
-    const bool adjoint = f.axes[0].adjoint;
-    const ck_operands &o = *context.operands;
-    const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
-    const T *const from = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch;
-    T *const result = static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch;
+    const Flow<T> flow(context);
+    const MapSteps &in = flow.in, &out = flow.out;
+    const T *const from = flow.source + image * in.batch;
+    T *const result = flow.result + image * out.batch;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);

@@ -76,13 +76,10 @@ struct Direct {
     }
     const int64_t group = unit % problem.given.groups, image = unit / problem.given.groups;
 
-    const ck_operands &o = *context.operands;
-    const bool adjoint = f.axes[0].adjoint;
-    const MapSteps &in = adjoint ? problem.features : problem.image, &out = adjoint ? problem.image : problem.features;
-    const T *const source = static_cast<const T *>(adjoint ? o.features_in : o.image_in) + image * in.batch +
-                            group * f.channels * in.channel;
-    T *const result =
-        static_cast<T *>(adjoint ? o.image_out : o.features_out) + image * out.batch + group * f.rows * out.channel;
+    const Flow<T> flow(context);
+    const MapSteps &in = flow.in, &out = flow.out;
+    const T *const source = flow.source + image * in.batch + group * f.channels * in.channel;
+    T *const result = flow.result + image * out.batch + group * f.rows * out.channel;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);

@@ -75,6 +75,23 @@ struct RunContext {
   char *shared;  /* blocking.shared_bytes */
 };
 
+/* The data of a forward pass or of an adjoint, which reads what the other writes. */
+template <typename T>
+struct Flow {
+  const MapSteps &in, &out;
+  const T *source;
+  T *result;
+
+  explicit Flow(const RunContext &context) : Flow(context, context.plan->pass == CK_ADJOINT) {}
+
+ private:
+  Flow(const RunContext &context, bool adjoint)
+      : in(adjoint ? context.plan->problem.features : context.plan->problem.image),
+        out(adjoint ? context.plan->problem.image : context.plan->problem.features),
+        source(static_cast<const T *>(adjoint ? context.operands->features_in : context.operands->image_in)),
+        result(static_cast<T *>(adjoint ? context.operands->image_out : context.operands->features_out)) {}
+};
+
 /* What an algorithm does for one element type. Each function is asked only what the one before it allowed. */
 struct TypedAlgorithm {
   /* Asked of what is not refused, unless the algorithm was asked for by name: why the next one is faster, or null. It

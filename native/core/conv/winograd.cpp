@@ -40,10 +40,6 @@ struct Winograd {
     T *result;
   };
 
-  bool adjoint() const { return f.axes[0].geometry.adjoint; }
-  const MapSteps &in() const { return adjoint() ? problem.features : problem.image; }
-  const MapSteps &out() const { return adjoint() ? problem.image : problem.features; }
-
   Place place(int64_t number) const {
     Place p;
     for (int a = 2; a >= 0; --a) {
@@ -58,11 +54,9 @@ struct Winograd {
     p.block.lanes = f.box_lanes(p.block.tiles);
     p.group = number % problem.given.groups;
     const int64_t image = number / problem.given.groups;
-    const ck_operands &o = *context.operands;
-    p.source = static_cast<const T *>(adjoint() ? o.features_in : o.image_in) + image * in().batch +
-               p.group * f.channels * in().channel;
-    p.result = static_cast<T *>(adjoint() ? o.image_out : o.features_out) + image * out().batch +
-               p.group * f.rows * out().channel;
+    const Flow<T> flow(context);
+    p.source = flow.source + image * flow.in.batch + p.group * f.channels * flow.in.channel;
+    p.result = flow.result + image * flow.out.batch + p.group * f.rows * flow.out.channel;
     return p;
   }
 
@@ -103,7 +97,7 @@ struct Winograd {
 
   void transform(const Place &p, const Range &channels, const WinogradScratch<T> &scratch) const {
     const WinogradUnit<T> steps = {context, problem, f, tiles, transforms, p.block, scratch};
-    steps.transform_source(p.source, in().channel, channels);
+    steps.transform_source(p.source, Flow<T>(context).in.channel, channels);
   }
 
   void multiply_panels(const Place &p, int64_t part, const WinogradScratch<T> &scratch) const {

@@ -95,10 +95,10 @@ template <class V, bool FEW>
 struct LastTable {
   using Tile = Shaped<DepthwiseLastCall<typename V::Element>>;
   static constexpr int32_t most = FEW ? 4 : kLastPixels;
+  static constexpr int32_t other = FEW || sizeof(typename V::Element) == 8 ? most : most - 1;
   static constexpr Tile all[kLastTiles] = {depthwise_last_tile<V, 1>, depthwise_last_tile<V, 2>,
                                            depthwise_last_tile<V, 4>, depthwise_last_tile<V, most>};
-  static constexpr Tile runs[kLastRuns] = {
-      depthwise_last_run < V, FEW || sizeof(typename V::Element) == 8 ? most : most - 1 >, depthwise_last_run<V, most>};
+  static constexpr Tile runs[kLastRuns] = {depthwise_last_run<V, other>, depthwise_last_run<V, most>};
 };
 
 /* PIXELS features, each with all taps. Where a tap reads what the one before it reads for the next feature, the source
