@@ -44,6 +44,18 @@ function withThreads(threads, quick) {
       ours: true,
     },
     {
+      name: 'channels-last',
+      title: 'channels last',
+      command: node,
+      args: [program('convkit.mjs'), String(threads), 'channels-last'],
+      env: { CONVKIT_BACKEND: 'native' },
+      passes: allPasses,
+      dtypes: bothTypes,
+      maxFlops: Infinity,
+      maxRounds: Infinity,
+      ours: true,
+    },
+    {
       name: 'onnxruntime',
       title: 'onnxruntime',
       command: node,

@@ -11,7 +11,7 @@ Times convkit and its peers on the layers of bench/layers.json. Words choose lay
 operator (conv, convTranspose, conv3d). Needs the machine to itself.
 
   --pass <forward|gradInput|gradWeight|all>   default all
-  --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript (the default), functional
+  --only <name,...>      contestants: native, onnxruntime, onednn, tfjs, typescript (the default), functional, channels-last
   --dtype <type>         float32 (default) or float64
   --threads <n,...>      1 by default; several numbers are measured side by side; all: as many as there are cores
   --layers <file>        other layers in the same form, such as bench/depthwise-layers.json
@@ -52,7 +52,7 @@ function count(name, value, most) {
 }
 
 const usual = /** @type {const} */ (['native', 'onnxruntime', 'onednn', 'tfjs', 'typescript'])
-export const contestantNames = /** @type {const} */ ([...usual, 'functional'])
+export const contestantNames = /** @type {const} */ ([...usual, 'functional', 'channels-last'])
 
 /** Ascending, each once. @param {string} value */
 function threadCounts(value) {

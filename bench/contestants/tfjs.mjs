@@ -2,8 +2,9 @@
 // TensorFlow.js on its WebAssembly backend (SIMD, one thread). Its tensors lie in its own memory, channels last, input and
 // weights moved there and turned before the call; the result stays there. So it is spared what a caller with plain
 // channels-first arrays would pay.
-import { makeData, product, shapes } from '../layers.mjs'
+import { makeData, shapes } from '../layers.mjs'
 import { requirePeer } from '../peers.mjs'
+import { permute } from './permute.mjs'
 import { serveCalls } from './serve.mjs'
 
 /** @typedef {import('../types.js').Case} Case */
@@ -13,24 +14,6 @@ const tf = requirePeer('@tensorflow/tfjs-core')
 const { setThreadsCount, version_wasm: version } = requirePeer('@tensorflow/tfjs-backend-wasm')
 setThreadsCount(1)
 await tf.setBackend('wasm')
-
-/**
- * @param {Float32Array} data
- * @param {readonly number[]} shape
- * @param {readonly number[]} order  axis `order[i]` becomes axis i
- */
-function permute(data, shape, order) {
-  const steps = shape.map((_, axis) => product(shape.slice(axis + 1)))
-  const result = new Float32Array(data.length)
-  const extents = order.map((axis) => shape[axis])
-  let next = 0
-  const walk = (/** @type {number} */ depth, /** @type {number} */ at) => {
-    if (depth === order.length) result[next++] = data[at]
-    else for (let i = 0; i < extents[depth]; i++) walk(depth + 1, at + i * steps[order[depth]])
-  }
-  walk(0, 0)
-  return result
-}
 
 /** A layer with one axis gets a height of 1. @param {Layer} layer @returns {Layer} */
 function withTwoAxes(layer) {
