@@ -112,6 +112,7 @@ export function parseCall(where: string, kind: OperatorKind, raw: RawOptions): C
     flipKernel: parseBoolean(where, 'flipKernel', raw.get('flipKernel') ?? false),
     layout,
     weightLayout: parseWord(where, 'weightLayout', raw.get('weightLayout') ?? layout, LAYOUTS),
+    weightLayoutGiven: raw.has('weightLayout'),
     bias: parseBias(where, raw.get('bias')),
     activation,
     slope: activation.slope && channelVector('activation.slope', activation.slope),

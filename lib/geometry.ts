@@ -29,6 +29,8 @@ export interface GeometryOptions {
   readonly flipKernel: boolean
   readonly layout: Layout
   readonly weightLayout: Layout
+  /** Whether the caller named `weightLayout`; if not, it follows `layout`, which the caller may not have meant. */
+  readonly weightLayoutGiven: boolean
 }
 
 /** Which operator a call belongs to. */
@@ -121,6 +123,11 @@ export function splitWeight(
     throw shapeError(`${where}: ${name}: expected every extent to be ≥ 1, received shape ${list(shape)}`)
   }
   elementCount(where, name, shape)
+  return weightSides(shape, layout)
+}
+
+function weightSides(shape: readonly number[], layout: Layout): WeightSides {
+  const rank = shape.length - 2
   return layout === 'channels-first'
     ? { features: shape[0], image: shape[1], kernel: shape.slice(2) }
     : { features: shape[rank + 1], image: shape[rank], kernel: shape.slice(0, rank) }
@@ -154,11 +161,36 @@ function channelSlip(
   return ''
 }
 
+/**
+ * The hint for weights that are not in the order of axes which follows from `layout`, where the caller named no other.
+ * Most shapes fit either order as far as channels go, so what decides is that kernels have fewer taps than
+ * layers have channels: read in the right order, the kernel is the smaller one.
+ * @param inputChannels - undefined where no input is known yet
+ */
+export function weightLayoutSlip(
+  kind: OperatorKind,
+  inputChannels: number | undefined,
+  weight: WeightSides,
+  { groups, weightLayout, weightLayoutGiven }: GeometryOptions,
+): string {
+  if (weightLayoutGiven) return ''
+  const other = weightLayout === 'channels-first' ? 'channels-last' : 'channels-first'
+  const turned = weightSides(joinWeight(weight, weightLayout), other)
+  const channels = kind.transposed ? turned.features : turned.image * groups
+  const fits = turned.features % groups === 0 && (inputChannels === undefined || inputChannels === channels)
+  if (!fits || taps(turned) >= taps(weight)) return ''
+  return `; weights in the other order of axes want weightLayout: '${other}'`
+}
+
+const taps = ({ kernel }: WeightSides): number => kernel.reduce((product, extent) => product * extent, 1)
+
 /** Checks channels against groups and input, and tells both channel counts of the problem. */
 function checkChannels(where: string, kind: OperatorKind, input: Sides, weight: WeightSides, options: GeometryOptions) {
   const { groups, weightLayout } = options
   const inputChannels = input.channels
   const shape = joinWeight(weight, weightLayout)
+  const layoutSlip = (): string => weightLayoutSlip(kind, inputChannels, weight, options)
+  const slips = (): string => channelSlip(kind, input, weight, options) + layoutSlip()
   if (inputChannels % groups !== 0) {
     throw shapeError(
       `${where}: groups: expected a divisor of the ${plural(inputChannels, 'input channel')}, received ${groups}`,
@@ -168,7 +200,7 @@ function checkChannels(where: string, kind: OperatorKind, input: Sides, weight: 
     if (weight.features !== inputChannels) {
       const expected = joinWeight({ ...weight, features: inputChannels }, weightLayout)
       throw shapeError(
-        `${where}: weight has ${plural(weight.features, 'input channel')}, but input has ${plural(inputChannels, 'channel')} (expected weight shape ${list(expected)}, received ${list(shape)})${channelSlip(kind, input, weight, options)}`,
+        `${where}: weight has ${plural(weight.features, 'input channel')}, but input has ${plural(inputChannels, 'channel')} (expected weight shape ${list(expected)}, received ${list(shape)})${slips()}`,
       )
     }
     if (!Number.isSafeInteger(weight.image * groups))
@@ -178,12 +210,12 @@ function checkChannels(where: string, kind: OperatorKind, input: Sides, weight: 
   if (weight.image !== inputChannels / groups) {
     const expected = joinWeight({ ...weight, image: inputChannels / groups }, weightLayout)
     throw shapeError(
-      `${where}: weight has ${plural(weight.image, 'input channel')} per group, but input has ${plural(inputChannels, 'channel')} in ${plural(groups, 'group')} (expected weight shape ${list(expected)}, received ${list(shape)})${channelSlip(kind, input, weight, options)}`,
+      `${where}: weight has ${plural(weight.image, 'input channel')} per group, but input has ${plural(inputChannels, 'channel')} in ${plural(groups, 'group')} (expected weight shape ${list(expected)}, received ${list(shape)})${slips()}`,
     )
   }
   if (weight.features % groups !== 0) {
     throw shapeError(
-      `${where}: groups: expected a divisor of the ${plural(weight.features, 'output channel')} of weight ${list(shape)}, received ${groups}`,
+      `${where}: groups: expected a divisor of the ${plural(weight.features, 'output channel')} of weight ${list(shape)}, received ${groups}${layoutSlip()}`,
     )
   }
   return { imageChannels: inputChannels, featureChannels: weight.features }

@@ -1,7 +1,7 @@
 import type { PreparedKernel } from './backend/backend.js'
 import { allowedKeys, checkChannelVector, epilogueOf, parseOut, parseSignal, readCall } from './call.js'
 import { convkitError, list, type AbortSignalLike } from './errors.js'
-import { resolveGeometry, splitWeight, type Geometry, type OperatorKind } from './geometry.js'
+import { resolveGeometry, splitWeight, weightLayoutSlip, type Geometry, type OperatorKind } from './geometry.js'
 import {
   allocate,
   checkData,
@@ -38,7 +38,7 @@ export function makePrepare(name: string, kind: OperatorKind, host: Host) {
       throw convkitError(
         'RangeError',
         'ERR_CONVKIT_SHAPE',
-        `${where}: groups: expected a divisor of ${sides.features}, the channels of weight ${list(w.shape)}, received ${call.groups}`,
+        `${where}: groups: expected a divisor of ${sides.features}, the channels of weight ${list(w.shape)}, received ${call.groups}${weightLayoutSlip(kind, undefined, sides, call)}`,
       )
     }
     const outputChannels = kind.transposed ? sides.image * call.groups : sides.features

@@ -165,4 +165,87 @@ describe.each(backends)('options, %s', (backend) => {
     )
     expect(message('convTranspose2d', [1, 4, 9, 9], [8, 3, 4, 4])).toMatch(/received \[8, 3, 4, 4\]\)$/)
   })
+
+  /** Every function of an operator that is given sizes of both operands, called with weights in the wrong order. */
+  const weightCalls = (name: 'conv2d' | 'convTranspose2d', x: number[], w: number[], given = {}) => {
+    const op = operator(name)
+    const options = { backend, ...given }
+    return [
+      () => op(ones(x), ones(w), options),
+      () => op.gradInput(x, ones(w), ones(x), options),
+      () => op.gradWeight(ones(x), w, ones(x), options),
+      () => op.outputShape(x, w, options),
+      () => op.plan(x, w, options),
+      () => op.prepare(ones(w), options)(ones(x)),
+    ].map((call) => errorOf(call)?.message ?? '')
+  }
+  const first = 'channels-first'
+  const last = 'channels-last'
+  const weightLayoutHint = (layout: string): string =>
+    `; weights in the other order of axes want weightLayout: '${layout}'`
+
+  test.each([
+    ['conv2d', [1, 9, 8, 24], [32, 24, 3, 3], { layout: last }, first],
+    ['conv2d', [1, 24, 9, 8], [3, 3, 24, 32], {}, last],
+    ['conv2d', [1, 24, 9, 8], [3, 3, 24, 32], { layout: first }, last],
+    ['conv2d', [1, 9, 8, 24], [24, 1, 3, 3], { layout: last, groups: 24 }, first],
+    ['conv2d', [1, 24, 9, 8], [3, 3, 1, 24], { groups: 24 }, last],
+    ['conv2d', [9, 8, 24], [32, 24, 1, 1], { layout: last }, first],
+    ['convTranspose2d', [1, 1, 1, 100], [100, 1024, 4, 4], { layout: last }, first],
+    ['convTranspose2d', [1, 100, 1, 1], [4, 4, 1024, 100], {}, last],
+    ['convTranspose2d', [1, 5, 5, 32], [32, 1, 3, 3], { layout: last, groups: 32 }, first],
+  ] as const)('weights in the other order, %s of %j by %j, %j', (name, x, w, options, meant) => {
+    const wanted = weightLayoutHint(meant)
+    for (const message of weightCalls(name, [...x], [...w], options)) expect(message.slice(-wanted.length)).toBe(wanted)
+    // Whoever names the order of the weights needs no hint; the named order works.
+    const follows = 'layout' in options ? options.layout : first
+    for (const message of weightCalls(name, [...x], [...w], { ...options, weightLayout: follows })) {
+      expect(message).toMatch(/\[.*\]|groups/)
+      expect(message).not.toMatch(/weightLayout/)
+    }
+    expect(operator(name).outputShape([...x], [...w], { ...options, weightLayout: meant })).toHaveLength(x.length)
+  })
+
+  test('weights in the other order, word for word', () => {
+    const call = (): unknown =>
+      operator('convTranspose2d')(ones([1, 1, 1, 100]), ones([100, 64, 4, 4]), { layout: last, backend })
+    expect(errorOf(call)?.message).toBe(
+      'convTranspose2d: weight has 4 input channels, but input has 100 channels ' +
+        '(expected weight shape [100, 64, 4, 100], received [100, 64, 4, 4])' +
+        "; weights in the other order of axes want weightLayout: 'channels-first'",
+    )
+  })
+
+  test('where input or weights may be in the other order, both remedies are named', () => {
+    const call = (): unknown => operator('conv2d')(ones([1, 3, 9, 24]), ones([32, 24, 3, 3]), { layout: last, backend })
+    expect(errorOf(call)?.message).toMatch(
+      /; an input in the other order of axes wants layout: 'channels-first'; weights .* want weightLayout: 'channels-first'$/,
+    )
+  })
+
+  test('channels that agree in either order: only groups tell', () => {
+    const [x, w, options] = [[1, 9, 24], [24, 1, 3], { layout: last, groups: 24, backend }] as const
+    const message = errorOf(() => operator('conv1d').outputShape([...x], [...w], options))?.message
+    expect(message).toBe(
+      'conv1d.outputShape: groups: expected a divisor of the 3 output channels of weight [24, 1, 3], received 24' +
+        weightLayoutHint(first),
+    )
+    const prepare = (): unknown => operator('conv1d').prepare(ones([...w]), options)
+    expect(errorOf(prepare)?.message).toBe(
+      'conv1d.prepare: groups: expected a divisor of 3, the channels of weight [24, 1, 3], received 24' +
+        weightLayoutHint(first),
+    )
+  })
+
+  test('no hint where the other order fits no better', () => {
+    const plain = (x: number[], w: number[], options = {}): void => {
+      const message = errorOf(() => operator('conv2d')(ones(x), ones(w), { backend, ...options }))?.message
+      expect(message).toMatch(/channel/)
+      expect(message).not.toMatch(/weightLayout/)
+    }
+    plain([1, 9, 8, 24], [32, 23, 3, 3], { layout: last }) // neither order has 24 channels
+    plain([1, 9, 8, 24], [32, 8, 3, 3], { layout: last, groups: 3 }) // 3 does not divide the 32 either
+    plain([1, 3, 9, 9], [8, 4, 3, 3]) // read the other way round this is a kernel of 8 × 4
+    plain([1, 8, 9, 9], [6, 4, 3, 3], { groups: 4 })
+  })
 })
