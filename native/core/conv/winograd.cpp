@@ -6,6 +6,7 @@
 
 #include "../util/text.h"
 #include "im2col.h"
+#include "winograd_cost.h"
 #include "winograd_unit.h"
 #include "winograd_weights.h"
 
@@ -217,21 +218,20 @@ struct Winograd {
   }
 };
 
-bool one_block(const WinogradForm &f) { return f.axes[0].blocks * f.axes[1].blocks * f.axes[2].blocks == 1; }
-
 /* Transformed filters that are packed where they are used; they stay in the second-level cache, beside M. */
 constexpr int64_t kPackedBytes = 256 << 10;
 
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   WinogradForm &f = plan->winograd;
-  if (f.points == 0) make_winograd_form(plan->problem, plan->pass, tiles_of<T>(*plan->kernels), &f);
+  const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  if (f.points == 0) make_winograd_form(plan->problem, plan->pass, tiles, !plan->prepared, &f);
   share_winograd(plan->problem, slots, &f);
   plan->blocking.units = f.shared ? f.parts : winograd_blocks(plan->problem, f) * f.parts;
   plan->blocking.shared_bytes = f.shared ? winograd_data(f) * static_cast<int64_t>(sizeof(T)) : 0;
   /* Each panel serves one unit. */
   f.packed_channels = 0;
-  plan->packs_inside = plan->problem.given.batch == 1 && one_block(f);
+  plan->packs_inside = plan->problem.given.batch == 1 && f.one_block();
   if (plan->packs_inside) {
     const int64_t channel_bytes = f.points * (f.depth / f.channels) * f.panels.step * static_cast<int64_t>(sizeof(T));
     f.packed_channels = balanced(f.channels, larger(kPackedBytes / channel_bytes, 1));
@@ -253,18 +253,9 @@ ck_status run(const RunContext &context) {
 constexpr double kLeastGain = 1.3;
 /* And how much, where each run packs the weights as well. */
 constexpr double kLeastGainPacked = 1.1;
-/* Cycles to transform and pack one element of U, where each run does: into the second-level cache, or to memory; or of
- * a kernel with long strides, whose taps lie in cache lines of their own, one by one. */
-constexpr double kPackedNear = 1.5, kPackedFar = 3, kPackedApart = 10;
 constexpr double kLeastFlops = 1e7;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;
-
-double packing_cost(const Problem &problem, const WinogradForm &f) {
-  const double weights = static_cast<double>(problem.given.groups * f.points * f.depth * f.product_rows);
-  const bool apart = f.axes[2].geometry.planes * (is_f32(problem) ? 4 : 8) >= 64;
-  return weights * (apart ? kPackedApart : one_block(f) ? kPackedNear : kPackedFar);
-}
 
 template <typename T>
 const char *unprofitable(ck_plan *plan) {
@@ -272,13 +263,12 @@ const char *unprofitable(ck_plan *plan) {
   if (problem.flops < kLeastFlops * static_cast<double>(larger(problem.given.batch, 1))) return "too little work";
   const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
   const WinogradForm &f = plan->winograd;
-  const double cost = make_winograd_form(problem, plan->pass, tiles, &plan->winograd);
+  const double cost = make_winograd_form(problem, plan->pass, tiles, !plan->prepared, &plan->winograd);
   if (f.depth < kLeastDepth) return "too few channels";
   const double direct = direct_cost(problem, plan->pass, tiles);
-  const bool fast = direct < 0 || direct >= kLeastGain * cost;
-  const bool packs_fast =
-      plan->prepared || direct < 0 || direct >= kLeastGainPacked * (cost + packing_cost(problem, f));
-  return fast && packs_fast ? nullptr : "the transforms would cost what they save";
+  const double packing = plan->prepared ? 0 : winograd_packing_cost(problem, f);
+  const bool fast = direct >= kLeastGain * (cost - packing) && (plan->prepared || direct >= kLeastGainPacked * cost);
+  return direct < 0 || fast ? nullptr : "the transforms would cost what they save";
 }
 
 /* Spatial sizes are not in the key, only what they decide: which taps are used, the forms, and the panels. */
@@ -311,9 +301,9 @@ double winograd_call_cost(const Problem &problem, ck_pass pass, const KernelTabl
   if (winograd_refuses(problem, pass)) return -1;
   WinogradForm form;
   const bool f32 = is_f32(problem);
-  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, &form)
-                          : make_winograd_form(problem, pass, kernels.f64, &form);
-  return (cost + packing_cost(problem, form)) * (f32 ? kernels.f32.lanes : kernels.f64.lanes) / 16;
+  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, true, &form)
+                          : make_winograd_form(problem, pass, kernels.f64, true, &form);
+  return cost * (f32 ? kernels.f32.lanes : kernels.f64.lanes) / 16;
 }
 
 const Algorithm winograd_algorithm = {"winograd", winograd_refuses, describe, typed<float>, typed<double>};

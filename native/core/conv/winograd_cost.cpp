@@ -21,6 +21,9 @@ constexpr double kTooLarge = 16;
 constexpr double kTransformed = 3, kSplit = 4, kCopied = 4, kCall = 12;
 /* Staged results on their way, per vector. */
 constexpr double kStaged = 6, kTurned = 20;
+/* To transform and pack one element of U, where each run does: into the second-level cache, or to memory; or of a
+ * kernel with long strides, whose taps lie in cache lines of their own, one by one. */
+constexpr double kPackedNear = 1.25, kPackedFar = 2, kPackedApart = 10;
 
 struct Cost {
   const WinogradForm &f;
@@ -109,6 +112,14 @@ double winograd_cost(const WinogradForm &form, int64_t lanes, int64_t element_by
   const Cost cost = {form, lanes, element_bytes};
   const double all = cost.products_or_memory() + cost.data() + cost.results();
   return cost.work() > static_cast<double>(kMostWinogradData) ? kTooLarge * all : all;
+}
+
+double winograd_packing_cost(const Problem &problem, const WinogradForm &form) {
+  const double weights = static_cast<double>(problem.given.groups * form.points * form.depth * form.product_rows);
+  const double bytes = static_cast<double>(element_bytes(problem));
+  const bool apart = static_cast<double>(form.axes[2].geometry.planes) * bytes >= 64;
+  const bool near = form.one_block() || weights * bytes <= kNearBytes;
+  return weights * (apart ? kPackedApart : near ? kPackedNear : kPackedFar);
 }
 
 }  // namespace convkit

@@ -13,5 +13,8 @@ constexpr int64_t kMostWinogradData = 4 << 20;
  * many lanes. */
 double winograd_cost(const WinogradForm &form, int64_t lanes, int64_t element_bytes);
 
+/* What a run costs more that packs the weights itself. */
+double winograd_packing_cost(const Problem &problem, const WinogradForm &form);
+
 }  // namespace convkit
 #endif

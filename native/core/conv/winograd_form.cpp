@@ -237,13 +237,16 @@ const char *winograd_refuses(const Problem &problem, ck_pass pass) {
 }
 
 template <typename T>
-double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, WinogradForm *form) {
+double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, bool packs,
+                          WinogradForm *form) {
   WinogradForm f;
   prepare(problem, pass, &f);
   double least = -1;
-  const auto consider = [&](int64_t bytes, bool all_tiles) {
-    const double cost = cost_with(problem, tiles, bytes, all_tiles, &f);
-    if (cost < 0 || (least >= 0 && cost >= least)) return;
+  const auto consider = [&](int64_t bytes, bool last) {
+    double cost = cost_with(problem, tiles, bytes, last, &f);
+    if (cost < 0) return;
+    if (last && packs) cost += winograd_packing_cost(problem, f);
+    if (least >= 0 && cost >= least) return;
     least = cost;
     *form = f;
   };
@@ -251,12 +254,13 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
   each_form(&f, [&] { consider(kUsualData, false); });
   if (least < 0) each_form(&f, [&] { consider(kMostWinogradData, false); });
   f = *form;
+  least = -1;
   for (const int64_t bytes : kDataTried) consider(bytes, true);
   return least;
 }
 
-template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, WinogradForm *);
-template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, WinogradForm *);
+template double make_winograd_form(const Problem &, ck_pass, const TileSet<float> &, bool, WinogradForm *);
+template double make_winograd_form(const Problem &, ck_pass, const TileSet<double> &, bool, WinogradForm *);
 
 int64_t winograd_blocks(const Problem &problem, const WinogradForm &form) {
   int64_t blocks = problem.given.batch * problem.given.groups;

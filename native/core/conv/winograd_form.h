@@ -67,6 +67,7 @@ struct WinogradForm {
   int64_t parts, part_panels;       /* the panels of a block are cut into parts */
   int64_t packed_channels; /* whose weights, given with the call, are packed at a time where they are used; 0: before */
 
+  bool one_block() const { return axes[0].blocks * axes[1].blocks * axes[2].blocks == 1; }
   /* Tiles side by side in V under a box of tiles, with those that lie between its rows; and under a whole block. */
   int64_t box_lanes(const int64_t tiles[3]) const {
     return ((tiles[0] - 1) * axes[1].grid() + tiles[1] - 1) * axes[2].grid() + tiles[2];
@@ -83,9 +84,11 @@ bool winograd_is_accurate(int32_t y, int32_t x);
 /* Null, or why the pass has no such form. */
 const char *winograd_refuses(const Problem &problem, ck_pass pass);
 
-/* Only for passes that are not refused. Returns what it costs, in cycles of one image. */
+/* Only for passes that are not refused. Returns what it costs, in cycles of one image; where each run packs the
+ * weights, with that. */
 template <typename T>
-double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, WinogradForm *form);
+double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, bool packs,
+                          WinogradForm *form);
 
 /* Blocks of all images and groups. */
 int64_t winograd_blocks(const Problem &problem, const WinogradForm &form);

@@ -111,12 +111,13 @@ void WinogradPacker<T>::collect(const T *origin, int64_t channels, int64_t chann
   const Places at = places_ + first;
   const int64_t tap_step = problem_.weights.tap;
   const int64_t direction = rows > 0 && taps_ > 1 && at[0][1] < at[0][0] ? -1 : 1;
+  const int64_t row_step = rows > 1 ? at[1][0] - at[0][0] : 0;
   bool rows_follow = true, taps_follow = tap_step == 1 || tap_step == -1, all = true;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t tap = 0; tap < taps_; ++tap) {
       all = all && at[r][tap] != kNoTap;
       rows_follow = rows_follow && all && at[r][tap] == at[0][tap] + r;
-      taps_follow = taps_follow && all && at[r][tap] == at[r][0] + direction * tap;
+      taps_follow = taps_follow && all && at[r][tap] == at[0][0] + r * row_step + direction * tap;
     }
   }
   if (rows < kFilterRows || !all) fill_zeros(filters, channels * taps_ * kFilterRows);
@@ -137,10 +138,8 @@ void WinogradPacker<T>::collect(const T *origin, int64_t channels, int64_t chann
     for (int64_t c = 0; c < channels; c += together) {
       const T *const from = origin + c * channel_step;
       T *const to = filters + (c * taps_ + first_tap) * kFilterRows;
-      turn_rows<T>(
-          rows, together * taps_, [&](int64_t i) { return from + at[i][first_tap]; },
-          together > 1 ? channels * channel_step : kAhead * channel_step,
-          [&](int64_t k) { return to + direction * k * kFilterRows; });
+      const int64_t ahead = together > 1 ? channels * channel_step : kAhead * channel_step;
+      turn_block(rows, together * taps_, from + at[0][first_tap], row_step, to, direction * kFilterRows, ahead);
     }
     return;
   }
