@@ -253,7 +253,7 @@ ck_status run(const RunContext &context) {
 constexpr double kLeastGain = 1.3;
 /* And how much, where each run packs the weights as well. */
 constexpr double kLeastGainPacked = 1.1;
-constexpr double kLeastFlops = 1e7;
+constexpr double kLeastFlops = 1e6;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;
 

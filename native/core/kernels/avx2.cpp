@@ -1,6 +1,7 @@
 /* Kernels for AVX2 with FMA (16 registers): float32 6x16, float64 6x8. */
 #if defined(__x86_64__) || defined(_M_X64)
 #include <math.h>
+#include <string.h>
 
 #include "kernel_table.h"
 #include "unroll.h"

@@ -1,6 +1,7 @@
 /* Kernels for AVX-512 (32 registers): float32 14x32, float64 14x16. */
 #if defined(__x86_64__) || defined(_M_X64)
 #include <math.h>
+#include <string.h>
 
 #include "kernel_table.h"
 #include "unroll.h"

@@ -1,6 +1,7 @@
 /* Kernels for arm64 (32 registers): float32 8x12, float64 8x6. */
 #if defined(__aarch64__) || defined(_M_ARM64)
 #include <math.h>
+#include <string.h>
 
 #include "kernel_table.h"
 #include "unroll.h"

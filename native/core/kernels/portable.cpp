@@ -1,5 +1,6 @@
 /* Kernels for any CPU: float32 4x8, float64 4x4. */
 #include <math.h>
+#include <string.h>
 
 #include "kernel_table.h"
 #include "unroll.h"

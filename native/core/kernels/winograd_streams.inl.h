@@ -87,6 +87,19 @@ CONVKIT_INLINE void merge_vectors(V *x) {
   }
 }
 
+/* At least `count` elements, four at a time, but none from `room` on: what is too much is written again later. For runs
+ * as short as a dilation. */
+template <typename T>
+CONVKIT_INLINE void copy_short_run(const T *in, int64_t count, int64_t room, T *out) {
+  for (int64_t r = 0; r < count; r += 4) {
+    if (room - r >= 4) {
+      memcpy(out + r, in + r, 4 * sizeof(T));
+    } else {
+      for (int64_t last = r; last < room; ++last) out[last] = in[last];
+    }
+  }
+}
+
 /* Element (b * STREAMS + i) * inner + r of a row becomes element b * inner + r of stream i. */
 template <class V, int STREAMS>
 CONVKIT_SHAPED void winograd_split(const WinogradCall<typename V::Element> *call) {
@@ -115,10 +128,7 @@ CONVKIT_SHAPED void winograd_split(const WinogradCall<typename V::Element> *call
     }
     for (int64_t first = 0; first < tiles; first += inner, in += STREAMS * inner) {
       const int64_t count = tiles - first < inner ? tiles - first : inner;
-      for (int i = 0; i < STREAMS; ++i) {
-        CONVKIT_VECTORIZE
-        for (int64_t r = 0; r < count; ++r) out[i * step + first + r] = in[i * inner + r];
-      }
+      for (int i = 0; i < STREAMS; ++i) copy_short_run(in + i * inner, count, INT64_MAX, out + i * step + first);
     }
   }
 }
@@ -153,11 +163,15 @@ CONVKIT_SHAPED void winograd_merge(const WinogradCall<typename V::Element> *call
       }
       for (int64_t x = whole * STREAMS; x < left; ++x) out[x] = in[(x - whole * STREAMS) * step + whole];
     } else {
-      for (int64_t first = 0; left > 0; first += inner) {
+      int64_t first = 0;
+      for (const int64_t all = STREAMS * inner; inner <= 4 && left >= all + 4;
+           left -= all, out += all, first += inner) {
+        CONVKIT_UNROLL
+        for (int i = 0; i < STREAMS; ++i) memcpy(out + i * inner, in + i * step + first, 4 * sizeof(T));
+      }
+      for (; left > 0; first += inner) {
         for (int i = 0; i < STREAMS && left > 0; ++i, out += inner, left -= inner) {
-          const int64_t count = left < inner ? left : inner;
-          CONVKIT_VECTORIZE
-          for (int64_t r = 0; r < count; ++r) out[r] = in[i * step + first + r];
+          copy_short_run(in + i * step + first, inner, left, out);
         }
       }
     }
