@@ -4,6 +4,8 @@
  * sequences whatever the instruction set, so that the choice, and with it the bits, are the same on all of them. */
 #include "fft.h"
 
+#include "direct_geometry.h"
+
 namespace convkit {
 namespace {
 
@@ -147,6 +149,20 @@ void make_axis(const Problem &problem, ck_pass pass, int a, FftAxis *axis) {
   axis->residues = smaller(axis->dilation, axis->result);
 }
 
+/* Of all products, those that do not meet padding. */
+double live_share(const ck_problem &p) {
+  double share = 1;
+  for (int a = 0; a < 3 && p.padding_mode == CK_ZEROS; ++a) {
+    int64_t live = 0;
+    for (int64_t j = 0; j < p.kernel[a]; ++j) {
+      const Range met = inside({p.stride[a], j * p.dilation[a] - p.pad_begin[a]}, p.image[a], 0, p.features[a]);
+      live += larger(met.end - met.begin, 0);
+    }
+    share *= static_cast<double>(live) / static_cast<double>(p.kernel[a]) / static_cast<double>(p.features[a]);
+  }
+  return share;
+}
+
 }  // namespace
 
 const char *fft_refuses(const Problem &problem, ck_pass pass) {
@@ -209,7 +225,8 @@ double fft_pack_cost(const FftForm &f) {
 
 double fft_direct_cost(const Problem &problem, ck_pass pass) {
   const bool depthwise = problem.group_channels == 1 && problem.group_features == 1;
-  const double terms = static_cast<double>(problem.group_features) * static_cast<double>(problem.depth);
+  double terms = static_cast<double>(problem.group_features) * static_cast<double>(problem.depth);
+  if (!depthwise) terms *= live_share(problem.given); /* `direct` leaves out what meets padding alone */
   const double pixels = static_cast<double>(problem.feature_pixels);
   const double product =
       pass == CK_WEIGHT_GRADIENT ? (depthwise ? kDepthwiseGradient : kGradient) : (depthwise ? kDepthwise : kGemm);
