@@ -97,7 +97,9 @@ class GuardedBytes {
 
  private:
   char *base_ = nullptr, *data_ = nullptr;
+#if CONVKIT_TEST_GUARDS
   size_t pages_ = 0;
+#endif
 };
 
 template <typename T>

@@ -297,12 +297,12 @@ constexpr TypedAlgorithm typed = {unprofitable<T>, block<T>, pack_winograd_weigh
 
 }  // namespace
 
-double winograd_call_cost(const Problem &problem, ck_pass pass, const KernelTable &kernels) {
+double winograd_call_cost(const Problem &problem, ck_pass pass, const KernelTable &kernels, bool packs) {
   if (winograd_refuses(problem, pass)) return -1;
   WinogradForm form;
   const bool f32 = is_f32(problem);
-  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, true, &form)
-                          : make_winograd_form(problem, pass, kernels.f64, true, &form);
+  const double cost = f32 ? make_winograd_form(problem, pass, kernels.f32, packs, &form)
+                          : make_winograd_form(problem, pass, kernels.f64, packs, &form);
   return cost * (f32 ? kernels.f32.lanes : kernels.f64.lanes) / 16;
 }
 
