@@ -9,6 +9,8 @@ constexpr int64_t kMostElements = INT64_C(1) << 32; /* of one operand; promised 
 /* Of any coordinate on the padded image. o * stride + j * dilation - pad then stays within 2^62. */
 constexpr int64_t kMostDistance = INT64_C(1) << 60;
 
+constexpr int64_t kSmallestMap = 64; /* pixels */
+
 bool in_range(int32_t value, int32_t last) { return value >= 0 && value <= last; }
 
 /* (count - 1) * step <= kMostDistance */
@@ -59,6 +61,11 @@ MapSteps map_steps(int32_t layout, int64_t channels, int64_t pixels) {
   return {channels * pixels, 1, channels};
 }
 
+/* Along such an axis each feature is made of the one pixel at its place. */
+bool is_pointwise(const ck_problem &p, int axis) {
+  return p.kernel[axis] == 1 && p.stride[axis] == 1 && p.pad_begin[axis] == 0 && p.image[axis] == p.features[axis];
+}
+
 }  // namespace
 
 const char *check_problem(const ck_problem &given, Problem *problem) {
@@ -67,6 +74,15 @@ const char *check_problem(const ck_problem &given, Problem *problem) {
   p.given = given;
   /* With one channel and one feature, both layouts are the same memory. */
   if (given.image_channels == 1 && given.feature_channels == 1) p.given.layout = CK_CHANNELS_FIRST;
+  /* Pointwise axes that are neighbours are one: results of a line are stored where they belong, those of many rows are
+   * copied. Of the smallest maps, whose tiles are chosen better by rows, only depth and height. */
+  for (int axis = 0; axis < 2; ++axis) {
+    if (!is_pointwise(p.given, axis) || !is_pointwise(p.given, axis + 1)) continue;
+    const int64_t together = p.given.image[axis] * p.given.image[axis + 1];
+    if (axis == 1 && together <= kSmallestMap) continue;
+    p.given.image[axis + 1] = p.given.features[axis + 1] = together;
+    p.given.image[axis] = p.given.features[axis] = 1;
+  }
   p.taps = given.kernel[0] * given.kernel[1] * given.kernel[2];
   p.group_channels = given.image_channels / given.groups;
   p.group_features = given.feature_channels / given.groups;
