@@ -109,6 +109,16 @@ struct Direct {
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
+      if (!f.in_place && is_empty_line(f, line)) {
+        T *const values = scratch.stage;
+        for (int64_t i = 0; i < rows; ++i) values[i] = T(0);
+        if (finish) {
+          rows_epilogue.channels_in_lanes = 1;
+          tiles.finish(values, rows, 1, rows, finish);
+        }
+        fill_line(problem, f, band, line, first_row, rows, values, result);
+        continue;
+      }
       for (int64_t p = 0; p < f.line_products; ++p) {
         const DirectProduct &product = scratch.products[p];
         const int64_t panel_weights = product.weights + panel * f.channels * product.taps * f.panels.step;

@@ -35,5 +35,14 @@ template <typename T>
 void store_stage(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
                  int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles = nullptr);
 
+/* Whether no product of a line has a tap: with a kernel shorter than the stride, most lines. */
+bool is_empty_line(const DirectForm &form, const int64_t line[3]);
+
+/* The rows of the result that belong to an empty line, all phases along the width: row first_row + i of the product is
+ * values[i] everywhere. */
+template <typename T>
+void fill_line(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
+               int64_t first_row, int64_t rows, const T *values, T *result);
+
 }  // namespace convkit
 #endif

@@ -156,6 +156,38 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
   }
 }
 
+bool is_empty_line(const DirectForm &f, const int64_t line[3]) {
+  const DirectAxis &x = f.axes[2];
+  if (f.joint || !x.adjoint || x.phases != x.stride || x.residues > 1) return false;
+  return phase_taps(f.axes[0], line[0]).count == 0 || phase_taps(f.axes[1], line[1]).count == 0;
+}
+
+template <typename T>
+void fill_line(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
+               int64_t first_row, int64_t rows, const T *values, T *result) {
+  const MapSteps &steps = problem.image;
+  const int64_t phase[3] = {line[0], line[1], 0};
+  Range r[3];
+  phase_ranges(f, band, phase, r);
+  const ResultPlace place = result_place(problem, f, band, phase);
+  const GridMap map = result_map(f.axes[2], 0, 0);
+  const int64_t at = band.first[2] * map.step + map.offset; /* where the first position begins */
+  const int64_t begin = larger(at, 0), end = smaller(at + band.count[2] * map.step, f.axes[2].result);
+  for (int64_t z = r[0].begin; z < r[0].end; ++z) {
+    for (int64_t y = r[1].begin; y < r[1].end; ++y) {
+      T *const row = result + place.origin + z * place.step[0] + y * place.step[1] + first_row * steps.channel;
+      for (int64_t i = 0; i < rows && steps.pixel == 1; ++i) {
+        for (int64_t x = begin - at; x < end - at; ++x) row[i * steps.channel + x] = values[i];
+      }
+      for (int64_t x = begin - at; x < end - at && steps.pixel != 1; ++x) copy_run(values, rows, row + x * steps.pixel);
+    }
+  }
+}
+
+template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
+                        const float *, float *);
+template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
+                        const double *, double *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
                           const float *, float *, const TileSet<float> *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
