@@ -104,12 +104,13 @@ struct Direct {
       if (item / f.panels.count != at_line) {
         at_line = item / f.panels.count;
         split_phase(f, at_line * f.line_products, line);
-        prepare_line(band, line, at_line * f.line_products, scratch);
+        if (!is_empty_line(f, line)) prepare_line(band, line, scratch);
       }
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
-      if (!f.in_place && is_empty_line(f, line)) {
+      const bool empty = is_empty_line(f, line), gaps = has_gaps(f);
+      if (empty || gaps) {
         T *const values = scratch.stage;
         for (int64_t i = 0; i < rows; ++i) values[i] = T(0);
         if (finish) {
@@ -117,10 +118,12 @@ struct Direct {
           tiles.finish(values, rows, 1, rows, finish);
         }
         fill_line(problem, f, band, line, first_row, rows, values, result);
-        continue;
+        rows_epilogue.channels_in_lanes = !f.pixels_in_lanes;
+        if (empty) continue;
       }
       for (int64_t p = 0; p < f.line_products; ++p) {
         const DirectProduct &product = scratch.products[p];
+        if (gaps && product.taps == 0) continue;
         const int64_t panel_weights = product.weights + panel * f.channels * product.taps * f.panels.step;
         const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel};
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
@@ -133,14 +136,20 @@ struct Direct {
     }
   }
 
-  /* Offset tables and ranges of the products of a line, whose first is number `first`. */
-  void prepare_line(const DirectBand &band, const int64_t line[3], int64_t first, const Scratch<T> &scratch) const {
-    int64_t weights = 0, phase[3];
+  /* Of the phases of an axis before one. */
+  int64_t taps_before(int axis, int64_t phase) const {
+    int64_t taps = 0;
+    for (int64_t r = 0; r < phase; ++r) taps += phase_taps(f.axes[axis], r).count;
+    return taps;
+  }
+
+  /* Offset tables and ranges of the products of a line. */
+  void prepare_line(const DirectBand &band, const int64_t line[3], const Scratch<T> &scratch) const {
+    /* Those of the lines before come first, which have (rows of taps) x (taps along the width of all phases). */
+    const int64_t rows = taps_before(0, line[0]) * taps_before(1, f.axes[1].phases) +
+                         phase_taps(f.axes[0], line[0]).count * taps_before(1, line[1]);
+    int64_t weights = rows > 0 ? rows * taps_before(2, f.axes[2].phases) : 0, phase[3];
     PhaseTaps taps[3];
-    for (int64_t r = 0; r < first; ++r) {
-      split_phase(f, r, phase);
-      weights += product_taps(f, phase, taps);
-    }
     for (int64_t p = 0; p < f.line_products; ++p) {
       DirectProduct &product = scratch.products[p];
       phase[0] = line[0], phase[1] = line[1], phase[2] = p;

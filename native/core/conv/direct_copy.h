@@ -35,10 +35,13 @@ template <typename T>
 void store_stage(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
                  int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles = nullptr);
 
-/* Whether no product of a line has a tap: with a kernel shorter than the stride, most lines. */
+/* Where the kernel is shorter than the stride, some phases have no taps: their results are constant, and filled in by
+ * whole rows before others are stored. So it is for lines of which no product has a tap; and for any line if there are
+ * gaps between the products that do. (Of two, a pair is stored together.) */
 bool is_empty_line(const DirectForm &form, const int64_t line[3]);
+bool has_gaps(const DirectForm &form);
 
-/* The rows of the result that belong to an empty line, all phases along the width: row first_row + i of the product is
+/* The rows of the result that belong to a line, all phases along the width: row first_row + i of the product is
  * values[i] everywhere. */
 template <typename T>
 void fill_line(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],

@@ -117,7 +117,18 @@ struct Store {
   }
 };
 
+/* Phases that are neighbours along the width fill it. */
+bool fills_rows(const DirectForm &f) {
+  const DirectAxis &x = f.axes[2];
+  return !f.joint && !f.in_place && x.adjoint && x.phases == x.stride && x.residues == 1;
+}
+
 }  // namespace
+
+bool is_empty_line(const DirectForm &f, const int64_t line[3]) {
+  return fills_rows(f) && (phase_taps(f.axes[0], line[0]).count == 0 || phase_taps(f.axes[1], line[1]).count == 0);
+}
+bool has_gaps(const DirectForm &f) { return fills_rows(f) && f.line_products > 2 && f.axes[2].taps < f.axes[2].stride; }
 
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
@@ -133,6 +144,7 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
       return store.phases(phase, stage, store.product_step(), first_row, 0, 2, rows, store.row_step());
     }
     for (int64_t p = 0; p < f.line_products; ++p) {
+      if (has_gaps(f) && phase_taps(f.axes[2], p).count == 0) continue;
       phase[2] = p;
       store.channels(phase, stage + p * store.product_step(), first_row, rows);
     }
@@ -154,12 +166,6 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
       i += count;
     }
   }
-}
-
-bool is_empty_line(const DirectForm &f, const int64_t line[3]) {
-  const DirectAxis &x = f.axes[2];
-  if (f.joint || !x.adjoint || x.phases != x.stride || x.residues > 1) return false;
-  return phase_taps(f.axes[0], line[0]).count == 0 || phase_taps(f.axes[1], line[1]).count == 0;
 }
 
 template <typename T>
