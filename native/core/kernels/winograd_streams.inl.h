@@ -100,6 +100,27 @@ CONVKIT_INLINE void copy_short_run(const T *in, int64_t count, int64_t room, T *
   }
 }
 
+/* The two kernels below for rows whose neighbours are dilated: `inner` of them at a time go the same way. */
+template <typename T>
+CONVKIT_NO_INLINE void split_runs(const T *in, int64_t streams, int64_t inner, int64_t tiles, T *out, int64_t step) {
+  for (int64_t first = 0; first < tiles; first += inner, in += streams * inner) {
+    const int64_t count = tiles - first < inner ? tiles - first : inner;
+    for (int64_t i = 0; i < streams; ++i) copy_short_run(in + i * inner, count, INT64_MAX, out + i * step + first);
+  }
+}
+template <typename T>
+CONVKIT_NO_INLINE void merge_runs(const T *in, int64_t step, int64_t streams, int64_t inner, int64_t left, T *out) {
+  int64_t first = 0;
+  for (const int64_t all = streams * inner; inner <= 4 && left >= all + 4; left -= all, first += inner) {
+    for (int64_t i = 0; i < streams; ++i, out += inner) memcpy(out, in + i * step + first, 4 * sizeof(T));
+  }
+  for (; left > 0; first += inner) {
+    for (int64_t i = 0; i < streams && left > 0; ++i, out += inner, left -= inner) {
+      copy_short_run(in + i * step + first, inner, left, out);
+    }
+  }
+}
+
 /* Element (b * STREAMS + i) * inner + r of a row becomes element b * inner + r of stream i. */
 template <class V, int STREAMS>
 CONVKIT_SHAPED void winograd_split(const WinogradCall<typename V::Element> *call) {
@@ -126,10 +147,7 @@ CONVKIT_SHAPED void winograd_split(const WinogradCall<typename V::Element> *call
       }
       continue;
     }
-    for (int64_t first = 0; first < tiles; first += inner, in += STREAMS * inner) {
-      const int64_t count = tiles - first < inner ? tiles - first : inner;
-      for (int i = 0; i < STREAMS; ++i) copy_short_run(in + i * inner, count, INT64_MAX, out + i * step + first);
-    }
+    split_runs(in, STREAMS, inner, tiles, out, step);
   }
 }
 
@@ -163,17 +181,7 @@ CONVKIT_SHAPED void winograd_merge(const WinogradCall<typename V::Element> *call
       }
       for (int64_t x = whole * STREAMS; x < left; ++x) out[x] = in[(x - whole * STREAMS) * step + whole];
     } else {
-      int64_t first = 0;
-      for (const int64_t all = STREAMS * inner; inner <= 4 && left >= all + 4;
-           left -= all, out += all, first += inner) {
-        CONVKIT_UNROLL
-        for (int i = 0; i < STREAMS; ++i) memcpy(out + i * inner, in + i * step + first, 4 * sizeof(T));
-      }
-      for (; left > 0; first += inner) {
-        for (int i = 0; i < STREAMS && left > 0; ++i, out += inner, left -= inner) {
-          copy_short_run(in + i * step + first, inner, left, out);
-        }
-      }
+      merge_runs(in, step, STREAMS, inner, left, out);
     }
   }
 }
