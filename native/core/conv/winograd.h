@@ -12,8 +12,8 @@ extern const Algorithm winograd_algorithm;
 template <typename T>
 ck_status pack_winograd_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 
-/* Cycles of one image by the models of winograd_cost.h, for vectors of 16 elements; with the packing of the weights where
- * each run does that. -1: it is refused. */
+/* Cycles of one image by the models of winograd_cost.h, for vectors of 16 elements; with the packing of the weights
+ * where each run does that. -1: it is refused. */
 double winograd_call_cost(const Problem &problem, ck_pass pass, const KernelTable &kernels, bool packs);
 
 }  // namespace convkit
