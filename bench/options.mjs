@@ -22,6 +22,7 @@ operator (conv, convTranspose, conv3d). Needs the machine to itself.
   --with <new.json>      with --compare: compare that result instead of running
   --accuracy             instead: errors against float64 of every algorithm; exit code 1 if one is beyond its bound
   --overhead             instead: what a call of a tiny layer costs; exit code 1 if it is more than promised
+  --planner              instead: random layers (or --layers) for which 'auto' does not choose the fastest algorithm
   --help
 `
 
@@ -79,6 +80,7 @@ export function readOptions(args) {
       with: { type: 'string' },
       accuracy: { type: 'boolean', default: false },
       overhead: { type: 'boolean', default: false },
+      planner: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -100,6 +102,7 @@ export function readOptions(args) {
     with: values.with,
     accuracy: values.accuracy,
     overhead: values.overhead,
+    planner: values.planner,
   }
 }
 

@@ -130,8 +130,9 @@ async function main() {
     console.log(help)
     return
   }
+  // Each of these loads convkit into this process, which a run does not need.
+  if (options.planner) return (await import('./planner.mjs')).judgePlanner(options)
   if (options.accuracy || options.overhead) {
-    // Each loads convkit into this process, which a run does not need.
     const good = options.accuracy
       ? await (await import('./accuracy.mjs')).accuracy(options)
       : await (await import('./overhead.mjs')).overhead()
