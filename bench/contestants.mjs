@@ -18,43 +18,23 @@ const bothTypes = /** @type {const} */ (['float32', 'float64'])
  */
 function withThreads(threads, quick) {
   const node = process.execPath
+  /** @param {{ name: string, title: string, variant?: string, passes?: Contestant['passes'] }} which */
+  const ours = ({ name, title, variant, passes = allPasses }) => ({
+    name,
+    title,
+    command: node,
+    args: [program('convkit.mjs'), String(threads), ...(variant === undefined ? [] : [variant])],
+    env: { CONVKIT_BACKEND: 'native' },
+    passes,
+    dtypes: bothTypes,
+    maxFlops: Infinity,
+    maxRounds: Infinity,
+    ours: true,
+  })
   return [
-    {
-      name: 'native',
-      title: 'convkit',
-      command: node,
-      args: [program('convkit.mjs'), String(threads)],
-      env: { CONVKIT_BACKEND: 'native' },
-      passes: allPasses,
-      dtypes: bothTypes,
-      maxFlops: Infinity,
-      maxRounds: Infinity,
-      ours: true,
-    },
-    {
-      name: 'functional',
-      title: 'functional',
-      command: node,
-      args: [program('convkit.mjs'), String(threads), 'functional'],
-      env: { CONVKIT_BACKEND: 'native' },
-      passes: ['forward'],
-      dtypes: bothTypes,
-      maxFlops: Infinity,
-      maxRounds: Infinity,
-      ours: true,
-    },
-    {
-      name: 'channels-last',
-      title: 'channels last',
-      command: node,
-      args: [program('convkit.mjs'), String(threads), 'channels-last'],
-      env: { CONVKIT_BACKEND: 'native' },
-      passes: allPasses,
-      dtypes: bothTypes,
-      maxFlops: Infinity,
-      maxRounds: Infinity,
-      ours: true,
-    },
+    ours({ name: 'native', title: 'convkit' }),
+    ours({ name: 'functional', title: 'functional', variant: 'functional', passes: ['forward'] }),
+    ours({ name: 'channels-last', title: 'channels last', variant: 'channels-last' }),
     {
       name: 'onnxruntime',
       title: 'onnxruntime',

@@ -110,17 +110,8 @@ struct Direct {
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       const bool empty = is_empty_line(f, line), gaps = has_gaps(f);
-      if (empty || gaps) {
-        T *const values = scratch.stage;
-        for (int64_t i = 0; i < rows; ++i) values[i] = T(0);
-        if (finish) {
-          rows_epilogue.channels_in_lanes = 1;
-          tiles.finish(values, rows, 1, rows, finish);
-        }
-        fill_line(problem, f, band, line, first_row, rows, values, result);
-        rows_epilogue.channels_in_lanes = !f.pixels_in_lanes;
-        if (empty) continue;
-      }
+      if (empty || gaps) fill_line(problem, f, band, line, first_row, rows, finish, tiles, scratch.stage, result);
+      if (empty) continue;
       for (int64_t p = 0; p < f.line_products; ++p) {
         const DirectProduct &product = scratch.products[p];
         if (gaps && product.taps == 0) continue;

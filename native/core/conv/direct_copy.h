@@ -41,11 +41,12 @@ void store_stage(const Problem &problem, const DirectForm &form, const DirectBan
 bool is_empty_line(const DirectForm &form, const int64_t line[3]);
 bool has_gaps(const DirectForm &form);
 
-/* The rows of the result that belong to a line, all phases along the width: row first_row + i of the product is
- * values[i] everywhere. */
+/* The rows of the result that belong to a line, all phases along the width: what the epilogue of rows first_row ..
+ * first_row + rows - 1 makes of zero, or zero. `values` is room for one element of each row. */
 template <typename T>
 void fill_line(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
-               int64_t first_row, int64_t rows, const T *values, T *result);
+               int64_t first_row, int64_t rows, const Epilogue<T> *epilogue, const TileSet<T> &tiles, T *values,
+               T *result);
 
 }  // namespace convkit
 #endif

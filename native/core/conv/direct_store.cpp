@@ -170,7 +170,14 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
 
 template <typename T>
 void fill_line(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
-               int64_t first_row, int64_t rows, const T *values, T *result) {
+               int64_t first_row, int64_t rows, const Epilogue<T> *epilogue, const TileSet<T> &tiles, T *values,
+               T *result) {
+  fill_zeros(values, rows);
+  if (epilogue) {
+    Epilogue<T> in_lanes = *epilogue;
+    in_lanes.channels_in_lanes = 1;
+    tiles.finish(values, rows, 1, rows, &in_lanes);
+  }
   const MapSteps &steps = problem.image;
   const int64_t phase[3] = {line[0], line[1], 0};
   Range r[3];
@@ -191,9 +198,9 @@ void fill_line(const Problem &problem, const DirectForm &f, const DirectBand &ba
 }
 
 template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
-                        const float *, float *);
+                        const Epilogue<float> *, const TileSet<float> &, float *, float *);
 template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
-                        const double *, double *);
+                        const Epilogue<double> *, const TileSet<double> &, double *, double *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
                           const float *, float *, const TileSet<float> *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,

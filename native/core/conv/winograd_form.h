@@ -67,6 +67,7 @@ struct WinogradForm {
   int64_t parts, part_panels;       /* the panels of a block are cut into parts */
   int64_t packed_channels; /* whose weights, given with the call, are packed at a time where they are used; 0: before */
 
+  /* Of an image and a group. */
   bool one_block() const { return axes[0].blocks * axes[1].blocks * axes[2].blocks == 1; }
   /* Tiles side by side in V under a box of tiles, with those that lie between its rows; and under a whole block. */
   int64_t box_lanes(const int64_t tiles[3]) const {
