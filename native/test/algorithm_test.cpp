@@ -38,6 +38,18 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */
+  for (const int64_t pad : {1, 2, 3}) { /* lines and gaps of them that begin before the image, few rows and many */
+    compare_forms(make_problem(1, 4, 6, 1, 21, 32, 2, 5, pad, 1), random, forms);
+    compare_forms(make_problem(2, 20, 40, 2, 13, 22, 1, 3, pad, 1), random, forms);
+  }
+  /* As many features as pixels, but not one for each: with a stride and padding behind, or with padding before. */
+  for (const int64_t stride : {1, 2}) {
+    ck_problem apart = make_problem(2, 6, 5, 1, 9, 11, 1, 1, 0, 1);
+    for (int axis = 1; axis < 3; ++axis) apart.stride[axis] = stride, apart.pad_begin[axis] = 2 - stride;
+    compare_forms(apart, random);
+    apart.image[0] = apart.features[0] = 3;
+    compare_forms(apart, random, forms);
+  }
   /* sources that are read in place: the last tile, groups, bands, results cut at their ends */
   compare_forms(make_problem(2, 14, 10, 2, 23, 21, 1, 1, 0, 1), random, forms);
   compare_forms(make_problem(1, 200, 9, 1, 31, 43, 1, 1, 0, 1), random, forms);
