@@ -53,7 +53,9 @@ DEFINE_READER(avx2Read, CONVKIT_TARGET_AVX2, 32)
 #endif
 DEFINE_READER(baseRead, , 16)
 
-Reader readerOf(const InstructionSet& set) {
+using FloatSet = InstructionSet<float>;
+
+Reader readerOf(const FloatSet& set) {
 #if defined(__x86_64__)
   if (set.bytes == 64) return avx512Read;
   if (set.bytes == 32) return avx2Read;
@@ -61,7 +63,7 @@ Reader readerOf(const InstructionSet& set) {
   return set.bytes == 16 ? baseRead : nullptr;
 }
 
-bool runs(const InstructionSet& set) {
+bool runs(const FloatSet& set) {
 #if defined(__x86_64__)
   if (set.bytes == 64) return __builtin_cpu_supports("avx512f") != 0;
   if (set.bytes == 32) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -141,15 +143,15 @@ class Memory {
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::max(1, std::atoi(argv[1])) : 1;
   const std::string wanted = argc > 2 ? argv[2] : "";
-  const std::vector<InstructionSet> all = instruction_sets();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const InstructionSet& set) {
-    return runs(set) && (wanted.empty() || wanted == set.name);
-  });
+  const std::vector<FloatSet> all = instruction_sets<float>();
+  const auto found = std::find_if(
+      all.begin(), all.end(), [&](const FloatSet& set) { return runs(set) && (wanted.empty() || wanted == set.name); });
   if (found == all.end()) {
     std::fprintf(stderr, "peak: instruction set %s cannot run here\n", wanted.c_str());
     return 1;
   }
-  const InstructionSet& set = *found;
+  const FloatSet& set = *found;
+  const InstructionSet<double> ofDouble = instruction_sets<double>()[static_cast<std::size_t>(found - all.begin())];
   Memory memory(threads, readerOf(set));
 
   std::string line;
@@ -161,8 +163,8 @@ int main(int argc, char** argv) {
     } else {
       const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(0, request.number("bytes")));
       const double value = onThreads(threads, [&](int thread) {
-        if (wish == "float32") return multiply_adds(set.float32, set.bytes, set.chains);
-        if (wish == "float64") return multiply_adds(set.float64, set.bytes, set.chains);
+        if (wish == "float32") return multiply_adds(set);
+        if (wish == "float64") return multiply_adds(ofDouble);
         return wish == "read" ? memory.read(thread, bytes) : memory.copy(thread, bytes);
       });
       std::printf("{\"value\":%.2f}\n", value);

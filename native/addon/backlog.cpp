@@ -13,12 +13,12 @@ Backlog& Backlog::instance() {
 }
 
 void Backlog::set_limits(const Amount& most) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   most_ = most;
 }
 
 Backlog::Place Backlog::take(bool quick, int64_t bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   Amount& amount = amounts_[quick ? 1 : 0];
   if (amount.calls > 0 && (amount.calls >= most_.calls || bytes > most_.bytes - amount.bytes)) return Place();
   amount.calls++;
@@ -27,12 +27,12 @@ Backlog::Place Backlog::take(bool quick, int64_t bytes) {
 }
 
 Backlog::Amount Backlog::under_way(bool quick) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   return amounts_[quick ? 1 : 0];
 }
 
 void Backlog::give(bool quick, int64_t bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   Amount& amount = amounts_[quick ? 1 : 0];
   amount.calls--;
   amount.bytes -= bytes;

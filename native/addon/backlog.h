@@ -7,8 +7,9 @@
 #define CONVKIT_ADDON_BACKLOG_H
 
 #include <cstdint>
-#include <mutex>
 #include <utility>
+
+#include "mutex.h"
 
 namespace convkit {
 
@@ -43,7 +44,7 @@ class Backlog {
  private:
   void give(bool quick, int64_t bytes);
 
-  std::mutex mutex_;
+  Mutex mutex_;
   Amount most_{INT64_MAX, INT64_MAX};
   Amount amounts_[2];  // long, quick
 };

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <mutex>
 #include <new>
+
+#include "mutex.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -70,7 +71,7 @@ size_t size_class(size_t bytes) {
 class Kept {
  public:
   void* take(size_t bytes) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     for (size_t i = count_; i-- > 0;) {
       if (header_of(blocks_[i])->bytes == bytes) return remove(i);
     }
@@ -78,7 +79,7 @@ class Kept {
   }
 
   void keep(void* block) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const size_t bytes = header_of(block)->bytes;
     if (bytes > kMostKeptBytes) return system_give(block);
     while (count_ == kMostKeptBlocks || bytes_ + bytes > kMostKeptBytes) system_give(remove(0));
@@ -97,7 +98,7 @@ class Kept {
     return block;
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::array<void*, kMostKeptBlocks> blocks_ = {};
   size_t count_ = 0, bytes_ = 0;
 };

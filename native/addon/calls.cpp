@@ -1,6 +1,8 @@
 #include "calls.h"
 
+#include <cinttypes>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "environment.h"
@@ -78,8 +80,9 @@ void read_bias(Args* args, size_t from, BiasCall* call) {
 // 'CK_QUEUE_FULL', with how much is under way: what the message of lib/node/backlog.ts begins with.
 Napi::Value queue_full(Napi::Env env, bool quick) {
   const Backlog::Amount amount = Backlog::instance().under_way(quick);
-  const std::string calls = std::to_string(amount.calls), mebibytes = std::to_string(amount.bytes >> 20);
-  napi_throw(env, make_error(env, "CK_QUEUE_FULL", (calls + " calls with " + mebibytes + " MiB").c_str()));
+  char message[64];
+  std::snprintf(message, sizeof message, "%" PRId64 " calls with %" PRId64 " MiB", amount.calls, amount.bytes >> 20);
+  napi_throw(env, make_error(env, "CK_QUEUE_FULL", message));
   return env.Undefined();
 }
 

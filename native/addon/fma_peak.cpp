@@ -13,7 +13,7 @@ namespace convkit {
 Napi::Value peak_rate(const Napi::CallbackInfo& info) {
   Args args(info);
   const std::string name = args.text(0);
-  const std::vector<peak::InstructionSet> sets = peak::instruction_sets();
+  const auto sets = peak::instruction_sets<float>();
   const auto set = std::find_if(sets.begin(), sets.end(), [&](const auto& one) { return name == one.name; });
   int32_t index = 0;
   while (index < ck_isa_count() && name != ck_isa_name(index)) index++;
@@ -21,12 +21,12 @@ Napi::Value peak_rate(const Napi::CallbackInfo& info) {
   if (!args.good()) return finish(args.env(), args.outcome());
 
   struct Measurement {
-    const peak::InstructionSet* set;
+    const peak::InstructionSet<float>* set;
     std::vector<double> rates;
   } measurement{&*set, std::vector<double>(static_cast<size_t>(Pool::instance().threads()))};
   const auto measure = [](void* argument, int64_t thread, int32_t) {
     auto* const to = static_cast<Measurement*>(argument);
-    to->rates[static_cast<size_t>(thread)] = peak::multiply_adds(to->set->float32, to->set->bytes, to->set->chains);
+    to->rates[static_cast<size_t>(thread)] = peak::multiply_adds(*to->set);
   };
   const auto count = static_cast<int32_t>(measurement.rates.size());
   Pool::instance().parallel_for(count, count, measure, &measurement);

@@ -34,12 +34,12 @@ using Chains = Scalar (*)(std::int64_t steps, Scalar factor, Scalar addend);
     const Vector factors = Vector{} + factor;                                                  \
     const Vector addends = Vector{} + addend;                                                  \
     Vector chain[CHAINS];                                                                      \
-    for (int i = 0; i < CHAINS; i++) chain[i] = addends * SCALAR(i);                           \
+    CONVKIT_UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = addends * SCALAR(i);            \
     for (std::int64_t step = 0; step < steps; step++) {                                        \
       CONVKIT_UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = chain[i] * factors + addends; \
     }                                                                                          \
     Vector sum = {};                                                                           \
-    for (int i = 0; i < CHAINS; i++) sum += chain[i];                                          \
+    CONVKIT_UNROLL for (int i = 0; i < CHAINS; i++) sum += chain[i];                           \
     SCALAR total = 0;                                                                          \
     for (unsigned i = 0; i < BYTES / sizeof(SCALAR); i++) total += sum[i];                     \
     return total;                                                                              \
@@ -59,46 +59,47 @@ using Chains = Scalar (*)(std::int64_t steps, Scalar factor, Scalar addend);
 #define CONVKIT_TARGET_AVX512 __attribute__((target("avx512f,fma")))
 #endif
 #define CONVKIT_TARGET_AVX2 __attribute__((target("avx2,fma")))
-CONVKIT_DEFINE_CHAINS(avx512_float32, CONVKIT_TARGET_AVX512, float, 64, 16)
-CONVKIT_DEFINE_CHAINS(avx512_float64, CONVKIT_TARGET_AVX512, double, 64, 16)
-CONVKIT_DEFINE_CHAINS(avx2_float32, CONVKIT_TARGET_AVX2, float, 32, 12)
-CONVKIT_DEFINE_CHAINS(avx2_float64, CONVKIT_TARGET_AVX2, double, 32, 12)
+CONVKIT_DEFINE_CHAINS(avx512, CONVKIT_TARGET_AVX512, float, 64, 16)
+CONVKIT_DEFINE_CHAINS(avx512, CONVKIT_TARGET_AVX512, double, 64, 16)
+CONVKIT_DEFINE_CHAINS(avx2, CONVKIT_TARGET_AVX2, float, 32, 12)
+CONVKIT_DEFINE_CHAINS(avx2, CONVKIT_TARGET_AVX2, double, 32, 12)
 #endif
 // The compiler's own target: NEON on arm64 (which has fused multiply-adds), SSE2 on x86-64 (a multiplication and an
 // addition).
-CONVKIT_DEFINE_CHAINS(base_float32, , float, 16, 12)
-CONVKIT_DEFINE_CHAINS(base_float64, , double, 16, 12)
+CONVKIT_DEFINE_CHAINS(base, , float, 16, 12)
+CONVKIT_DEFINE_CHAINS(base, , double, 16, 12)
 
+template <typename Scalar>
 struct InstructionSet {
   const char* name;  // as in convkit's info().isas
   int bytes, chains;
-  Chains<float> float32;
-  Chains<double> float64;
+  Chains<Scalar> run;
 };
 
 // Best first; whether the CPU runs one is for the caller to know.
-inline std::vector<InstructionSet> instruction_sets() {
+template <typename Scalar>
+std::vector<InstructionSet<Scalar>> instruction_sets() {
   return {
 #if defined(__x86_64__)
-    {"avx512", 64, 16, avx512_float32, avx512_float64}, {"avx2", 32, 12, avx2_float32, avx2_float64},
+    {"avx512", 64, 16, avx512}, {"avx2", 32, 12, avx2},
 #elif defined(__aarch64__)
-    {"neon", 16, 12, base_float32, base_float64},
+    {"neon", 16, 12, base},
 #endif
-        {"portable", 16, 12, base_float32, base_float64},
+        {"portable", 16, 12, base},
   };
 }
 
 // GFLOP/s of this thread, the best of some bursts of about a millisecond: whatever else runs can only make it less.
 // A multiply-add counts twice.
 template <typename Scalar>
-double multiply_adds(Chains<Scalar> chains, int bytes, int count) {
+double multiply_adds(const InstructionSet<Scalar>& set) {
   constexpr std::int64_t kSteps = 100000;
-  const double flops = 2.0 * kSteps * count * bytes / static_cast<double>(sizeof(Scalar));
+  const double flops = 2.0 * kSteps * set.chains * set.bytes / static_cast<double>(sizeof(Scalar));
   double best = 0;
   const Clock::time_point begin = Clock::now();
   do {
     const Clock::time_point start = Clock::now();
-    const volatile Scalar result = chains(kSteps, Scalar(0.999), Scalar(0.001));
+    const volatile Scalar result = set.run(kSteps, Scalar(0.999), Scalar(0.001));
     static_cast<void>(result);
     best = std::max(best, flops / seconds_since(start) / 1e9);
   } while (seconds_since(begin) < 0.015);

@@ -25,12 +25,12 @@ bool Jobs::submit(std::unique_ptr<Job>* job) {
   }
   (*job)->owner_ = this;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     under_way_++;
   }
   if (!Pool::instance().submit(job->get())) {
     pending_.erase((*job)->id());
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     under_way_--;
     return false;
   }
@@ -54,7 +54,7 @@ void Jobs::cancel(Job* job) {
 
 // The lock is held until the very end: shut_down() may be waiting to take everything away.
 void Jobs::finished(Job* job) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   const bool first = finished_ == nullptr;
   job->next_finished_ = finished_;
   finished_ = job;
@@ -67,7 +67,7 @@ std::unique_ptr<Job> Jobs::take_finished() {
   if (taken_ == nullptr) {
     Job* newest;
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const Lock lock(mutex_);
       newest = std::exchange(finished_, nullptr);
     }
     while (newest != nullptr) {
@@ -84,8 +84,8 @@ std::unique_ptr<Job> Jobs::take_finished() {
 
 void Jobs::shut_down() {
   for (const auto& [id, job] : pending_) cancel(job.get());
-  std::unique_lock<std::mutex> lock(mutex_);
-  settled_.wait(lock, [&] { return under_way_ == 0; });
+  OpenLock lock(mutex_);
+  settled_.wait(&lock, [&] { return under_way_ == 0; });
 }
 
 }  // namespace convkit

@@ -11,14 +11,13 @@
 #define CONVKIT_ADDON_JOBS_H
 
 #include <atomic>
-#include <condition_variable>
+#include <map>
 #include <memory>
-#include <mutex>
-#include <unordered_map>
 #include <utility>
 
 #include "../core/convkit.h"
 #include "backlog.h"
+#include "mutex.h"
 #include "pool.h"
 
 namespace convkit {
@@ -73,11 +72,11 @@ class Jobs {
 
   void (*const notify_)(void* context);
   void* const context_;
-  std::unordered_map<double, std::unique_ptr<Job>> pending_;
+  std::map<double, std::unique_ptr<Job>> pending_;
   Job* taken_ = nullptr;  // from finished_, the oldest first
 
-  std::mutex mutex_;  // the rest
-  std::condition_variable settled_;
+  Mutex mutex_;  // the rest
+  Condition settled_;
   size_t under_way_ = 0;     // submitted and not yet finished
   Job* finished_ = nullptr;  // the newest first
 };

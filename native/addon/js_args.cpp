@@ -1,6 +1,9 @@
 #include "js_args.h"
 
+#include <cinttypes>
 #include <cmath>
+#include <cstdarg>
+#include <cstdio>
 
 namespace convkit {
 
@@ -31,6 +34,15 @@ void Args::complain(const char* why) {
   if (outcome_.ok()) outcome_ = Outcome::failure(CK_INVALID, why);
 }
 
+void Args::complain_of(const char* format, ...) {
+  char why[sizeof(Outcome::why)];
+  va_list values;
+  va_start(values, format);
+  std::vsnprintf(why, sizeof why, format, values);
+  va_end(values);
+  complain(why);
+}
+
 void Args::settle(const Outcome& outcome) {
   if (outcome_.ok()) outcome_ = outcome;
 }
@@ -53,7 +65,7 @@ std::string Args::text(size_t index) {
 
 FloatView Args::floats(size_t index, const char* name) {
   const FloatView view = float_view(env(), value(index));
-  if (view.data == nullptr) complain((std::string(name) + ": expected a Float32Array or Float64Array").c_str());
+  if (view.data == nullptr) complain_of("%s: expected a Float32Array or Float64Array", name);
   return view;
 }
 
@@ -72,10 +84,9 @@ const double* Args::numbers(size_t index, size_t fields) {
 
 void Args::expect(const FloatView& view, int32_t type, int64_t length, const char* name) {
   if (view.data == nullptr) return;  // complained about before, or optional
-  if (view.type != type) complain((std::string(name) + " has another type than the problem").c_str());
+  if (view.type != type) complain_of("%s has another type than the problem", name);
   if (view.length == length) return;
-  const std::string received = std::to_string(view.length);
-  complain((std::string(name) + ": expected " + std::to_string(length) + " elements, received " + received).c_str());
+  complain_of("%s: expected %" PRId64 " elements, received %" PRId64, name, length, view.length);
 }
 
 const char* status_name(ck_status status) {

@@ -14,6 +14,12 @@
 #include "plans.h"
 #include "record.h"
 
+#if defined(__GNUC__)
+#define CONVKIT_LIKE_PRINTF __attribute__((format(printf, 2, 3)))
+#else
+#define CONVKIT_LIKE_PRINTF
+#endif
+
 namespace convkit {
 
 // A Float32Array or Float64Array, wherever its memory is: a view at any offset, of a shared, resizable or growing
@@ -48,6 +54,7 @@ class Args {
   // Complains unless the view has this type and length.
   void expect(const FloatView& view, int32_t type, int64_t length, const char* name);
   void complain(const char* why);
+  CONVKIT_LIKE_PRINTF void complain_of(const char* format, ...);
   void settle(const Outcome& outcome);  // keeps a failure of something later
 
   bool good() const { return outcome_.ok(); }

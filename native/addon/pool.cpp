@@ -41,7 +41,7 @@ struct Pool::Region {
   std::atomic<int64_t> next{0};
   std::atomic<int32_t> helpers{0};        // changes under the pool's lock
   uint64_t taken[kMaxThreads / 64] = {};  // one bit a slot, so that a helper who left can be replaced
-  std::condition_variable left;
+  Condition left;
   Region* link = nullptr;
 
   bool wants_help() const { return helpers + 1 < slots && next.load(std::memory_order_relaxed) < count; }
@@ -65,7 +65,7 @@ struct Pool::Resting {
   const Thread thread = this_thread();
   std::atomic<bool> called{false};  // changes under the pool's lock
   bool asleep = false;
-  std::condition_variable wake;
+  Condition wake;
   AnotherProcessor processor;
   Resting* link = nullptr;
 };
@@ -76,9 +76,9 @@ Pool& Pool::instance() {
 }
 
 void Pool::attach() {
-  const std::lock_guard<std::mutex> lifecycle(lifecycle_);
+  const Lock lifecycle(lifecycle_);
   if (environments_ == 0) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     running_.reserve(kMaxThreads);  // nothing may throw where threads start and retire
     retired_.reserve(kMaxThreads);
   }
@@ -86,11 +86,11 @@ void Pool::attach() {
 }
 
 void Pool::detach() {
-  const std::lock_guard<std::mutex> lifecycle(lifecycle_);
+  const Lock lifecycle(lifecycle_);
   if (--environments_ > 0) return;
   std::vector<Thread> running, retired;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     stopping_ = true;
     call_all();
     wake_express_.notify_all();
@@ -101,26 +101,26 @@ void Pool::detach() {
   }
   for (const Thread thread : running) join_thread(thread);
   for (const Thread thread : retired) join_thread(thread);
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   stopping_ = false;
 }
 
 void Pool::set_threads(int32_t threads) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   target_ = threads;
   sized_ = true;
   call_all();  // those too many leave
 }
 
 void Pool::default_threads(int32_t threads) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   if (sized_) return;
   target_ = threads;
   sized_ = true;
 }
 
 bool Pool::submit(Task* task) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   start_threads(queued_ + 1);
   if (running_.empty()) return false;
   (task->quick() ? quick_ : long_).append(task, arrivals_++);
@@ -131,7 +131,7 @@ bool Pool::submit(Task* task) {
 }
 
 bool Pool::withdraw(Task* task) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   const bool removed = (task->quick() ? quick_ : long_).remove(task);
   if (removed) queued_--;
   return removed;
@@ -143,7 +143,7 @@ void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
     return;
   }
   Region region(slots, count, body, arg);
-  std::unique_lock<std::mutex> lock(mutex_);
+  OpenLock lock(mutex_);
   region.link = regions_;
   regions_ = &region;
   const size_t wanted = static_cast<size_t>(std::min<int64_t>(slots, count)) - 1;
@@ -161,7 +161,7 @@ void Pool::parallel_for(int32_t slots, int64_t count, Body body, void* arg) {
   lock.unlock();
   look_out_for([&] { return region.helpers.load(std::memory_order_relaxed) == 0; });
   lock.lock();  // the last helper may still hold it
-  region.left.wait(lock, [&] { return region.helpers == 0; });
+  region.left.wait(&lock, [&] { return region.helpers == 0; });
 }
 
 // The functions below are called with mutex_ held.
@@ -187,7 +187,7 @@ bool Pool::start_thread(ThreadMain main, Thread* thread) {
   return convkit::start_thread(main, this, thread);
 }
 
-void Pool::run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock) {
+void Pool::run_first(TaskQueue* queue, OpenLock* lock) {
   Task* const task = queue->take_first();
   queued_--;
   call_express();  // this thread may have been the last idle one
@@ -208,7 +208,7 @@ Pool::Region* Pool::region_wanting_help() {
   return region;
 }
 
-void Pool::help(Region* region, std::unique_lock<std::mutex>* lock) {
+void Pool::help(Region* region, OpenLock* lock) {
   const int32_t slot = region->take_slot();
   region->helpers++;
   lock->unlock();
@@ -237,7 +237,7 @@ void Pool::call_all() {
 }
 
 // Until it is called.
-void Pool::rest(bool look_out, std::unique_lock<std::mutex>* lock) {
+void Pool::rest(bool look_out, OpenLock* lock) {
   Resting self;
   self.link = resting_;
   resting_ = &self;
@@ -249,7 +249,7 @@ void Pool::rest(bool look_out, std::unique_lock<std::mutex>* lock) {
   }
   if (!self.called) {
     self.asleep = true;
-    self.wake.wait(*lock, [&] { return self.called.load(std::memory_order_relaxed); });
+    self.wake.wait(lock, [&] { return self.called.load(std::memory_order_relaxed); });
     self.processor.let_go();
   }
   idle_--;
@@ -262,18 +262,18 @@ ThreadResult Pool::thread_main(void* pool) {
 }
 
 void Pool::express_loop() {
-  std::unique_lock<std::mutex> lock(mutex_);
+  OpenLock lock(mutex_);
   while (!stopping_) {
     if (express_wanted()) {
       run_first(&quick_, &lock);
     } else {
-      wake_express_.wait(lock);
+      wake_express_.wait(&lock);
     }
   }
 }
 
 void Pool::thread_loop() {
-  std::unique_lock<std::mutex> lock(mutex_);
+  OpenLock lock(mutex_);
   bool has_helped = false;
   while (!stopping_) {
     if (running_.size() > static_cast<size_t>(threads())) {

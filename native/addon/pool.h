@@ -14,12 +14,11 @@
 #define CONVKIT_ADDON_POOL_H
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
+#include "mutex.h"
 #include "platform.h"
 #include "task_queue.h"
 
@@ -60,18 +59,18 @@ class Pool {
   void reap();
   bool express_wanted() const { return !quick_.empty() && idle_ == 0; }
   void call_express();
-  void run_first(TaskQueue* queue, std::unique_lock<std::mutex>* lock);
-  void rest(bool look_out, std::unique_lock<std::mutex>* lock);
+  void run_first(TaskQueue* queue, OpenLock* lock);
+  void rest(bool look_out, OpenLock* lock);
   void call_one(bool elsewhere);
   void call_all();
   Region* region_wanting_help();
-  void help(Region* region, std::unique_lock<std::mutex>* lock);
+  void help(Region* region, OpenLock* lock);
 
-  std::mutex lifecycle_;  // attach and detach, joins included; taken before mutex_
+  Mutex lifecycle_;  // attach and detach, joins included; taken before mutex_
   int environments_ = 0;
 
-  std::mutex mutex_;  // everything below
-  std::condition_variable wake_express_;
+  Mutex mutex_;  // everything below
+  Condition wake_express_;
   TaskQueue quick_, long_;
   uint64_t arrivals_ = 0;
   std::atomic<size_t> queued_{0};  // in both

@@ -1,6 +1,6 @@
 #include "prepared.h"
 
-#include <chrono>
+#include <cstdint>
 
 namespace convkit {
 
@@ -9,7 +9,7 @@ namespace {
 // Different input sizes rarely ask for more than two forms; a caller who alternates between more packs again.
 constexpr size_t kMaxForms = 4;
 
-constexpr std::chrono::milliseconds kLookUp(2);
+constexpr int64_t kLookUp = 2;  // milliseconds
 
 // True unless there is an array and no memory for its copy.
 bool keep(const void* data, size_t bytes, Block* copy, int64_t* total) {
@@ -45,7 +45,7 @@ std::shared_ptr<Prepared> Prepared::create(const CallRecord& call, ck_type type,
 }
 
 ck_status Prepared::packed_for(const Plan& plan, const ck_runtime* runtime, PackedPtr* packed) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  OpenLock lock(mutex_);
   for (;;) {
     for (const Form& form : forms_) {
       if (form.key == plan.info().weights_key) {
@@ -56,7 +56,7 @@ ck_status Prepared::packed_for(const Plan& plan, const ck_runtime* runtime, Pack
     if (!packing_) break;
     // Another call packs, perhaps this very form. Nobody wakes a waiting call that is cancelled: it looks itself.
     if (runtime->cancelled != nullptr && runtime->cancelled(runtime->context) != 0) return CK_CANCELLED;
-    packed_.wait_for(lock, kLookUp);
+    packed_.wait_for(&lock, kLookUp);
   }
   packing_ = true;
   lock.unlock();

@@ -3,12 +3,11 @@
 #define CONVKIT_ADDON_PREPARED_H
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "mutex.h"
 #include "node_runtime.h"
 #include "plans.h"
 
@@ -61,8 +60,8 @@ class Prepared {
   Epilogue epilogue_;
   Block weights_, bias_, slope_;
 
-  std::mutex mutex_;  // the rest
-  std::condition_variable packed_;
+  Mutex mutex_;  // the rest
+  Condition packed_;
   bool packing_ = false;
   std::vector<Form> forms_;  // most recently packed last
   std::atomic<int64_t> bytes_{0};

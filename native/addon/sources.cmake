@@ -4,6 +4,7 @@
 set(CONVKIT_POOL_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/backlog.cpp
   ${CMAKE_CURRENT_LIST_DIR}/jobs.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/mutex.cpp
   ${CMAKE_CURRENT_LIST_DIR}/platform.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pool.cpp
 )
@@ -13,7 +14,7 @@ set(CONVKIT_ADDON_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/addon.cpp
   ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp
   ${CMAKE_CURRENT_LIST_DIR}/calls.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/demangle.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/cxx_runtime.cpp
   ${CMAKE_CURRENT_LIST_DIR}/environment.cpp
   ${CMAKE_CURRENT_LIST_DIR}/fma_peak.cpp
   ${CMAKE_CURRENT_LIST_DIR}/js_args.cpp

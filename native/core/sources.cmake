@@ -56,17 +56,17 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/cpu/dispatch.cpp
     ${CONVKIT_CORE_DIR}/cpu/features.cpp
     ${CONVKIT_CORE_DIR}/gemm/gemm.cpp
+    ${CONVKIT_CORE_DIR}/gemm/move_block.cpp
     ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp
     ${CONVKIT_CORE_DIR}/gemm/pack_patches.cpp
     ${CONVKIT_CORE_DIR}/gemm/scatter_patches.cpp
     ${CONVKIT_CORE_DIR}/kernels/neon.cpp
     ${CONVKIT_CORE_DIR}/kernels/portable.cpp)
 
-# Of these, the ones that run once a call, and so may be as small as can be.
-set(CONVKIT_CORE_SOURCES_PLANS ${CONVKIT_CORE_SOURCES})
-list(FILTER CONVKIT_CORE_SOURCES_PLANS INCLUDE REGEX "/(plan|problem|taps|.*_(form|geometry|shape|bands|cost|tables))\\.cpp$")
-
-# Others move every element, or run once for a few of them, and so are not built for size.
+# Of these, the ones that run once for thousands of multiply-adds, and so may be as small as can be: all but the kernels,
+set(CONVKIT_CORE_SOURCES_CONTROL ${CONVKIT_CORE_SOURCES})
+list(FILTER CONVKIT_CORE_SOURCES_CONTROL EXCLUDE REGEX "/kernels/")
+# and but those that move every element of a call's data, or run once for a few of them.
 set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp
@@ -77,11 +77,11 @@ set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
-    ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd_weights.cpp
+    ${CONVKIT_CORE_DIR}/gemm/move_block.cpp
     ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp
-    ${CONVKIT_CORE_DIR}/gemm/pack_patches.cpp
-    ${CONVKIT_CORE_DIR}/gemm/scatter_patches.cpp)
+    ${CONVKIT_CORE_DIR}/gemm/pack_patches.cpp)
+list(REMOVE_ITEM CONVKIT_CORE_SOURCES_CONTROL ${CONVKIT_CORE_SOURCES_COPIES})
 
 # -mavx2 -mfma (MSVC: /arch:AVX2), on x86-64 only
 set(CONVKIT_CORE_SOURCES_AVX2 ${CONVKIT_CORE_DIR}/kernels/avx2.cpp)

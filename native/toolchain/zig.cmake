@@ -18,7 +18,8 @@ endif()
 set(CMAKE_CXX_COMPILER ${CONVKIT_ZIG} c++ -target ${CONVKIT_TRIPLE})
 # Zig's own defaults are those of a debug build.
 set(CMAKE_CXX_FLAGS_INIT "-g0 -fno-sanitize=undefined")
-set(CMAKE_SHARED_LINKER_FLAGS_INIT -s)
+# -Os: Zig builds the C++ library when it links, as the options of that moment say.
+set(CMAKE_SHARED_LINKER_FLAGS_INIT "-s -Os")
 set(CMAKE_RANLIB "")
 # Without times and owners.
 set(CMAKE_CXX_ARCHIVE_CREATE "${CONVKIT_ZIG} ar qcD <TARGET> <OBJECTS>")

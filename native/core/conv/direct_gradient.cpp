@@ -7,6 +7,8 @@
  */
 #include "direct_gradient.h"
 
+#include <string.h>
+
 #include "../gemm/move_block.h"
 #include "../util/host.h"
 #include "padding_repair.h"

@@ -1,4 +1,5 @@
 /* The copies under a box: both sides with their channels last. */
+#include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "direct_gradient.h"
 #include "taps.h"

@@ -1,5 +1,6 @@
 /* Results on their way from the stage to their places: rows copied, turned where tile and result have their neighbours
  * in different directions, phases laid side by side. */
+#include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "../util/numbers.h"
 #include "direct_copy.h"

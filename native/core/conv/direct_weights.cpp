@@ -9,6 +9,7 @@
  *     taps, joint form   [.. row, channel ..][tap]       single elements, for a tap tells the row as well as the term
  *
  * Memory is the bound, so every line of it is to be used whole, once. */
+#include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "../util/host.h"
 #include "direct.h"

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "taps.h"
 

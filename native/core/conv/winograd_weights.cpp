@@ -2,6 +2,7 @@
  * [group][panel][point][source channel, plane, piece][row of the panel]. */
 #include "winograd_weights.h"
 
+#include "../gemm/copy.h"
 #include "../gemm/move_block.h"
 #include "../util/host.h"
 #include "winograd.h"

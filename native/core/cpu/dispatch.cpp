@@ -5,6 +5,9 @@
 #include "features.h"
 
 namespace convkit {
+
+alignas(32) const int32_t kLaneNumbers32[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+alignas(32) const int64_t kLaneNumbers64[4] = {0, 1, 2, 3};
 namespace {
 
 struct Available {

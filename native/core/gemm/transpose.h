@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "../kernels/unroll.h"
+
 #if defined(__x86_64__) || defined(_M_X64)
 #include <emmintrin.h>
 #elif defined(__aarch64__) || defined(_M_ARM64)
@@ -16,7 +18,7 @@ namespace convkit {
 
 /* out[k][i] = rows[i][k] */
 template <typename T>
-inline void transpose4(const T *const rows[4], T *const out[4]) {
+CONVKIT_INLINE void transpose4(const T *const rows[4], T *const out[4]) {
   for (int k = 0; k < 4; ++k) {
     for (int i = 0; i < 4; ++i) out[k][i] = rows[i][k];
   }
@@ -45,7 +47,7 @@ inline void fetch_early(const void *place) {
 #if defined(__x86_64__) || defined(_M_X64)
 
 template <>
-inline void transpose4(const float *const rows[4], float *const out[4]) {
+CONVKIT_INLINE void transpose4(const float *const rows[4], float *const out[4]) {
   __m128 a = _mm_loadu_ps(rows[0]), b = _mm_loadu_ps(rows[1]), c = _mm_loadu_ps(rows[2]), d = _mm_loadu_ps(rows[3]);
   _MM_TRANSPOSE4_PS(a, b, c, d);
   _mm_storeu_ps(out[0], a);
@@ -55,7 +57,7 @@ inline void transpose4(const float *const rows[4], float *const out[4]) {
 }
 
 template <>
-inline void transpose4(const double *const rows[4], double *const out[4]) {
+CONVKIT_INLINE void transpose4(const double *const rows[4], double *const out[4]) {
   for (int i = 0; i < 4; i += 2) {
     for (int k = 0; k < 4; k += 2) {
       const __m128d a = _mm_loadu_pd(rows[i] + k), b = _mm_loadu_pd(rows[i + 1] + k);
@@ -68,7 +70,7 @@ inline void transpose4(const double *const rows[4], double *const out[4]) {
 #elif defined(__aarch64__) || defined(_M_ARM64)
 
 template <>
-inline void transpose4(const float *const rows[4], float *const out[4]) {
+CONVKIT_INLINE void transpose4(const float *const rows[4], float *const out[4]) {
   const float32x4_t a = vld1q_f32(rows[0]), b = vld1q_f32(rows[1]), c = vld1q_f32(rows[2]), d = vld1q_f32(rows[3]);
   const float64x2_t ab_even = vreinterpretq_f64_f32(vtrn1q_f32(a, b)), ab_odd = vreinterpretq_f64_f32(vtrn2q_f32(a, b));
   const float64x2_t cd_even = vreinterpretq_f64_f32(vtrn1q_f32(c, d)), cd_odd = vreinterpretq_f64_f32(vtrn2q_f32(c, d));
@@ -79,7 +81,7 @@ inline void transpose4(const float *const rows[4], float *const out[4]) {
 }
 
 template <>
-inline void transpose4(const double *const rows[4], double *const out[4]) {
+CONVKIT_INLINE void transpose4(const double *const rows[4], double *const out[4]) {
   for (int i = 0; i < 4; i += 2) {
     for (int k = 0; k < 4; k += 2) {
       const float64x2_t a = vld1q_f64(rows[i] + k), b = vld1q_f64(rows[i + 1] + k);
@@ -93,7 +95,7 @@ inline void transpose4(const double *const rows[4], double *const out[4]) {
 
 /* out[k * step + i] = rows[i][k] */
 template <typename T>
-inline void transpose4(const T *const rows[4], T *out, int64_t step) {
+CONVKIT_INLINE void transpose4(const T *const rows[4], T *out, int64_t step) {
   T *const places[4] = {out, out + step, out + 2 * step, out + 3 * step};
   transpose4(rows, places);
 }

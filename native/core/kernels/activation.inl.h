@@ -111,7 +111,7 @@ V exp_of_negative(V x) {
 
 /* e^x - 1 without cancellation: 2^n (e^r - 1) + (2^n - 1). */
 template <class V>
-V exp_minus_1_of_negative(V x) {
+CONVKIT_NO_INLINE V exp_minus_1_of_negative(V x) {
   const ReducedExp<V> e(x);
   const V power = V::scale(V::set(1), e.n);
   return V::multiply_add(power, e.r_minus_1, V::add(power, V::set(-1)));
@@ -138,75 +138,49 @@ V hard_sigmoid(V x) {
   return V::min(V::set(1), V::max(V::set(0), ramp));
 }
 
-template <class V, int KIND>
-V activate(V x, V a, V b, V slope) {
-  switch (KIND) {
+/* Asked vector by vector: the branch always goes the same way, and kinds that need the same exponential share it. */
+template <class V>
+CONVKIT_INLINE V activate(int32_t kind, V x, V a, V b, V slope) {
+  switch (kind) {
     case CLIP:
       return V::min(b, V::max(a, x));
     case LEAKY_RELU:
-      return V::select_negative(x, V::multiply(a, x), x);
     case PRELU:
       return V::select_negative(x, V::multiply(slope, x), x);
+    case TANH:
+      return tanh<V>(x);
     case ELU:
       return V::select_negative(x, V::multiply(a, exp_minus_1_of_negative<V>(V::min(V::set(0), x))), x);
     case SIGMOID:
-      return sigmoid<V>(x);
-    case TANH:
-      return tanh<V>(x);
-    case SILU:
-      return V::multiply(V::max(V::set(-1000), x), sigmoid<V>(x));
+    case SILU: {
+      const V y = sigmoid<V>(x);
+      return kind == SIGMOID ? y : V::multiply(V::max(V::set(-1000), x), y);
+    }
     case HARD_SIGMOID:
-      return hard_sigmoid<V>(x);
-    case HARD_SWISH:
-      return V::multiply(V::max(V::set(-1000), x), hard_sigmoid<V>(x));
+    case HARD_SWISH: {
+      const V y = hard_sigmoid<V>(x);
+      return kind == HARD_SIGMOID ? y : V::multiply(V::max(V::set(-1000), x), y);
+    }
     default:
       return x;
-  }
-}
-
-template <class V, int KIND>
-void finish_as(typename V::Element *c, int64_t c_step, int64_t rows, int64_t columns,
-               const Epilogue<typename V::Element> *e) {
-  using T = typename V::Element;
-  const V a = V::set(e->a), b = V::set(e->b);
-  const bool has_slope = KIND == PRELU;
-  for (int64_t i = 0; i < rows; ++i, c += c_step) {
-    const bool by_lane = e->channels_in_lanes != 0;
-    V bias = V::set(e->bias && !by_lane ? e->bias[i] : T(0));
-    V slope = V::set(has_slope && !by_lane ? e->slope[i] : T(0));
-    for (int64_t j = 0; j < columns; j += V::lanes) {
-      const int32_t count = columns - j < V::lanes ? int32_t(columns - j) : V::lanes;
-      if (e->bias && by_lane) bias = load_some<V>(e->bias + j, count);
-      if (has_slope && by_lane) slope = load_some<V>(e->slope + j, count);
-      const V x = V::add(load_some<V>(c + j, count), bias);
-      store_some<V>(c + j, activate<V, KIND>(x, a, b, slope), count);
-    }
   }
 }
 
 template <class V>
 void finish(typename V::Element *c, int64_t c_step, int64_t rows, int64_t columns,
             const Epilogue<typename V::Element> *e) {
-  switch (e->activation) {
-    case CLIP:
-      return finish_as<V, CLIP>(c, c_step, rows, columns, e);
-    case LEAKY_RELU:
-      return finish_as<V, LEAKY_RELU>(c, c_step, rows, columns, e);
-    case PRELU:
-      return finish_as<V, PRELU>(c, c_step, rows, columns, e);
-    case ELU:
-      return finish_as<V, ELU>(c, c_step, rows, columns, e);
-    case SIGMOID:
-      return finish_as<V, SIGMOID>(c, c_step, rows, columns, e);
-    case TANH:
-      return finish_as<V, TANH>(c, c_step, rows, columns, e);
-    case SILU:
-      return finish_as<V, SILU>(c, c_step, rows, columns, e);
-    case HARD_SIGMOID:
-      return finish_as<V, HARD_SIGMOID>(c, c_step, rows, columns, e);
-    case HARD_SWISH:
-      return finish_as<V, HARD_SWISH>(c, c_step, rows, columns, e);
-    default:
-      return finish_as<V, LINEAR>(c, c_step, rows, columns, e);
+  using T = typename V::Element;
+  const V a = V::set(e->a), b = V::set(e->b);
+  const bool has_slope = e->activation == PRELU, by_lane = e->channels_in_lanes != 0;
+  for (int64_t i = 0; i < rows; ++i, c += c_step) {
+    V bias = V::set(e->bias && !by_lane ? e->bias[i] : T(0));
+    V slope = has_slope && !by_lane ? V::set(e->slope[i]) : a;
+    for (int64_t j = 0; j < columns; j += V::lanes) {
+      const int32_t count = columns - j < V::lanes ? int32_t(columns - j) : V::lanes;
+      if (e->bias && by_lane) bias = load_some<V>(e->bias + j, count);
+      if (has_slope && by_lane) slope = load_some<V>(e->slope + j, count);
+      const V x = V::add(load_some<V>(c + j, count), bias);
+      store_some<V>(c + j, activate<V>(e->activation, x, a, b, slope), count);
+    }
   }
 }

@@ -182,8 +182,8 @@ constexpr int depthwise_vectors(int sums, int rows) {
 
 /* As with the tiles of a GEMM; but a row is a few multiply-adds, and two tiles of it took 1.3 times as long as one. Of
  * long rows, nearly all tiles are the widest. */
-constexpr bool depthwise_has_code(bool few, int vectors, int widest) {
-  return !few || vectors == widest || tile_has_code(few, false, vectors);
+constexpr bool depthwise_has_code(bool few, bool wide, int vectors, int widest) {
+  return (!few && !wide) || vectors == widest || tile_has_code(few, wide, vectors);
 }
 
 template <class V>
@@ -201,10 +201,18 @@ CONVKIT_NO_INLINE void run_depthwise_tiles(const DepthwiseCall<typename V::Eleme
 
 template <class V, bool FEW, int SUMS, int ROWS, int VECTORS>
 CONVKIT_SHAPED void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
-  if constexpr (depthwise_has_code(FEW, VECTORS, depthwise_vectors(SUMS, ROWS))) {
+  using T = typename V::Element;
+  constexpr bool wide = sizeof(T) == 8;
+  if constexpr (FEW && ROWS > 2) { /* as two, one below the other */
+    DepthwiseCall<T> part = *call;
+    any_depthwise_tile<V, FEW, SUMS, 2, VECTORS>(&part);
+    part.source += 2 * call->stride * call->source_step;
+    part.result += 2 * call->result_step;
+    any_depthwise_tile<V, FEW, SUMS, ROWS - 2, VECTORS>(&part);
+  } else if constexpr (depthwise_has_code(FEW, wide, VECTORS, depthwise_vectors(SUMS, ROWS))) {
     depthwise_tile<V, ROWS, VECTORS, 0>(call);
   } else {
-    constexpr int first = first_part(FEW, VECTORS);
+    constexpr int first = first_part(FEW, wide, VECTORS);
     run_depthwise_tiles<V>(call, any_depthwise_tile<V, FEW, SUMS, ROWS, first>,
                            any_depthwise_tile<V, FEW, SUMS, ROWS, VECTORS - first>, first * V::lanes);
   }

@@ -22,28 +22,30 @@
  * elements, and E + w O, E - w O are two frequencies of the real sequence. In more dimensions z halves the
  * last axis only, and k and -k are places in all of them; nothing else changes. */
 
-/* One pass over `blocks` neighbouring blocks of R * span elements. */
-template <class V, int R, bool TURNS, bool INVERSE>
+/* Turns the elements 1 .. R - 1 by their twiddles. */
+template <class V, int R>
+CONVKIT_INLINE void turn(Complex<V> (&x)[R], const typename V::Element *w) {
+  CONVKIT_UNROLL
+  for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
+}
+
+/* One pass over `blocks` neighbouring blocks of R * span elements. Both ways go through the same code: a pass is tens
+ * of instructions on vectors, and two branches that always go the same way are nothing beside them. */
+template <class V, int R>
 void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
-              const typename V::Element *twiddles) {
+              const typename V::Element *twiddles, bool inverse) {
   using T = typename V::Element;
-  constexpr int re = INVERSE ? V::lanes : 0, im = V::lanes - re;
-  const int64_t leg = span * step;
+  const int64_t re = inverse ? V::lanes : 0, im = V::lanes - re, leg = span * step;
+  const bool turns_before = span > 1 && inverse, turns_behind = span > 1 && !inverse;
   for (int64_t block = 0; block < blocks; ++block) {
     const T *w = twiddles;
     for (int64_t j = 0; j < span; ++j, data += step) {
       Complex<V> x[R];
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) x[q] = {V::load(data + q * leg + re), V::load(data + q * leg + im)};
-      if (TURNS && INVERSE) {
-        CONVKIT_UNROLL
-        for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
-      }
+      if (turns_before) turn<V, R>(x, w);
       butterfly(x);
-      if (TURNS && !INVERSE) {
-        CONVKIT_UNROLL
-        for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
-      }
+      if (turns_behind) turn<V, R>(x, w);
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) {
         V::store(data + q * leg + re, x[q].re);
@@ -55,56 +57,47 @@ void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t s
   }
 }
 
-template <class V, int R, bool INVERSE>
-CONVKIT_INLINE void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
-                             const typename V::Element *twiddles) {
-  if (span > 1) {
-    fft_pass<V, R, true, INVERSE>(data, step, blocks, span, twiddles);
-  } else {
-    fft_pass<V, R, false, INVERSE>(data, step, blocks, span, twiddles);
-  }
-}
-
-template <class V, bool INVERSE>
+template <class V>
 void fft_pass_of(int32_t radix, typename V::Element *data, int64_t step, int64_t blocks, int64_t span,
-                 const typename V::Element *twiddles) {
+                 const typename V::Element *twiddles, bool inverse) {
   switch (radix) {
     case 2:
-      return fft_pass<V, 2, INVERSE>(data, step, blocks, span, twiddles);
+      return fft_pass<V, 2>(data, step, blocks, span, twiddles, inverse);
     case 3:
-      return fft_pass<V, 3, INVERSE>(data, step, blocks, span, twiddles);
+      return fft_pass<V, 3>(data, step, blocks, span, twiddles, inverse);
     case 4:
-      return fft_pass<V, 4, INVERSE>(data, step, blocks, span, twiddles);
+      return fft_pass<V, 4>(data, step, blocks, span, twiddles, inverse);
     case 5:
-      return fft_pass<V, 5, INVERSE>(data, step, blocks, span, twiddles);
+      return fft_pass<V, 5>(data, step, blocks, span, twiddles, inverse);
     default:
-      return fft_pass<V, 8, INVERSE>(data, step, blocks, span, twiddles);
+      return fft_pass<V, 8>(data, step, blocks, span, twiddles, inverse);
   }
 }
 
 /* The passes from `first` on of `blocks` neighbouring blocks. What fits into the first-level cache stays there from
  * pass to pass; a longer line is first cut by one pass, and then each of its blocks is finished by itself. */
-template <class V, bool INVERSE>
+template <class V>
 void fft_blocks(const FftLine<typename V::Element> *line, typename V::Element *data, int64_t blocks, int64_t length,
-                int32_t first, const typename V::Element *twiddles) {
+                int32_t first, const typename V::Element *twiddles, bool inverse) {
   if (first == line->passes) return;
   constexpr int64_t cached = 1 << 14;
   const int32_t radix = line->radices[first];
   const int64_t span = length / radix, bytes = length * 2 * V::lanes * int64_t(sizeof(typename V::Element));
   if (bytes > cached && blocks > 1) {
     for (int64_t block = 0; block < blocks; ++block) {
-      fft_blocks<V, INVERSE>(line, data + block * length * line->step, 1, length, first, twiddles);
+      fft_blocks<V>(line, data + block * length * line->step, 1, length, first, twiddles, inverse);
     }
     return;
   }
-  if (!INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
-  fft_blocks<V, INVERSE>(line, data, blocks * radix, span, first + 1, twiddles + span * (2 * radix - 2));
-  if (INVERSE) fft_pass_of<V, INVERSE>(radix, data, line->step, blocks, span, twiddles);
+  const auto *const next = twiddles + span * (2 * radix - 2);
+  if (!inverse) fft_pass_of<V>(radix, data, line->step, blocks, span, twiddles, false);
+  fft_blocks<V>(line, data, blocks * radix, span, first + 1, next, inverse);
+  if (inverse) fft_pass_of<V>(radix, data, line->step, blocks, span, twiddles, true);
 }
 
 template <class V, bool INVERSE>
 void fft_line(const FftLine<typename V::Element> *line) {
-  fft_blocks<V, INVERSE>(line, line->data, 1, line->length, 0, line->twiddles);
+  fft_blocks<V>(line, line->data, 1, line->length, 0, line->twiddles, INVERSE);
 }
 
 /* Two frequencies out of the elements of a pair, each of them doubled. */

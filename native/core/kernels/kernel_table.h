@@ -359,6 +359,11 @@ struct KernelTable {
   WinogradSet<double> winograd_f64;
 };
 
+/* 0, 1, 2, ... for masks. Not known where kernels are compiled: else each of hundreds of functions would have a copy.
+ */
+alignas(32) extern const int32_t kLaneNumbers32[8];
+alignas(32) extern const int64_t kLaneNumbers64[4];
+
 extern const KernelTable kernels_portable;
 extern const KernelTable kernels_avx2;
 extern const KernelTable kernels_avx512;

@@ -1,18 +1,29 @@
 /* All kernels, in the order in which they build upon each other. Included by kernels/<isa>.cpp, after the operations on
- * its vectors, inside namespace convkit::<isa>: so each instruction set has functions of its own. */
+ * its vectors, inside namespace convkit::<isa>: so each instruction set has functions of its own.
+ * Those between CONVKIT_SMALL_BEGIN and CONVKIT_SMALL_END are compiled for size where the binary is to be small. The
+ * others have loops of a few turns, where the test at the top that this makes of the one at the end took up to 1.2
+ * times as long. */
 #include "activation.inl.h"
 #include "moves.inl.h"
-#include "tile.inl.h"
 #include "depthwise_copy.inl.h"
+
+CONVKIT_SMALL_BEGIN
+#include "tile.inl.h"
+CONVKIT_SMALL_END
+
 #include "depthwise_gradient.inl.h"
+#include "winograd_streams.inl.h"
+
+CONVKIT_SMALL_BEGIN
 #include "depthwise_last.inl.h"
 #include "depthwise_line.inl.h"
-#include "depthwise.inl.h"
 #include "fft_butterfly.inl.h"
 #include "fft.inl.h"
-#include "winograd_streams.inl.h"
 #include "winograd_filter.inl.h"
 #include "winograd.inl.h"
+CONVKIT_SMALL_END
+
+#include "depthwise.inl.h"
 
 /* ROWS x COLUMNS vectors are the tile for large problems, REGISTERS those of the instruction set; of depthwise tiles
  * SUMS are sums, and their gradient takes up to TAPS_X taps of several rows at a time. FEW, for a set that only old

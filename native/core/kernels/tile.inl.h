@@ -151,7 +151,9 @@ CONVKIT_SHAPED void tile(const TileCall<typename V::Element> *call) {
 constexpr bool tile_has_code(bool few, bool wide, int vectors) {
   return few || wide ? vectors <= 2 || (!few && (vectors == 4 || vectors == 8)) : vectors != 5;
 }
-constexpr int first_part(bool few, int vectors) { return few || vectors == 3 ? 2 : vectors == 5 ? 3 : 4; }
+constexpr int first_part(bool few, bool wide, int vectors) {
+  return few || vectors == 3 ? 2 : vectors == 5 && !wide ? 3 : 4;
+}
 
 /* The first tile has so many columns of the whole. */
 template <class V>
@@ -184,10 +186,11 @@ constexpr int tile_height(int rows, int usual, int registers, int vectors) {
 
 template <class V, bool FEW, int ROWS, int VECTORS>
 CONVKIT_SHAPED void any_tile(const TileCall<typename V::Element> *call) {
-  if constexpr (tile_has_code(FEW, sizeof(typename V::Element) == 8, VECTORS)) {
-    tile<V, ROWS, VECTORS, !FEW>(call);
+  constexpr bool wide = sizeof(typename V::Element) == 8;
+  if constexpr (tile_has_code(FEW, wide, VECTORS)) {
+    tile<V, ROWS, VECTORS, !FEW && sizeof(typename V::Element) == 4>(call);
   } else {
-    constexpr int first = first_part(FEW, VECTORS);
+    constexpr int first = first_part(FEW, wide, VECTORS);
     run_tiles<V>(call, any_tile<V, FEW, ROWS, first>, any_tile<V, FEW, ROWS, VECTORS - first>, first * V::lanes);
   }
 }

@@ -48,4 +48,13 @@
 #define CONVKIT_VECTORIZE
 #endif
 
+/* Around functions that are compiled for size in the published binaries, see kernels.inl.h. */
+#if defined(CONVKIT_SMALL) && defined(__clang__)
+#define CONVKIT_SMALL_BEGIN _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
+#define CONVKIT_SMALL_END _Pragma("clang attribute pop")
+#else
+#define CONVKIT_SMALL_BEGIN
+#define CONVKIT_SMALL_END
+#endif
+
 #endif
