@@ -26,6 +26,19 @@ inline double seconds_since(Clock::time_point start) {
 template <typename Scalar>
 using Chains = Scalar (*)(std::int64_t steps, Scalar factor, Scalar addend);
 
+#if defined(_MSC_VER) && !defined(__clang__)
+// Without vectors in the language: what the compiler makes of the same loop.
+template <typename Scalar>
+Scalar base(std::int64_t steps, Scalar factor, Scalar addend) {
+  Scalar chain[12 * 16 / sizeof(Scalar)] = {};
+  for (std::int64_t step = 0; step < steps; step++) {
+    for (Scalar& one : chain) one = one * factor + addend;
+  }
+  Scalar total = 0;
+  for (const Scalar one : chain) total += one;
+  return total;
+}
+#else
 // A macro rather than a template: the vector type must be lowered inside the function that carries the target
 // attribute.
 #define CONVKIT_DEFINE_CHAINS(NAME, TARGET, SCALAR, BYTES, CHAINS)                             \
@@ -68,6 +81,7 @@ CONVKIT_DEFINE_CHAINS(avx2, CONVKIT_TARGET_AVX2, double, 32, 12)
 // addition).
 CONVKIT_DEFINE_CHAINS(base, , float, 16, 12)
 CONVKIT_DEFINE_CHAINS(base, , double, 16, 12)
+#endif
 
 template <typename Scalar>
 struct InstructionSet {
@@ -80,7 +94,7 @@ struct InstructionSet {
 template <typename Scalar>
 std::vector<InstructionSet<Scalar>> instruction_sets() {
   return {
-#if defined(__x86_64__)
+#if defined(CONVKIT_TARGET_AVX512)
     {"avx512", 64, 16, avx512}, {"avx2", 32, 12, avx2},
 #elif defined(__aarch64__)
     {"neon", 16, 12, base},

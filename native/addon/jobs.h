@@ -72,8 +72,8 @@ class Jobs {
 
   void (*const notify_)(void* context);
   void* const context_;
-  std::map<double, std::unique_ptr<Job>> pending_;
-  Job* taken_ = nullptr;  // from finished_, the oldest first
+  std::map<double, std::unique_ptr<Job>> pending_;  // a hash table would bring a list of primes
+  Job* taken_ = nullptr;                            // from finished_, the oldest first
 
   Mutex mutex_;  // the rest
   Condition settled_;

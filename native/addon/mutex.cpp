@@ -4,6 +4,8 @@
 #include <windows.h>
 #else
 #include <time.h>
+
+#include <exception>
 #endif
 
 namespace convkit {
@@ -12,6 +14,7 @@ namespace convkit {
 
 namespace {
 // Both are a pointer that is null at first.
+static_assert(sizeof(SRWLOCK) == sizeof(void*) && sizeof(CONDITION_VARIABLE) == sizeof(void*));
 PSRWLOCK lock_of(void** system) { return reinterpret_cast<PSRWLOCK>(system); }
 PCONDITION_VARIABLE condition_of(void** system) { return reinterpret_cast<PCONDITION_VARIABLE>(system); }
 }  // namespace
@@ -44,7 +47,7 @@ Condition::Condition() {
 #else
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  if (pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0) std::terminate();  // waits would end at once
   pthread_cond_init(&system_, &attributes);
   pthread_condattr_destroy(&attributes);
 #endif

@@ -1,5 +1,5 @@
-// What the addon asks of the operating system and processor beside the C++ library: threads whose stack has a known
-// size (std::thread takes none), to stay loaded, and to idle for an instant.
+// What the addon asks of the operating system and processor beside the C++ library and mutex.h: threads whose stack has
+// a known size (std::thread takes none), to stay loaded, and to idle for an instant.
 #ifndef CONVKIT_ADDON_PLATFORM_H
 #define CONVKIT_ADDON_PLATFORM_H
 

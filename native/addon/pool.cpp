@@ -13,10 +13,10 @@ namespace {
 constexpr std::chrono::microseconds kLookout(100);
 
 // Whether the condition comes true within kLookout. Where processors are scarce, yielding leaves this one to others.
-template <class Condition>
-bool look_out_for(Condition condition) {
+template <typename Predicate>
+bool look_out_for(Predicate holds) {
   const auto end = std::chrono::steady_clock::now() + kLookout;
-  while (!condition()) {
+  while (!holds()) {
     if (std::chrono::steady_clock::now() >= end) return false;
     for (int i = 0; i < 16; i++) relax();
     std::this_thread::yield();

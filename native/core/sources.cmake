@@ -65,7 +65,7 @@ set(CONVKIT_CORE_SOURCES
 
 # Of these, the ones that run once for thousands of multiply-adds, and so may be as small as can be: all but the kernels,
 set(CONVKIT_CORE_SOURCES_CONTROL ${CONVKIT_CORE_SOURCES})
-list(FILTER CONVKIT_CORE_SOURCES_CONTROL EXCLUDE REGEX "/kernels/")
+list(FILTER CONVKIT_CORE_SOURCES_CONTROL EXCLUDE REGEX "/core/kernels/[^/]+$")
 # and but those that move every element of a call's data, or run once for a few of them.
 set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/depthwise_copy.cpp
@@ -77,6 +77,7 @@ set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_store.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
+    ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd_weights.cpp
     ${CONVKIT_CORE_DIR}/gemm/move_block.cpp
     ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp

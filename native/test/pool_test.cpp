@@ -15,6 +15,7 @@
 
 #include "../addon/backlog.h"
 #include "../addon/jobs.h"
+#include "../addon/mutex.h"
 #include "../addon/pool.h"
 #include "harness.h"
 #include "problems.h"
@@ -126,6 +127,25 @@ TEST(environments) {
       const Backlog::Amount left = Backlog::instance().under_way(quick);
       CHECK(left.calls == 0 && left.bytes == 0, "the backlog does not balance");
     }
+  }
+}
+
+/* A wait that nobody ends takes as long as it was asked to: the longest of some, for one may end for no reason. The
+ * second carries into the seconds. */
+TEST(timed_waits) {
+  for (const int64_t wanted : {20, 1020}) {
+    int64_t longest = 0;
+    for (int time = 0; time < 3 && longest < wanted; ++time) {
+      convkit::Mutex mutex;
+      convkit::Condition never;
+      convkit::OpenLock lock(mutex);
+      const auto begin = std::chrono::steady_clock::now();
+      never.wait_for(&lock, wanted);
+      const auto waited = std::chrono::steady_clock::now() - begin;
+      const int64_t whole = std::chrono::duration_cast<std::chrono::milliseconds>(waited).count() + 1;
+      if (whole > longest) longest = whole;
+    }
+    CHECK(longest >= wanted && longest < wanted + 20000, "a timed wait took another time than it was asked to");
   }
 }
 

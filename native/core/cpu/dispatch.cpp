@@ -6,6 +6,7 @@
 
 namespace convkit {
 
+/* Here, and in no kernel file: kernel_table.h says why. */
 alignas(32) const int32_t kLaneNumbers32[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 alignas(32) const int64_t kLaneNumbers64[4] = {0, 1, 2, 3};
 namespace {

@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../kernels/unroll.h"
+
 namespace convkit {
 
 template <typename T>
-inline void copy_run(const T *source, int64_t count, T *out) {
+CONVKIT_INLINE void copy_run(const T *source, int64_t count, T *out) {
   constexpr int64_t kGroup = 16 / sizeof(T);
   int64_t i = 0;
   for (; i + kGroup <= count; i += kGroup) memcpy(out + i, source + i, 16);
@@ -17,7 +19,7 @@ inline void copy_run(const T *source, int64_t count, T *out) {
 }
 
 template <typename T>
-inline void fill_zeros(T *out, int64_t count) {
+CONVKIT_INLINE void fill_zeros(T *out, int64_t count) {
   constexpr int64_t kGroup = 16 / sizeof(T);
   int64_t i = 0;
   for (; i + kGroup <= count; i += kGroup) memset(out + i, 0, 16);

@@ -111,7 +111,7 @@ V exp_of_negative(V x) {
 
 /* e^x - 1 without cancellation: 2^n (e^r - 1) + (2^n - 1). */
 template <class V>
-CONVKIT_NO_INLINE V exp_minus_1_of_negative(V x) {
+CONVKIT_NO_INLINE V exp_minus_1_of_negative(V x) { /* elu and tanh share it */
   const ReducedExp<V> e(x);
   const V power = V::scale(V::set(1), e.n);
   return V::multiply_add(power, e.r_minus_1, V::add(power, V::set(-1)));
@@ -174,7 +174,7 @@ void finish(typename V::Element *c, int64_t c_step, int64_t rows, int64_t column
   const bool has_slope = e->activation == PRELU, by_lane = e->channels_in_lanes != 0;
   for (int64_t i = 0; i < rows; ++i, c += c_step) {
     V bias = V::set(e->bias && !by_lane ? e->bias[i] : T(0));
-    V slope = has_slope && !by_lane ? V::set(e->slope[i]) : a;
+    V slope = has_slope && !by_lane ? V::set(e->slope[i]) : a; /* a: of leaky relu */
     for (int64_t j = 0; j < columns; j += V::lanes) {
       const int32_t count = columns - j < V::lanes ? int32_t(columns - j) : V::lanes;
       if (e->bias && by_lane) bias = load_some<V>(e->bias + j, count);

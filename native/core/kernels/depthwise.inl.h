@@ -180,8 +180,8 @@ constexpr int depthwise_vectors(int sums, int rows) {
   return sums / rows < kMostVectors ? sums / rows : int(kMostVectors);
 }
 
-/* As with the tiles of a GEMM; but a row is a few multiply-adds, and two tiles of it took 1.3 times as long as one. Of
- * long rows, nearly all tiles are the widest. */
+/* As with the tiles of a GEMM; but a row is a few multiply-adds, and two tiles of it took 1.3 times as long as one: so
+ * all of float32 have code. Of long rows, nearly all tiles are the widest. */
 constexpr bool depthwise_has_code(bool few, bool wide, int vectors, int widest) {
   return (!few && !wide) || vectors == widest || tile_has_code(few, wide, vectors);
 }
@@ -255,7 +255,7 @@ CONVKIT_SHAPED void any_depthwise_zip(const DepthwiseCall<typename V::Element> *
 /* [ROWS - 1][vectors - 1] */
 template <class V, bool FEW, int SUMS>
 struct ZipTable {
-  static constexpr int AT_ONCE = FEW ? 1 : 2;
+  static constexpr int AT_ONCE = FEW || sizeof(typename V::Element) == 8 ? 1 : 2;
   using Tile = Shaped<DepthwiseCall<typename V::Element>>;
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
@@ -276,7 +276,7 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       {depthwise_vectors(SUMS, 1), depthwise_vectors(SUMS, 2), depthwise_vectors(SUMS, 3), depthwise_vectors(SUMS, 4)},
       ZipTable<V, FEW, SUMS>::all,
       FEW ? nullptr : LineTable<V>::all,
-      FEW ? 0 : int32_t(kLineTaps),
+      FEW ? 0 : line_taps<V>(),
       copy_rows<V>,
       split_rows<V>,
       interleave<V>,

@@ -69,10 +69,14 @@ CONVKIT_SHAPED void depthwise_line(const DepthwiseCall<typename V::Element> *cal
   if (epilogue.remains()) finish<V>(to, 0, 1, width, call->epilogue);
 }
 
+/* Of float64, only the short ones have code. */
 template <class V>
-struct LineTable {
-  using Line = Shaped<DepthwiseCall<typename V::Element>>;
-  static constexpr Line all[kLineTaps] = {depthwise_line<V, 1>, depthwise_line<V, 2>, depthwise_line<V, 3>,
-                                          depthwise_line<V, 4>, depthwise_line<V, 5>, depthwise_line<V, 6>,
-                                          depthwise_line<V, 7>, depthwise_line<V, 8>};
+constexpr int32_t line_taps() {
+  return sizeof(typename V::Element) == 8 ? kLineTaps / 2 : kLineTaps;
+}
+template <class V, class List = typename MakeIndexes<line_taps<V>()>::Type>
+struct LineTable;
+template <class V, int... I>
+struct LineTable<V, Indexes<I...>> {
+  static constexpr Shaped<DepthwiseCall<typename V::Element>> all[] = {depthwise_line<V, I + 1>...};
 };

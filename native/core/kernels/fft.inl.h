@@ -22,9 +22,9 @@
  * elements, and E + w O, E - w O are two frequencies of the real sequence. In more dimensions z halves the
  * last axis only, and k and -k are places in all of them; nothing else changes. */
 
-/* Turns the elements 1 .. R - 1 by their twiddles. */
+/* Elements 1 .. R - 1, turned. */
 template <class V, int R>
-CONVKIT_INLINE void turn(Complex<V> (&x)[R], const typename V::Element *w) {
+CONVKIT_INLINE void times_twiddles(Complex<V> (&x)[R], const typename V::Element *w) {
   CONVKIT_UNROLL
   for (int q = 1; q < R; ++q) x[q] = times(x[q], V::set(w[2 * q - 2]), V::set(w[2 * q - 1]));
 }
@@ -43,9 +43,9 @@ void fft_pass(typename V::Element *data, int64_t step, int64_t blocks, int64_t s
       Complex<V> x[R];
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) x[q] = {V::load(data + q * leg + re), V::load(data + q * leg + im)};
-      if (turns_before) turn<V, R>(x, w);
+      if (turns_before) times_twiddles<V, R>(x, w);
       butterfly(x);
-      if (turns_behind) turn<V, R>(x, w);
+      if (turns_behind) times_twiddles<V, R>(x, w);
       CONVKIT_UNROLL
       for (int q = 0; q < R; ++q) {
         V::store(data + q * leg + re, x[q].re);

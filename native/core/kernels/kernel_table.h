@@ -359,8 +359,7 @@ struct KernelTable {
   WinogradSet<double> winograd_f64;
 };
 
-/* 0, 1, 2, ... for masks. Not known where kernels are compiled: else each of hundreds of functions would have a copy.
- */
+/* 0, 1, 2, ... for masks. Kernel files do not see the values: each function would have a copy of them on Windows. */
 alignas(32) extern const int32_t kLaneNumbers32[8];
 alignas(32) extern const int64_t kLaneNumbers64[4];
 
