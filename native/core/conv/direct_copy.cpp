@@ -34,7 +34,7 @@ void copy_padded_row(const RowMap &row, const T *source, T *out, void (*copy_row
   call.step = row.map.step;
   call.out = out + left;
   call.count = call.width = right - left;
-  call.rows = call.real_end = 1;
+  call.rows = call.real_end = call.depths = call.depth_end = 1;
   copy_rows(&call);
 }
 
@@ -179,18 +179,21 @@ struct GridCopy {
     call.out_step = f.pitch;
     call.width = f.grid[2];
     call.rows = rows(1);
-    const int64_t corner =
-        (ys.begin * map[1].step + map[1].offset) * source_row() + xs.begin * map[2].step + map[2].offset;
+    call.real_begin = ys.begin - begin(1);
+    call.real_end = ys.end - begin(1);
+    call.depths = rows(0);
+    const Range zs = inside(map[0], f.axes[0].source, begin(0), begin(0) + rows(0));
+    const bool zeros = zs.empty() || ys.empty() || xs.empty();
+    call.depth_begin = zs.begin - begin(0);
+    call.depth_end = zeros ? call.depth_begin : zs.end - begin(0);
+    call.source_depth = map[0].step * source_depth();
+    call.out_depth = f.grid[1] * f.pitch;
+    const int64_t depth = zs.begin * map[0].step + map[0].offset, row = ys.begin * map[1].step + map[1].offset;
+    const int64_t corner = depth * source_depth() + row * source_row() + xs.begin * map[2].step + map[2].offset;
     for (int64_t c = channel; c < channel + channels; ++c) {
-      for (int64_t z = 0; z < rows(0); ++z) {
-        const int64_t iz = source_at(map, 0, z);
-        const bool zeros = iz == kZeros || ys.empty() || xs.empty();
-        call.real_begin = zeros ? 0 : ys.begin - begin(1);
-        call.real_end = zeros ? 0 : ys.end - begin(1);
-        call.source = zeros ? source : source + c * steps().channel + iz * source_depth() + corner;
-        call.out = grid + c * f.channel_size + plane * f.plane_size + z * f.grid[1] * f.pitch;
-        copy_rows(&call);
-      }
+      call.source = source + c * steps().channel + (zeros ? 0 : corner);
+      call.out = grid + c * f.channel_size + plane * f.plane_size;
+      copy_rows(&call);
     }
   }
 

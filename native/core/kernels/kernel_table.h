@@ -78,14 +78,15 @@ struct TileCall {
 
 /* Rows y < `rows` of a grid, `width` elements each: zeros but for the rows real_begin .. real_end - 1, which hold
  * `left` zeros, then source[(y - real_begin) * source_step + x * step] for x < count, then zeros. Where out_step is
- * less than width, the zeros at the end of a row are the first of the next. Exactly these elements are read and
- * written. */
+ * less than width, the zeros at the end of a row are the first of the next. So for `depths` of them, all zeros but
+ * depth_begin .. depth_end - 1, of which `source` is in the first. Exactly these elements are read and written. */
 template <typename T>
 struct RowsCopy {
   const T *source;
   int64_t source_step, step, left, count;
   T *out;
   int64_t out_step, width, rows, real_begin, real_end;
+  int64_t depths, depth_begin, depth_end, source_depth, out_depth;
 };
 
 /* Rows y < `rows`: out[y * out_step + 2 * i] = even[y * in_step + i], then odd[y * in_step + i], for i < count. */

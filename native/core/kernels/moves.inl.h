@@ -29,38 +29,43 @@ template <class V>
 void copy_rows(const RowsCopy<typename V::Element> *call) {
   using T = typename V::Element;
   int64_t rows = call->rows, real_begin = call->real_begin, real_end = call->real_end, count = call->count;
-  int64_t width = call->width, left = call->left;
-  const bool whole = left == 0 && count == width && real_begin == 0 && real_end == rows && call->step == 1;
+  int64_t width = call->width;
+  const int64_t left = call->left, step = call->step;
+  const bool whole = left == 0 && count == width && real_begin == 0 && real_end == rows && step == 1;
   if (whole && call->source_step == width && call->out_step == width) {
     count = width = rows * width; /* one row */
     rows = real_end = 1;
   }
   /* Where rows overlap, the zeros at the end of one are those at the start of the next. */
   const bool shared = left <= width - call->out_step;
-  const bool narrow = call->step == 1 && width - left <= V::lanes && (left == 0 || shared);
-  for (int64_t y = 0; y < rows; ++y) {
-    T *const out = call->out + y * call->out_step;
-    if (y < real_begin || y >= real_end) {
-      copy_row<V, 1>(out, 0, width, out);
-      continue;
-    }
-    for (int64_t x = 0; x < left && !(shared && y > 0); x += V::lanes) {
-      store_some<V>(out + x, V::set(0), int32_t(width - x < V::lanes ? width - x : V::lanes));
-    }
-    const T *source = call->source + (y - real_begin) * call->source_step;
-    T *to = out + left;
-    if (narrow) { /* one vector a row: nothing is asked again */
-      const int32_t most = int32_t(width - left);
-      for (; y < real_end; ++y, source += call->source_step, to += call->out_step) {
-        V::store_partial(to, V::load_partial(source, int32_t(count)), most);
+  const bool narrow = step <= 2 && count > 0 && width - left <= V::lanes && (left == 0 || shared);
+  const int32_t reach = narrow ? int32_t((count - 1) * step + 1) : 0, near = reach < V::lanes ? reach : V::lanes;
+  for (int64_t z = 0; z < call->depths; ++z) {
+    const bool real = z >= call->depth_begin && z < call->depth_end;
+    const int64_t begin = real ? real_begin : rows, end = real ? real_end : rows;
+    const T *source = real ? call->source + (z - call->depth_begin) * call->source_depth : nullptr;
+    T *out = call->out + z * call->out_depth;
+    for (int64_t y = 0; y < rows; ++y, out += call->out_step) {
+      if (y < begin || y >= end) {
+        copy_row<V, 1>(out, 0, width, out);
+        continue;
       }
-      --y;
-    } else if (call->step == 1) {
-      copy_row<V, 1>(source, count, width - left, to);
-    } else if (call->step == 2) {
-      copy_row<V, 2>(source, count, width - left, to);
-    } else {
-      for (int64_t x = 0; x < width - left; ++x) to[x] = x < count ? source[x * call->step] : T(0);
+      for (int64_t x = 0; x < left && !(shared && y > 0); x += V::lanes) {
+        store_some<V>(out + x, V::set(0), int32_t(width - x < V::lanes ? width - x : V::lanes));
+      }
+      T *const to = out + left;
+      if (narrow) { /* one vector a row */
+        V row = V::load_partial(source, near);
+        if (step == 2) row = V::evens(row, V::load_partial(source + V::lanes, reach - near));
+        V::store_partial(to, row, int32_t(width - left));
+      } else if (step == 1) {
+        copy_row<V, 1>(source, count, width - left, to);
+      } else if (step == 2) {
+        copy_row<V, 2>(source, count, width - left, to);
+      } else {
+        for (int64_t x = 0; x < width - left; ++x) to[x] = x < count ? source[x * step] : T(0);
+      }
+      source += call->source_step;
     }
   }
 }
