@@ -1,5 +1,6 @@
 /* All kernels, in the order in which they build upon each other. Included by kernels/<isa>.cpp, after the operations on
  * its vectors, inside namespace convkit::<isa>: so each instruction set has functions of its own.
+ *
  * Those between CONVKIT_SMALL_BEGIN and CONVKIT_SMALL_END are compiled for size where the binary is to be small. The
  * others have loops of a few turns, where the test at the top that this makes of the one at the end took up to 1.2
  * times as long. */

@@ -11,7 +11,7 @@ namespace convkit {
 namespace avx2 {
 
 template <typename T>
-inline __m256i vector(const T *numbers) {
+inline __m256i load_numbers(const T *numbers) {
   return _mm256_load_si256(reinterpret_cast<const __m256i *>(numbers));
 }
 
@@ -22,7 +22,9 @@ struct VecF32 {
   static constexpr int few_sums = 12;
   __m256 v;
 
-  static __m256i first(int32_t count) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), vector(kLaneNumbers32)); }
+  static __m256i first(int32_t count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), load_numbers(kLaneNumbers32));
+  }
   static void fetch(const float *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF32 load(const float *p) { return {_mm256_loadu_ps(p)}; }
   static VecF32 load_partial(const float *p, int32_t count) { return {_mm256_maskload_ps(p, first(count))}; }
@@ -83,7 +85,9 @@ struct VecF64 {
   static constexpr int few_sums = 12;
   __m256d v;
 
-  static __m256i first(int32_t count) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), vector(kLaneNumbers64)); }
+  static __m256i first(int32_t count) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), load_numbers(kLaneNumbers64));
+  }
   static void fetch(const double *p) { _mm_prefetch(reinterpret_cast<const char *>(p), _MM_HINT_T1); }
   static VecF64 load(const double *p) { return {_mm256_loadu_pd(p)}; }
   static VecF64 load_partial(const double *p, int32_t count) { return {_mm256_maskload_pd(p, first(count))}; }
