@@ -19,9 +19,11 @@ constexpr int64_t kLeastWork = 200000; /* multiply-adds of a unit, below which s
 constexpr int64_t kMostRowPhases = 4;
 /* A weight gradient has a vector of sums for each tap. */
 constexpr int64_t kMostGradientTaps = 2048;
-/* Rows so short leave lanes empty: it pays to turn channels into lanes and back, while a map of some of them stays in
- * the cache. */
-constexpr int64_t kTurnedWidth = 20, kTurnedPixels = 1024;
+/* Short rows leave lanes empty, and each channel and each row costs time of its own: turning channels into lanes and
+ * back costs as much for this many elements. A stride beyond two takes rows apart, or puts them together. */
+constexpr int64_t kChannelMoves = 400, kRowMoves = 24, kApartChannelMoves = 1000, kApartRowMoves = 400;
+/* Some channels of a map must stay in the cache, and not fall onto the same of its sets. */
+constexpr int64_t kTurnedMapBytes = 16 << 10, kSetBytes = 4 << 10;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
 constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
@@ -104,8 +106,16 @@ bool is_turned(const Problem &problem, ck_pass pass) {
   const ck_problem &p = problem.given;
   if (is_last(problem) || (pass == CK_WEIGHT_GRADIENT && (p.padding_mode != CK_ZEROS || reaches_far(p)))) return false;
   if (problem.group_features > 1 || p.groups < kDepthwiseLanes || problem.taps > kMostLastTaps) return false;
-  return larger(p.image[2], p.features[2]) <= kTurnedWidth &&
-         larger(problem.image_pixels, problem.feature_pixels) <= kTurnedPixels;
+  const int64_t image_rows = p.image[0] * p.image[1], feature_rows = p.features[0] * p.features[1];
+  const int64_t rows = pass == CK_FORWARD   ? feature_rows
+                       : pass == CK_ADJOINT ? image_rows
+                                            : larger(image_rows, feature_rows);
+  const int64_t moved = problem.image_pixels + problem.feature_pixels;
+  const int64_t image = problem.image_pixels * element_bytes(problem);
+  const int64_t features = problem.feature_pixels * element_bytes(problem);
+  if (larger(image, features) > kTurnedMapBytes || image % kSetBytes == 0 || features % kSetBytes == 0) return false;
+  const bool apart = p.stride[2] > 2;
+  return moved <= kChannelMoves + rows * kRowMoves || (apart && moved <= kApartChannelMoves + rows * kApartRowMoves);
 }
 
 /* Channels fill the lanes: as they lie, or turned. */
