@@ -17,7 +17,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/depthwise_last_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_phases.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
-    ${CONVKIT_CORE_DIR}/conv/depthwise_turned.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_blocks.cpp
     ${CONVKIT_CORE_DIR}/conv/direct.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_bands.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_boxes.cpp
@@ -72,7 +72,7 @@ set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/depthwise_gradient.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_last_rows.cpp
     ${CONVKIT_CORE_DIR}/conv/depthwise_rows.cpp
-    ${CONVKIT_CORE_DIR}/conv/depthwise_turned.cpp
+    ${CONVKIT_CORE_DIR}/conv/depthwise_blocks.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_gradient_copy.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_store.cpp

@@ -251,6 +251,15 @@ TEST(depthwise_problems) {
     p.feature_channels = 1024;
     compare_forms(p, random, {1});
   }
+  /* Blocks of channels in maps of their own: pixels some KiB apart; rows that a stride takes apart. */
+  for (const int64_t stride : {1, 2}) {
+    compare_forms(make_problem(2, 512, 512, 512, 6, 9, 3, stride, 1, 1), random, last);
+    compare_forms(make_problem(1, 1024, 1024, 1024, 3, 5, 5, stride, 2, 1), random, last);
+  }
+  for (const int64_t stride : {3, 4}) {
+    compare_forms(make_problem(2, 37, 37, 37, 4, 61, 2 * stride, stride, 2, 1), random, forms);
+    compare_forms(make_problem(1, 150, 150, 150, 30, 31, 3, stride, 1, 1), random, forms);
+  }
   /* Several features of a channel, channels last: parts of a row, phases, dilations; more of them than are taken apart.
    */
   for (const int64_t multiplier : {2, 3, 4, 5}) {

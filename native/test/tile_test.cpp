@@ -175,6 +175,35 @@ void check_streams(const char *isa, const convkit::DepthwiseSet<T> &kernels, int
         std::string(isa) + " line of " + std::to_string(width) + ", streamed, " + std::to_string(taps) + " taps");
 }
 
+/* So has a run of results with channels in lanes, wherever the result begins in a cache line. */
+template <typename T>
+void check_streamed_run(const char *isa, const convkit::DepthwiseSet<T> &kernels, int64_t vectors, Random &random) {
+  const int64_t channels = vectors * 64 / static_cast<int64_t>(sizeof(T)), pixels = kernels.last_pixels;
+  const int64_t taps = random.between(2, 4), shift = random.between(0, 15), zero = 0;
+  const Buffer<T> source((pixels + taps - 1) * channels, Guard::behind), weights(taps * channels + 16),
+      biases(channels);
+  const Buffer<T> plain(pixels * channels + 16), streamed(pixels * channels + 16);
+  for (T &x : source) x = static_cast<T>(random.between(-9, 9)) / 8;
+  for (T &x : weights) x = static_cast<T>(random.between(-9, 9)) / 7;
+  for (T &x : biases) x = static_cast<T>(random.between(-9, 9));
+  for (T &x : plain) x = 77;
+  for (T &x : streamed) x = 77;
+  const Epilogue<T> epilogue = {biases.data(), nullptr, -1, 4, random.chance(70) ? CK_CLIP : CK_LEAKY_RELU, 1};
+  convkit::DepthwiseLastCall<T> call = {};
+  call.source = source.data(), call.weights = weights.data();
+  call.offsets = call.numbers = &zero;
+  call.taps = 1, call.source_step = call.weight_step = call.result_step = call.channels = channels;
+  call.run = taps, call.run_step = 1, call.end = pixels + taps - 1, call.pixels = pixels;
+  if (random.chance(70)) call.epilogue = &epilogue;
+  for (const Buffer<T> *const result : {&plain, &streamed}) {
+    call.result = result->data() + shift, call.streams = result == &streamed;
+    kernels.last_runs[1](&call);
+  }
+  CHECK(std::equal(plain.begin(), plain.end(), streamed.begin()),
+        std::string(isa) + " run of " + std::to_string(channels) + " channels, streamed, " + std::to_string(taps) +
+            " taps from " + std::to_string(shift));
+}
+
 /* How often each cache line of what comes next is fetched, by tiles one after the other, whose fetches end at an even
  * share: `terms` rows of so many lines, `step` elements apart. */
 std::vector<int> fetched(convkit::TileFetch<float> fetch, const float *next, int64_t terms, int64_t step,
@@ -252,6 +281,8 @@ TEST(moves) {
       }
       check_streams(table.name, table.depthwise_f32, 1 + count % 8, 64 + count, random);
       check_streams(table.name, table.depthwise_f64, 1 + count % 8, 64 + count, random);
+      check_streamed_run(table.name, table.depthwise_f32, 1 + count % 4, random);
+      check_streamed_run(table.name, table.depthwise_f64, 1 + count % 4, random);
     }
   }
 }

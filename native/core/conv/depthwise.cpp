@@ -22,8 +22,9 @@ constexpr int64_t kMostGradientTaps = 2048;
 /* Short rows leave lanes empty, and each channel and each row costs time of its own: turning channels into lanes and
  * back costs as much for this many elements. A stride beyond two takes rows apart, or puts them together. */
 constexpr int64_t kChannelMoves = 400, kRowMoves = 24, kApartChannelMoves = 1000, kApartRowMoves = 400;
-/* Some channels of a map must stay in the cache, and not fall onto the same of its sets. */
-constexpr int64_t kTurnedMapBytes = 16 << 10, kSetBytes = 4 << 10;
+/* A block of channels of a map must stay in the cache, and not fall onto the same of its sets. With channels last, it
+ * is pixels that may do so; of larger maps, copying takes as long. */
+constexpr int64_t kBlockMapBytes = 16 << 10, kSetBytes = 4 << 10, kCrowdedMapBytes = 2 << 10, kCrowdedBytes = 2 << 10;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
 constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
@@ -101,25 +102,27 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
 
 bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
 
-/* Small maps whose channels are turned into lanes. */
-bool is_turned(const Problem &problem, ck_pass pass) {
+/* Maps whose channels are moved to maps of their own, block by block: short rows with channels first, which leave lanes
+ * empty, and crowded pixels with channels last. */
+bool takes_blocks(const Problem &problem, ck_pass pass) {
   const ck_problem &p = problem.given;
-  if (is_last(problem) || (pass == CK_WEIGHT_GRADIENT && (p.padding_mode != CK_ZEROS || reaches_far(p)))) return false;
+  if (pass == CK_WEIGHT_GRADIENT && (p.padding_mode != CK_ZEROS || reaches_far(p))) return false;
   if (problem.group_features > 1 || p.groups < kDepthwiseLanes || problem.taps > kMostLastTaps) return false;
+  const int64_t element = element_bytes(problem), image = problem.image_pixels, features = problem.feature_pixels;
+  const bool last = is_last(problem);
+  if (larger(image, features) * element > (last ? kCrowdedMapBytes : kBlockMapBytes)) return false;
+  if (last) return p.groups * element % kCrowdedBytes == 0 && p.kernel[2] > 1;
+  if (image * element % kSetBytes == 0 || features * element % kSetBytes == 0) return false;
   const int64_t image_rows = p.image[0] * p.image[1], feature_rows = p.features[0] * p.features[1];
   const int64_t rows = pass == CK_FORWARD   ? feature_rows
                        : pass == CK_ADJOINT ? image_rows
                                             : larger(image_rows, feature_rows);
-  const int64_t moved = problem.image_pixels + problem.feature_pixels;
-  const int64_t image = problem.image_pixels * element_bytes(problem);
-  const int64_t features = problem.feature_pixels * element_bytes(problem);
-  if (larger(image, features) > kTurnedMapBytes || image % kSetBytes == 0 || features % kSetBytes == 0) return false;
-  const bool apart = p.stride[2] > 2;
-  return moved <= kChannelMoves + rows * kRowMoves || (apart && moved <= kApartChannelMoves + rows * kApartRowMoves);
+  const bool apart = p.stride[2] > 2 && image + features <= kApartChannelMoves + rows * kApartRowMoves;
+  return apart || image + features <= kChannelMoves + rows * kRowMoves;
 }
 
-/* Channels fill the lanes: as they lie, or turned. */
-bool in_lanes(const ck_plan &plan) { return is_last(plan.problem) || plan.depthwise.turned; }
+/* Channels fill the lanes: as they lie, or in maps of their own. */
+bool in_lanes(const ck_plan &plan) { return is_last(plan.problem) || plan.depthwise.blocks; }
 
 const char *refuses_last(const Problem &problem, ck_pass pass) {
   if (problem.group_features > 1) {
@@ -147,7 +150,7 @@ const char *refuses(const Problem &problem, ck_pass pass) {
   if (problem.given.groups == 1 && problem.group_features > 1) return "one channel";
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS) return "the adjoint of this padding mode";
   if (is_last(problem)) return refuses_last(problem, pass);
-  if (is_turned(problem, pass)) return nullptr; /* refuses nothing else */
+  if (takes_blocks(problem, pass)) return nullptr; /* refuses nothing else */
   if (pass == CK_WEIGHT_GRADIENT && problem.taps > kMostGradientTaps) return "the kernel has too many taps";
   DepthwiseForm form;
   return prepare(problem, pass, &form);
@@ -169,10 +172,10 @@ template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   DepthwiseForm &f = plan->depthwise;
-  f.turned = is_turned(problem, plan->pass);
+  f.blocks = takes_blocks(problem, plan->pass);
   if (in_lanes(*plan)) {
     if (plan->pass == CK_WEIGHT_GRADIENT) return block_depthwise_last_gradient<T>(plan, slots);
-    return f.turned ? block_depthwise_turned<T>(plan, slots) : block_depthwise_last<T>(plan);
+    return f.blocks ? block_depthwise_blocks<T>(plan, slots) : block_depthwise_last<T>(plan);
   }
   prepare(problem, plan->pass, &f);
   Blocking &b = plan->blocking;
@@ -235,22 +238,22 @@ ck_status pack(const ck_plan &plan, const ck_runtime &host, const void *given, c
 
 template <typename T>
 ck_status run(const RunContext &context) {
-  const bool lanes = in_lanes(*context.plan), turned = context.plan->depthwise.turned;
+  const bool lanes = in_lanes(*context.plan), blocks = context.plan->depthwise.blocks;
   if (context.plan->pass == CK_WEIGHT_GRADIENT) {
     return lanes ? run_depthwise_last_gradient<T>(context) : run_depthwise_gradient<T>(context);
   }
   if (!lanes) return run_depthwise_rows<T>(context);
-  return turned ? run_depthwise_turned<T>(context) : run_depthwise_last<T>(context);
+  return blocks ? run_depthwise_blocks<T>(context) : run_depthwise_last<T>(context);
 }
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
   const DepthwiseForm &f = plan.depthwise;
   if (is_last(plan.problem)) {
-    id->add("/channels");
+    id->add(f.blocks ? "/channels/blocks" : "/channels");
     key->add("/").add(f.merged);
     return;
   }
-  if (f.turned) {
+  if (f.blocks) {
     id->add("/turned");
     key->add("/turned");
     return;

@@ -40,7 +40,7 @@ struct DepthwiseForm {
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
   int64_t channel_block, channel_blocks; /* channels; of a weight gradient with channels in lanes, vectors */
   int64_t merged;        /* channels last: pixels whose channels follow each other in lanes; all passes */
-  bool turned;           /* channels first, but blocks of channels are turned into lanes: depthwise_turned.cpp */
+  bool blocks;           /* blocks of channels are moved to maps of their own: depthwise_blocks.cpp */
   bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
@@ -118,7 +118,7 @@ int64_t depthwise_gradient_scratch(const Problem &problem, const DepthwiseForm &
 template <typename T>
 ck_status run_depthwise_gradient(const RunContext &context);
 
-/* Channels in lanes: depthwise_last.cpp, depthwise_turned.cpp, depthwise_last_gradient.cpp. With several features of a
+/* Channels in lanes: depthwise_last.cpp, depthwise_blocks.cpp, depthwise_last_gradient.cpp. With several features of a
  * channel, not everything fits. */
 bool fits_depthwise_last(const Problem &problem, bool adjoint);
 bool fits_depthwise_last_gradient(const Problem &problem);
@@ -129,9 +129,9 @@ ck_status pack_depthwise_last(const ck_plan &plan, const ck_runtime &host, const
 template <typename T>
 ck_status run_depthwise_last(const RunContext &context);
 template <typename T>
-void block_depthwise_turned(ck_plan *plan, int32_t slots); /* forward and adjoint; the gradient reads `turned` itself */
+void block_depthwise_blocks(ck_plan *plan, int32_t slots); /* forward and adjoint; the gradient moves them itself */
 template <typename T>
-ck_status run_depthwise_turned(const RunContext &context);
+ck_status run_depthwise_blocks(const RunContext &context);
 template <typename T>
 void block_depthwise_last_gradient(ck_plan *plan, int32_t slots);
 template <typename T>

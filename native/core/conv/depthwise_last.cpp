@@ -98,6 +98,8 @@ void block_depthwise_last(ck_plan *plan) {
   f.bands[2] = ceil_div(length, f.band[2]);
   f.merged = choose_merged(problem, tiles_of<T>(*plan->kernels).lanes);
   f.pitch = round_up(f.merged * p.groups, kDepthwiseLanes);
+  const bool whole_lines = p.groups % kDepthwiseLanes == 0 && problem.group_features == 1;
+  f.streams = whole_lines && streams_result(problem, adjoint);
   plan->blocking.units = p.batch * result[0] * result[1] * f.bands[2];
   plan->weights_bytes = problem.group_features * problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
   plan->blocking.slot_bytes = bytes_of<Scratch<T>>(problem, f, adjoint);

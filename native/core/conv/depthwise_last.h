@@ -11,7 +11,7 @@ namespace convkit {
 /* Of the planes that several features of a channel are taken apart into, at most: half of a second-level cache. */
 constexpr int64_t kPlanesBytes = 512 << 10;
 
-constexpr int64_t kTurnedBytes = 96 << 10; /* of a map of a block of channels that are turned into lanes */
+constexpr int64_t kBlockBytes = 96 << 10; /* of a map of a block of channels */
 
 /* So far that products with a pixel's elements might not fit into integers. */
 inline bool reaches_far(const ck_problem &p) {

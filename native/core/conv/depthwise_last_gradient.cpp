@@ -23,7 +23,7 @@ constexpr int64_t kGradientUnitsOfSlot = 2;
 template <typename T>
 struct Scratch {
   T *sums, *planes;
-  T *source, *features;       /* of a block of channels that are turned into lanes */
+  T *source, *features;       /* of a block of channels that have maps of their own */
   int64_t *offsets, *numbers; /* of the rows of the source under a row of features, and of their taps */
   Range *met;                 /* by the taps of a row */
 
@@ -33,8 +33,8 @@ struct Scratch {
     const int64_t vectors = f.merged > 1 ? f.merged * p.groups / lanes : f.channel_block;
     sums = carver->take<T>(vectors * multiplier * problem.taps * lanes);
     planes = carver->take<T>(multiplier > 1 ? multiplier * p.features[2] * lanes : 0);
-    source = carver->take<T>(f.turned ? f.channel_block * lanes * problem.image_pixels : 0);
-    features = carver->take<T>(f.turned ? f.channel_block * lanes * problem.feature_pixels : 0);
+    source = carver->take<T>(f.blocks ? f.channel_block * lanes * problem.image_pixels : 0);
+    features = carver->take<T>(f.blocks ? f.channel_block * lanes * problem.feature_pixels : 0);
     offsets = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
     numbers = carver->take<int64_t>(p.kernel[0] * p.kernel[1]);
     met = carver->take<Range>(p.kernel[2]);
@@ -75,9 +75,10 @@ class GradientUnit {
         static_cast<const T *>(o.image_in) + image * problem.image.batch + first_channel * problem.image.channel;
     const T *features = static_cast<const T *>(o.features_in) + image * problem.features.batch +
                         first_channel * multiplier() * problem.features.channel;
-    if (f.turned) {
-      turn_block(channels, problem.image_pixels, source, problem.image_pixels, scratch.source, pixel());
-      turn_block(channels, problem.feature_pixels, features, problem.feature_pixels, scratch.features, pixel());
+    if (f.blocks) {
+      const auto &in = problem.image, &out = problem.features;
+      move_block(channels, problem.image_pixels, source, in.channel, in.pixel, scratch.source, 1, pixel());
+      move_block(channels, problem.feature_pixels, features, out.channel, out.pixel, scratch.features, 1, pixel());
       source = scratch.source, features = scratch.features;
     }
     for (int64_t z = 0; z < p.features[0]; ++z) {
@@ -155,7 +156,7 @@ class GradientUnit {
   }
 
   /* From pixel to pixel of the image; a feature of each channel lies as far apart. */
-  int64_t pixel() const { return f.turned ? f.channel_block * lanes : problem.image.pixel; }
+  int64_t pixel() const { return f.blocks ? f.channel_block * lanes : problem.image.pixel; }
 
   /* Rows of the source that a row of features meets, by tap 0. */
   int64_t list_rows(int64_t z, int64_t y) const {
@@ -243,9 +244,9 @@ void block_depthwise_last_gradient(ck_plan *plan, int32_t slots) {
   const int64_t lanes = tiles_of<T>(*plan->kernels).lanes, vectors = ceil_div(problem.given.groups, lanes);
   const int64_t room = kSumsBytes / element_bytes(problem) / lanes / problem.taps;
   int64_t share = slots > 1 ? ceil_div(vectors, kGradientUnitsOfSlot * slots) : vectors;
-  if (plan->depthwise.turned) {
+  if (plan->depthwise.blocks) {
     const int64_t pixels = larger(problem.image_pixels, problem.feature_pixels);
-    share = clamp(kTurnedBytes / element_bytes(problem) / pixels / lanes, 1, share);
+    share = clamp(kBlockBytes / element_bytes(problem) / pixels / lanes, 1, share);
   }
   plan->depthwise.merged = 1;
   if (problem.given.groups < kDepthwiseLanes && problem.given.stride[2] == 1 && problem.group_features == 1) {

@@ -50,6 +50,7 @@ class Rows {
     call.numbers = tables.numbers;
     call.weight_step = f.pitch;
     call.channels = p.groups;
+    call.streams = f.streams;
     call.epilogue = planes > 1 ? nullptr : row.finish;
     for (int64_t n = 0; n < planes; ++n) {
       call.weights = row.weights + n * problem.taps * f.pitch;

@@ -1,30 +1,48 @@
 /* Depthwise convolution with channels last: channels in lanes (contract in kernel_table.h). */
 
 /* PIXELS pixels, or the first of them, a vector of channels after the other; the last vector rather overlaps the one
- * before. */
-template <class V, int PIXELS, typename Sums>
+ * before. Streamed, the first is followed by those that begin a cache line of the result. */
+template <class V, int PIXELS, bool MAY_STREAM, typename Sums>
 CONVKIT_INLINE void each_vector(const DepthwiseLastCall<typename V::Element> *call, int64_t pixels, const Sums &sums) {
+  using T = typename V::Element;
+  const RegisterEpilogue<V> epilogue(MAY_STREAM ? call->epilogue : nullptr);
   const int32_t width = call->channels < V::lanes ? int32_t(call->channels) : V::lanes;
-  for (int64_t next = 0; next < call->channels; next += width) {
-    const int64_t c = next < call->channels - width ? next : call->channels - width;
+  const bool streams = MAY_STREAM && call->streams && !epilogue.remains();
+  const int64_t before = streams ? before_line(call->result) % V::lanes : 0;
+  for (int64_t next = before > 0 ? before - V::lanes : 0; next < call->channels; next += width) {
+    const int64_t c = next < 0 ? 0 : next < call->channels - width ? next : call->channels - width;
     V sum[PIXELS];
     CONVKIT_UNROLL
-    for (int p = 0; p < PIXELS; ++p) sum[p] = V::set(typename V::Element(0));
+    for (int p = 0; p < PIXELS; ++p) sum[p] = V::set(T(0));
     sums(c, width, sum);
-    typename V::Element *to = call->result + c;
+    if (MAY_STREAM) {
+      const V bias = epilogue.here && call->epilogue->bias ? V::load(call->epilogue->bias + c) : V::set(T(-0.0));
+      CONVKIT_UNROLL
+      for (int p = 0; p < PIXELS; ++p) sum[p] = epilogue.finished(sum[p], bias);
+    }
+    const bool past = streams && c == next;
+    T *to = call->result + c;
     CONVKIT_UNROLL
     for (int p = 0; p < PIXELS; ++p, to += call->result_step) {
-      if (p < pixels) store_some<V>(to, sum[p], width);
+      if (p >= pixels) continue;
+      if (past) {
+        V::stream(to, sum[p]);
+      } else {
+        store_some<V>(to, sum[p], width);
+      }
     }
   }
-  if (call->epilogue) finish<V>(call->result, call->result_step, pixels, call->channels, call->epilogue);
+  if (streams) V::fence();
+  if (MAY_STREAM ? epilogue.remains() : call->epilogue != nullptr) {
+    finish<V>(call->result, call->result_step, pixels, call->channels, call->epilogue);
+  }
 }
 
 /* By a table of all taps. */
 template <class V, int PIXELS>
 CONVKIT_SHAPED void depthwise_last_tile(const DepthwiseLastCall<typename V::Element> *call) {
   using T = typename V::Element;
-  each_vector<V, PIXELS>(call, PIXELS, [call](int64_t c, int32_t width, V(&sum)[PIXELS]) {
+  each_vector<V, PIXELS, false>(call, PIXELS, [call](int64_t c, int32_t width, V(&sum)[PIXELS]) {
     const auto add = [&](const auto &load) {
       for (int64_t t = 0; t < call->taps; ++t) {
         const T *const from = call->source + call->offsets[t] + c;
@@ -68,10 +86,10 @@ CONVKIT_INLINE void add_neighbours(const typename V::Element *from, int64_t step
 }
 
 /* In runs. */
-template <class V, int PIXELS>
+template <class V, int PIXELS, bool MAY_STREAM>
 CONVKIT_SHAPED void depthwise_last_run(const DepthwiseLastCall<typename V::Element> *call) {
   using T = typename V::Element;
-  each_vector<V, PIXELS>(call, call->pixels, [call](int64_t c, int32_t, V(&sum)[PIXELS]) {
+  each_vector<V, PIXELS, MAY_STREAM>(call, call->pixels, [call](int64_t c, int32_t, V(&sum)[PIXELS]) {
     const int64_t step = call->source_step, weight_step = call->run_step * call->weight_step;
     for (int64_t t = 0; t < call->taps; ++t) {
       const T *from = call->source + call->offsets[t] + c;
@@ -90,15 +108,16 @@ CONVKIT_SHAPED void depthwise_last_run(const DepthwiseLastCall<typename V::Eleme
   });
 }
 
-/* FEW and float64, which are asked for less, have runs of one height. */
+/* FEW and float64, which are asked for less, have runs of one height, which do not stream. */
 template <class V, bool FEW>
 struct LastTable {
   using Tile = Shaped<DepthwiseLastCall<typename V::Element>>;
   static constexpr int32_t most = FEW ? 4 : kLastPixels;
-  static constexpr int32_t other = FEW || sizeof(typename V::Element) == 8 ? most : most - 1;
+  static constexpr bool more = !FEW && sizeof(typename V::Element) == 4;
+  static constexpr int32_t other = more ? most - 1 : most;
   static constexpr Tile all[kLastTiles] = {depthwise_last_tile<V, 1>, depthwise_last_tile<V, 2>,
                                            depthwise_last_tile<V, 4>, depthwise_last_tile<V, most>};
-  static constexpr Tile runs[kLastRuns] = {depthwise_last_run<V, other>, depthwise_last_run<V, most>};
+  static constexpr Tile runs[kLastRuns] = {depthwise_last_run<V, other, more>, depthwise_last_run<V, most, more>};
 };
 
 /* PIXELS features, each with all taps. Where a tap reads what the one before it reads for the next feature, the source

@@ -187,6 +187,7 @@ struct DepthwiseLastCall {
   int64_t run, run_step, begin, end, pixels;
   T *result;
   int64_t result_step, channels;
+  int32_t streams;             /* 1: whole cache lines go past the caches; result_step is a multiple of them */
   const Epilogue<T> *epilogue; /* of these channels, or null */
 };
 

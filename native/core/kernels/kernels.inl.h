@@ -16,8 +16,8 @@ CONVKIT_SMALL_END
 #include "winograd_streams.inl.h"
 
 CONVKIT_SMALL_BEGIN
-#include "depthwise_last.inl.h"
 #include "depthwise_line.inl.h"
+#include "depthwise_last.inl.h"
 #include "fft_butterfly.inl.h"
 #include "fft.inl.h"
 #include "winograd_filter.inl.h"

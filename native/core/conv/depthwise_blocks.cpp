@@ -1,7 +1,10 @@
-/* Depthwise, small maps with channels first, whose rows leave lanes empty: a block of channels is turned, so that
- * channels fill the lanes, and its result turned back, all of it within the second-level cache:
+/* Depthwise with blocks of channels in maps of their own, all of it within the second-level cache. Channels first:
+ * small maps, whose rows leave lanes empty, are turned, so that channels fill the lanes, and results turned back:
  *
- *     channels x pixels  -->  pixels x channels  -->  results x channels  -->  channels x results                    */
+ *     channels x pixels  -->  pixels x channels  -->  results x channels  -->  channels x results
+ *
+ * Channels last: where pixels are a multiple of some KiB apart, those under a tile fall onto the same sets of the first
+ * level, and push each other out: so source and results are copied. */
 #include "../gemm/move_block.h"
 #include "depthwise_last_rows.h"
 #include "im2col.h"
@@ -9,8 +12,8 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kMostTurned = 128; /* channels */
-constexpr int64_t kTurnedUnitsOfSlot = 4;
+constexpr int64_t kMostChannels = 128; /* channels */
+constexpr int64_t kBlockUnitsOfSlot = 4;
 
 template <typename T>
 struct Scratch {
@@ -47,8 +50,14 @@ void run_unit(const RunContext &context, int64_t unit, int32_t slot) {
   epilogue.channels_in_lanes = 1;
   const T *const weights = reinterpret_cast<const T *>(context.weights) + first;
 
-  const int64_t ahead = 16 * flow.in.channel; /* what it turns next */
-  turn_block(channels, flow.in.channel, source, flow.in.channel, scratch.source, f.channel_block, ahead);
+  const int64_t in_pixels = adjoint ? problem.feature_pixels : problem.image_pixels;
+  const int64_t out_pixels = adjoint ? problem.image_pixels : problem.feature_pixels;
+  if (flow.in.pixel == 1) {
+    const int64_t ahead = 16 * flow.in.channel; /* what it turns next */
+    turn_block(channels, in_pixels, source, flow.in.channel, scratch.source, f.channel_block, ahead);
+  } else {
+    move_block(in_pixels, channels, source, flow.in.pixel, 1, scratch.source, f.channel_block, 1);
+  }
   const int64_t *const size = adjoint ? problem.given.image : problem.given.features;
   for (int64_t z = 0; z < size[0]; ++z) {
     for (int64_t y = 0; y < size[1]; ++y) {
@@ -57,23 +66,23 @@ void run_unit(const RunContext &context, int64_t unit, int32_t slot) {
                         {z, y, 0, f.band[2], scratch.source, weights, scratch.result, finish});
     }
   }
-  turn_block(flow.out.channel, channels, scratch.result, f.channel_block, result, flow.out.channel);
+  move_block(out_pixels, channels, scratch.result, f.channel_block, 1, result, flow.out.pixel, flow.out.channel);
 }
 
 }  // namespace
 
 template <typename T>
-void block_depthwise_turned(ck_plan *plan, int32_t slots) {
+void block_depthwise_blocks(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   const ck_problem &p = problem.given;
   const bool adjoint = plan->pass == CK_ADJOINT;
   DepthwiseForm &f = plan->depthwise;
   const int64_t pixels = larger(problem.image_pixels, problem.feature_pixels);
-  const int64_t most = clamp(kTurnedBytes / element_bytes(problem) / pixels, kDepthwiseLanes, kMostTurned);
+  const int64_t most = clamp(kBlockBytes / element_bytes(problem) / pixels, kDepthwiseLanes, kMostChannels);
   f.merged = 1;
   f.band[2] = adjoint ? ceil_div(p.image[2], p.stride[2]) : p.features[2];
   f.pitch = round_up(p.groups, kDepthwiseLanes);
-  const int64_t share = slots > 1 ? ceil_div(p.groups * larger(p.batch, 1), kTurnedUnitsOfSlot * slots) : p.groups;
+  const int64_t share = slots > 1 ? ceil_div(p.groups * larger(p.batch, 1), kBlockUnitsOfSlot * slots) : p.groups;
   f.channel_block = round_up(balanced(p.groups, smaller(most, share)), kDepthwiseLanes);
   f.channel_blocks = ceil_div(p.groups, f.channel_block);
   plan->blocking.units = p.batch * f.channel_blocks;
@@ -82,14 +91,14 @@ void block_depthwise_turned(ck_plan *plan, int32_t slots) {
 }
 
 template <typename T>
-ck_status run_depthwise_turned(const RunContext &context) {
+ck_status run_depthwise_blocks(const RunContext &context) {
   const auto body = [&](int64_t unit, int32_t slot) { run_unit<T>(context, unit, slot); };
   return for_each_unit(*context.host, context.plan->blocking.units, context.plan->small, body);
 }
 
-template void block_depthwise_turned<float>(ck_plan *, int32_t);
-template void block_depthwise_turned<double>(ck_plan *, int32_t);
-template ck_status run_depthwise_turned<float>(const RunContext &);
-template ck_status run_depthwise_turned<double>(const RunContext &);
+template void block_depthwise_blocks<float>(ck_plan *, int32_t);
+template void block_depthwise_blocks<double>(ck_plan *, int32_t);
+template ck_status run_depthwise_blocks<float>(const RunContext &);
+template ck_status run_depthwise_blocks<double>(const RunContext &);
 
 }  // namespace convkit
