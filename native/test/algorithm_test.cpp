@@ -260,6 +260,17 @@ TEST(depthwise_problems) {
     compare_forms(make_problem(2, 37, 37, 37, 4, 61, 2 * stride, stride, 2, 1), random, forms);
     compare_forms(make_problem(1, 150, 150, 150, 30, 31, 3, stride, 1, 1), random, forms);
   }
+  /* Planes of few channels, channels last: bands along each axis, phases, other paddings. */
+  for (const int64_t stride : {1, 2, 3}) {
+    compare_forms(make_problem(1, 2, 2, 2, 5, 2900, 4, stride, 2, 1), random, last);
+    compare_forms(make_problem(2, 3, 3, 3, 150, 40, 5, stride, 1, 1), random, last);
+    compare_forms(make_problem(1, 4, 4, 4, 21, 22, 4, stride, 3, 2), random, last);
+    ck_problem p = make_problem(1, 3, 3, 3, 9, 31, 4, stride, 2, 1);
+    p.image[0] = 7, p.kernel[0] = 3, p.pad_begin[0] = 1, p.features[0] = 7;
+    compare_forms(p, random, last);
+    p.padding_mode = CK_REFLECT;
+    compare_forms(p, random, last);
+  }
   /* Several features of a channel, channels last: parts of a row, phases, dilations; more of them than are taken apart.
    */
   for (const int64_t multiplier : {2, 3, 4, 5}) {

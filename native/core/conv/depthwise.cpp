@@ -27,6 +27,7 @@ constexpr int64_t kChannelMoves = 400, kRowMoves = 24, kApartChannelMoves = 1000
 constexpr int64_t kBlockMapBytes = 16 << 10, kSetBytes = 4 << 10, kCrowdedMapBytes = 2 << 10, kCrowdedBytes = 2 << 10;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
+constexpr int64_t kMostPlanes = 4, kPlaneTaps = 4;
 constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
 /* More of them do better in lanes of their own. */
 constexpr int64_t kMostSources = 16;
@@ -43,7 +44,8 @@ int64_t edge_of(const DepthwiseForm &f) {
   const DirectAxis &x = f.axes[2];
   const GridMap map = grid_map(x, 0, 0);
   const bool one_row = depthwise_rows_under(f.axes[0], 1) == 1 && depthwise_rows_under(f.axes[1], 1) == 1;
-  const bool line = one_row && f.axes[0].count == 1 && f.axes[1].count == 1 && x.planes == 1 && map.step == 1;
+  const bool line =
+      one_row && f.pixel == 1 && f.axes[0].count == 1 && f.axes[1].count == 1 && x.planes == 1 && map.step == 1;
   if (!line || x.count <= kLongLine) return 0;
   const int64_t begin = x.span_begin + map.offset;
   const int64_t left = -begin, right = begin + x.count + depthwise_reach(x) + kDepthwiseLanes - x.source;
@@ -86,6 +88,8 @@ const char *choose_band(int64_t element, DepthwiseForm *f) {
   return nullptr;
 }
 
+bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
+
 const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
   const ck_pass geometry = pass == CK_WEIGHT_GRADIENT ? CK_FORWARD : pass;
   if (const char *const reason = direct_axes(problem, geometry, f->axes)) return reason;
@@ -93,14 +97,13 @@ const char *prepare(const Problem &problem, ck_pass pass, DepthwiseForm *f) {
     if (axis.phases > kDepthwisePhases) return "the stride makes too many phases";
     if (axis.phases > kMostRowPhases && &axis == f->axes + 2) return "many phases along a row are better joint";
   }
+  f->pixel = is_last(problem) ? problem.given.groups : 1;
   f->multiplier = pass == CK_ADJOINT ? 1 : problem.group_features;
   f->sources = pass == CK_ADJOINT ? problem.group_features : 1;
   f->edge = pass == CK_WEIGHT_GRADIENT ? 0 : edge_of(*f);
-  f->streams = pass != CK_WEIGHT_GRADIENT && streams_result(problem, pass == CK_ADJOINT);
+  f->streams = pass != CK_WEIGHT_GRADIENT && f->pixel == 1 && streams_result(problem, pass == CK_ADJOINT);
   return choose_band(element_bytes(problem), f);
 }
-
-bool is_last(const Problem &problem) { return problem.given.layout == CK_CHANNELS_LAST; }
 
 /* Maps whose channels are moved to maps of their own, block by block: short rows with channels first, which leave lanes
  * empty, and crowded pixels with channels last. */
@@ -121,10 +124,25 @@ bool takes_blocks(const Problem &problem, ck_pass pass) {
   return apart || image + features <= kChannelMoves + rows * kRowMoves;
 }
 
+/* Channels last, but so few that each is better computed as a plane of its own: where pixels cannot be merged into full
+ * vectors, or taps outweigh taking the channels apart (not in a single row, which has next to nothing to begin). */
+bool is_planar(const Problem &problem, ck_pass pass) {
+  const ck_problem &p = problem.given;
+  if (!is_last(problem) || pass == CK_WEIGHT_GRADIENT) return false;
+  if (p.groups > kMostPlanes || problem.group_features > 1) return false;
+  const bool zipped = pass == CK_ADJOINT && p.stride[2] > 1, plain = p.stride[2] == 1;
+  const bool pays = plain && p.kernel[0] * p.kernel[1] > 1 && problem.taps >= kPlaneTaps * p.groups;
+  DepthwiseForm form;
+  return (zipped || pays) && !prepare(problem, pass, &form);
+}
+
 /* Channels fill the lanes: as they lie, or in maps of their own. */
-bool in_lanes(const ck_plan &plan) { return is_last(plan.problem) || plan.depthwise.blocks; }
+bool in_lanes(const ck_plan &plan) {
+  return (is_last(plan.problem) && !plan.depthwise.planar) || plan.depthwise.blocks;
+}
 
 const char *refuses_last(const Problem &problem, ck_pass pass) {
+  if (is_planar(problem, pass)) return nullptr;
   if (problem.group_features > 1) {
     if (problem.given.groups < kFewChannels) return "several features of few channels, channels last";
     const bool many =
@@ -172,7 +190,8 @@ template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   DepthwiseForm &f = plan->depthwise;
-  f.blocks = takes_blocks(problem, plan->pass);
+  f.planar = is_planar(problem, plan->pass);
+  f.blocks = !f.planar && takes_blocks(problem, plan->pass);
   if (in_lanes(*plan)) {
     if (plan->pass == CK_WEIGHT_GRADIENT) return block_depthwise_last_gradient<T>(plan, slots);
     return f.blocks ? block_depthwise_blocks<T>(plan, slots) : block_depthwise_last<T>(plan);
@@ -190,6 +209,7 @@ void block(ck_plan *plan, int32_t slots) {
   plan->weights_bytes = groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   const int64_t parts = problem.given.batch * f.bands[0] * f.bands[1] * f.bands[2];
   block_channels(problem, groups, larger(parts, 1), slots, &f);
+  if (f.planar) f.channel_block = groups, f.channel_blocks = 1;
   b.units = f.channel_blocks * parts;
   b.slot_bytes = depthwise_rows_scratch<T>(f);
 }
@@ -248,7 +268,7 @@ ck_status run(const RunContext &context) {
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
   const DepthwiseForm &f = plan.depthwise;
-  if (is_last(plan.problem)) {
+  if (is_last(plan.problem) && !f.planar) {
     id->add(f.blocks ? "/channels/blocks" : "/channels");
     key->add("/").add(f.merged);
     return;
@@ -258,7 +278,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
     key->add("/turned");
     return;
   }
-  id->add("/").add(f.band[0]).add("x").add(f.band[1]).add("x").add(f.band[2]);
+  id->add(f.planar ? "/planes/" : "/").add(f.band[0]).add("x").add(f.band[1]).add("x").add(f.band[2]);
   for (const DirectAxis &a : f.axes) {
     key->add("/").add(a.first_tap).add("+").add(a.taps);
     if (a.adjoint) key->add("s").add(a.stride).add("d").add(a.dilation % a.stride);

@@ -38,8 +38,10 @@ struct DepthwiseForm {
   int64_t grid[2];            /* rows of the source under a band, along z and y */
   int64_t edge;               /* of a long line: most positions at either end that are near padding; else 0 */
   int64_t plane_pitch, pitch; /* of the planes of a source row; of a source row */
+  int64_t pixel;              /* from pixel to pixel of a channel, in the source and the result */
   int64_t channel_block, channel_blocks; /* channels; of a weight gradient with channels in lanes, vectors */
   int64_t merged;        /* channels last: pixels whose channels follow each other in lanes; all passes */
+  bool planar;           /* few channels last: each is computed as a plane of its own: depthwise_rows.cpp */
   bool blocks;           /* blocks of channels are moved to maps of their own: depthwise_blocks.cpp */
   bool streams;          /* the result is written past the caches */
   int64_t group_weights; /* elements of the packed weights of an image channel */

@@ -23,8 +23,8 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
   width_ = band.count[2] + x.span;
   step_ = grid_map(x, 0, 0).step;
   /* Tiles read whole vectors, also behind the last column. */
-  const bool inside_rows =
-      real_[0].end - real_[0].begin == rows_[0] && real_[1].end - real_[1].begin == rows_[1] && x.planes == 1;
+  const bool inside_rows = real_[0].end - real_[0].begin == rows_[0] && real_[1].end - real_[1].begin == rows_[1] &&
+                           x.planes == 1 && f.pixel == 1;
   const int64_t first = begin_ + grid_map(x, 0, 0).offset;
   in_place_ = inside_rows && step_ == 1 && first >= 0 &&
               first + round_up(band.count[2], kDepthwiseLanes) + depthwise_reach(x) <= x.source;
@@ -42,7 +42,7 @@ DepthwiseSource<T>::DepthwiseSource(int32_t padding_mode, const DepthwiseForm &f
     const int64_t start = real.empty() ? 0 : real.begin * map.step + map.offset;
     planes_[i] = {real.begin - begin_, real.end - real.begin, start};
   }
-  if (x.planes == 2 && step_ == 2) {
+  if (x.planes == 2 && step_ == 2 && f.pixel == 1) {
     const Plane &a = planes_[0], &b = planes_[1];
     const int64_t ahead = b.start - a.start, more = ahead * (a.count - b.count);
     splits_ = a.count > 0 && b.count > 0 && (ahead == 1 || ahead == -1) && (more == 0 || more == 1);
@@ -78,21 +78,22 @@ const T *DepthwiseSource<T>::view(const T *channel, int64_t at) const {
     return grid;
   }
   const DirectAxis &x = f_.axes[2];
-  const int64_t rows = real_[1].end - real_[1].begin;
+  const int64_t rows = real_[1].end - real_[1].begin, source_pitch = x.source * f_.pixel;
   if (rows == 0) return grid;
   for (int64_t z = real_[0].begin; z < real_[0].end; ++z) {
-    const T *const from = channel + ((from_[0] + z) * f_.axes[1].source + from_[1] + real_[1].begin) * x.source;
+    const T *const from = channel + ((from_[0] + z) * f_.axes[1].source + from_[1] + real_[1].begin) * source_pitch;
     T *const to = grid + z * plane + real_[1].begin * pitch;
     if (splits_) { /* both planes at once, the one that begins earlier in the source being the even elements */
       const int64_t odd = planes_[1].start > planes_[0].start ? 1 : 0;
       const Plane &a = planes_[1 - odd], &b = planes_[odd];
       kernels_.split_rows(to + (1 - odd) * f_.plane_pitch + a.left, a.count, to + odd * f_.plane_pitch + b.left,
-                          b.count, pitch, from + a.start, x.source, rows);
+                          b.count, pitch, from + a.start, source_pitch, rows);
       continue;
     }
     for (int64_t i = 0; i < x.planes; ++i) {
       const Plane &p = planes_[i];
-      kernels_.copy_rows(to + i * f_.plane_pitch + p.left, pitch, from + p.start, x.source, step_, p.count, rows);
+      kernels_.copy_rows(to + i * f_.plane_pitch + p.left, pitch, from + p.start * f_.pixel, source_pitch,
+                         step_ * f_.pixel, p.count, rows);
     }
   }
   return grid;
@@ -106,15 +107,15 @@ void DepthwiseSource<T>::copy_bent(const T *channel, T *grid) const {
     const int64_t source_z = map_coordinate(from_[0] + z, f_.axes[0].source, padding_mode_);
     for (int64_t y = 0; y < rows_[1]; ++y) {
       const int64_t source_y = map_coordinate(from_[1] + y, f_.axes[1].source, padding_mode_);
-      const T *const row = channel + (source_z * f_.axes[1].source + source_y) * x.source;
+      const T *const row = channel + (source_z * f_.axes[1].source + source_y) * x.source * f_.pixel;
       T *out = grid + z * plane + y * pitch;
       for (int64_t i = 0; i < x.planes; ++i, out += f_.plane_pitch) {
         const Plane &p = planes_[i];
         const int64_t offset = grid_map(x, i, 0).offset;
-        kernels_.copy_rows(out + p.left, 0, row + p.start, 0, step_, p.count, 1);
+        kernels_.copy_rows(out + p.left, 0, row + p.start * f_.pixel, 0, step_ * f_.pixel, p.count, 1);
         const auto bend = [&](int64_t first, int64_t last) {
           for (int64_t g = first; g < last; ++g) {
-            out[g] = row[map_coordinate((begin_ + g) * step_ + offset, x.source, padding_mode_)];
+            out[g] = row[map_coordinate((begin_ + g) * step_ + offset, x.source, padding_mode_) * f_.pixel];
           }
         };
         bend(0, p.left);

@@ -10,9 +10,32 @@ constexpr int kMostParts = 3; /* of a band: the ends of a long line, and what li
  * fast with 2 to 7 vectors, as fast with 14. */
 constexpr int64_t kLineVectors = 16;
 
+/* Where the results of a band lie in the map, along z, y and x. */
+struct ResultBox {
+  int64_t first[3], count[3];
+  int64_t elements() const { return count[0] * count[1] * count[2]; }
+};
+ResultBox result_box(const DepthwiseForm &f, const DepthwiseBand &band) {
+  ResultBox box;
+  for (int a = 0; a < 3; ++a) {
+    const DirectAxis &axis = f.axes[a];
+    const GridMap map = result_map(axis, 0, 0);
+    box.first[a] = clamp(band.first[a] * map.step + map.offset, 0, axis.result);
+    box.count[a] = clamp((band.first[a] + band.count[a]) * map.step + map.offset, 0, axis.result) - box.first[a];
+  }
+  return box;
+}
+
+int64_t most_results(const DepthwiseForm &f) {
+  int64_t elements = 1;
+  for (int a = 0; a < 3; ++a) elements *= smaller(f.band[a] * result_map(f.axes[a], 0, 0).step, f.axes[a].result);
+  return elements;
+}
+
 template <typename T>
 struct Scratch {
   T *grid, *stage;
+  T *planes_of_results; /* of a band, before their pixels are put together */
   RowPhase *rows[kMostParts][2];
   int64_t *x_taps, *columns, *planes;
   int64_t *later; /* columns of phase 0, one position on */
@@ -23,6 +46,7 @@ struct Scratch {
     grid = carver->take<T>((f.edge > 0 ? 2 : 1) * grid_size);
     const int64_t phases = f.axes[2].phases;
     stage_step = int64_t{kMostVectors} * 16;
+    planes_of_results = carver->take<T>(f.pixel > 1 ? f.pixel * most_results(f) : 0);
     stage = carver->take<T>(phases > 2 ? phases * kDepthwiseRows * stage_step : 0);
     for (auto &part : rows) {
       for (int a = 0; a < 2; ++a) part[a] = carver->take<RowPhase>(f.axes[a].phases);
@@ -67,18 +91,21 @@ struct Rows {
     const Flow<T> flow(context);
     const MapSteps &in = flow.in, &out = flow.out;
     const T *const from = flow.source + image * in.batch;
-    T *const result = flow.result + image * out.batch;
+    T *const map = flow.result + image * out.batch;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
     list_all_columns(scratch);
+    const ResultBox box = result_box(f, band);
+    const Target target = f.pixel > 1 ? target_in(box, scratch.planes_of_results)
+                                      : Target{map, out.channel, f.axes[1].result * f.axes[2].result, f.axes[2].result};
     int64_t counts[kMostParts];
     cut(band, counts);
     const auto part_at = [&](int number, int64_t begin) {
       DepthwiseBand part = band;
       part.first[2] += begin;
       part.count[2] = counts[number];
-      return make_unit(scratch, number, part, in.channel);
+      return make_unit(scratch, number, part, in.channel, target);
     };
     const Unit parts[kMostParts] = {part_at(0, 0), part_at(1, counts[0]), part_at(2, counts[0] + counts[1])};
     for (int64_t c = first; c < last; ++c) {
@@ -86,7 +113,30 @@ struct Rows {
       const T *const channel = from + c * f.sources * in.channel;
       const T *const weights = reinterpret_cast<const T *>(context.weights) + c * f.group_weights;
       for (const Unit &part : parts) {
-        if (part.band.count[2] > 0) run_part(part, c, channel, in.channel, weights, result, out.channel);
+        if (part.band.count[2] > 0) run_part(part, c, channel, in.channel, weights, target);
+      }
+    }
+    if (f.pixel > 1) join_planes(box, scratch.planes_of_results, map);
+  }
+
+  /* Where results go: channel 0 of the map; steps to the next channel, depth and row. */
+  struct Target {
+    T *result;
+    int64_t channel, depth, row;
+  };
+
+  static Target target_in(const ResultBox &box, T *planes) {
+    const int64_t depth = box.count[1] * box.count[2];
+    return {planes - (box.first[0] * depth + box.first[1] * box.count[2] + box.first[2]), box.elements(), depth,
+            box.count[2]};
+  }
+
+  void join_planes(const ResultBox &box, const T *planes, T *map) const {
+    for (int64_t z = box.first[0]; z < box.first[0] + box.count[0]; ++z) {
+      for (int64_t y = box.first[1]; y < box.first[1] + box.count[1]; ++y) {
+        T *const row = map + ((z * f.axes[1].result + y) * f.axes[2].result + box.first[2]) * f.pixel;
+        kernels.interleave(planes, box.elements(), f.pixel, box.count[2], row);
+        planes += box.count[2];
       }
     }
   }
@@ -105,7 +155,8 @@ struct Rows {
     counts[0] = left;
   }
 
-  Unit make_unit(const Scratch<T> &scratch, int part, const DepthwiseBand &band, int64_t source_channel) const {
+  Unit make_unit(const Scratch<T> &scratch, int part, const DepthwiseBand &band, int64_t source_channel,
+                 const Target &target) const {
     T *const grid = scratch.grid + (part == 2 ? scratch.grid_size : 0);
     Unit unit = {scratch, scratch.rows[part],
                  band,    DepthwiseSource<T>(problem.given.padding_mode, f, band, kernels, grid, f.sources),
@@ -116,18 +167,20 @@ struct Rows {
       const int64_t whole = ceil_div(band.count[2], lanes), vectors = balanced(whole, kernels.vectors[rows - 1]);
       unit.tiles[rows - 1] = {vectors * lanes, vectors, (whole - 1) % vectors + 1};
     }
-    list_row_phases(f, 0, band, unit.source.plane, f.axes[1].result * f.axes[2].result, unit.rows[0]);
-    list_row_phases(f, 1, band, unit.source.pitch, f.axes[2].result, unit.rows[1]);
+    list_row_phases(f, 0, band, unit.source.plane, target.depth, unit.rows[0]);
+    list_row_phases(f, 1, band, unit.source.pitch, target.row, unit.rows[1]);
     return unit;
   }
 
-  void run_part(const Unit &unit, int64_t c, const T *channel, int64_t channel_step, const T *weights, T *result,
-                int64_t result_step) const {
+  void run_part(const Unit &unit, int64_t c, const T *channel, int64_t channel_step, const T *weights,
+                const Target &target) const {
     const T *const view = unit.source.view(channel, 0);
     for (int64_t s = 1; s < f.sources; ++s) unit.source.view(channel + s * channel_step, s);
     for (int64_t m = c * f.multiplier; m < (c + 1) * f.multiplier; ++m) {
       Epilogue<T> epilogue;
-      weights = run_channel(unit, view, make_epilogue(context, m, &epilogue), weights, result + m * result_step);
+      const Epilogue<T> *const finish = make_epilogue(context, m, &epilogue);
+      epilogue.channels_in_lanes = 0;
+      weights = run_channel(unit, view, finish, weights, target.result + m * target.channel);
     }
   }
 

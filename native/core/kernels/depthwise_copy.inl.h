@@ -82,6 +82,14 @@ void interleave(const typename V::Element *in, int64_t in_step, int64_t phases, 
   int64_t first = 0;
   if (phases == 2) first = interleave_vectors<V, 2>(in, in_step, count, out);
   if (phases == 4) first = interleave_vectors<V, 4>(in, in_step, count, out);
+  if (phases == 3 && merges_any()) {
+    for (; first + V::lanes <= count; first += V::lanes) {
+      V x[3] = {V::load(in + first), V::load(in + in_step + first), V::load(in + 2 * in_step + first)};
+      merge_vectors<V, 3>(x);
+      CONVKIT_UNROLL
+      for (int v = 0; v < 3; ++v) V::store(out + 3 * first + v * V::lanes, x[v]);
+    }
+  }
   for (int64_t p = 0; p < phases; ++p) {
     for (int64_t i = first; i < count; ++i) out[i * phases + p] = in[p * in_step + i];
   }

@@ -6,12 +6,13 @@
  * times as long. */
 #include "activation.inl.h"
 #include "moves.inl.h"
-#include "depthwise_copy.inl.h"
 
 CONVKIT_SMALL_BEGIN
 #include "tile.inl.h"
 CONVKIT_SMALL_END
 
+#include "streams.inl.h"
+#include "depthwise_copy.inl.h"
 #include "depthwise_gradient.inl.h"
 #include "winograd_streams.inl.h"
 
