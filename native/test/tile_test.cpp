@@ -144,6 +144,26 @@ void check_interleave(const char *isa, const convkit::DepthwiseSet<T> &kernels, 
   CHECK(equal, std::string(isa) + " " + std::to_string(phases) + " phases of " + std::to_string(count));
 }
 
+/* Rows to columns: any extents from a vector on, exactly these elements. */
+template <typename T>
+void check_turn(const char *isa, const TileSet<T> &tiles, int64_t more, Random &random) {
+  const int64_t rows = tiles.lanes + random.between(0, more), columns = tiles.lanes + random.between(0, more);
+  const int64_t in_step = columns + random.between(0, 3), out_step = rows + random.between(0, 3);
+  const Buffer<T> in((rows - 1) * in_step + columns, Guard::behind);
+  const Buffer<T> out((columns - 1) * out_step + rows, Guard::behind);
+  for (T &x : in) x = static_cast<T>(random.between(1, 999));
+  for (T &x : out) x = 0;
+  tiles.turn(rows, columns, in.data(), in_step, out.data(), out_step, random.between(0, 1) * 64);
+  bool equal = true;
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < out_step && (i < rows || j + 1 < columns); ++i) {
+      const T wanted = i < rows ? in[static_cast<size_t>(i * in_step + j)] : 0;
+      equal = equal && out[static_cast<size_t>(j * out_step + i)] == wanted;
+    }
+  }
+  CHECK(equal, std::string(isa) + " turn of " + std::to_string(rows) + " x " + std::to_string(columns));
+}
+
 /* A line that is streamed has the bits of one that is not, and reads no further. */
 template <typename T>
 void check_streams(const char *isa, const convkit::DepthwiseSet<T> &kernels, int64_t taps, int64_t width,
@@ -275,6 +295,8 @@ TEST(moves) {
     for (int64_t count = 1; count <= 40; ++count) {
       check_zip(table.name, table.f32, count, random);
       check_zip(table.name, table.f64, count, random);
+      check_turn(table.name, table.f32, count, random);
+      check_turn(table.name, table.f64, count, random);
       for (int64_t phases = 2; phases <= 5; ++phases) {
         check_interleave(table.name, table.depthwise_f32, phases, count, random);
         check_interleave(table.name, table.depthwise_f64, phases, count, random);

@@ -148,6 +148,7 @@ struct Packer {
     each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
       T *const out = job.out + at_out;
       const T *const first = from + tap * problem.weights.tap;
+      if (!f.joint) return turn_block(job.rows, job.channels, first + at[0], row_step(), out, step, kRun);
       turn_rows<T>(
           job.rows, job.channels, [&](int64_t i) { return first + at[i]; }, 0,
           [&](int64_t k) { return out + k * step; });
@@ -157,10 +158,21 @@ struct Packer {
   /* Where kernels follow each other (forward), several are turned at once. Taps that no product has go to a spare row.
    */
   void turn_kernels(const Job &job, const int64_t at[kWidestPanel]) const {
+    const bool follow = channel_step() == problem.taps;
+    const int64_t taps = f.axes[0].taps * f.axes[1].taps * f.axes[2].taps, step = taps * f.panels.step;
+    if (follow && problem.weights.tap == 1 && f.phases == 1 && taps == problem.taps) { /* a plain matrix */
+      const T *const from = job.origin + job.first * taps + at[0];
+      return turn_block(job.rows, job.channels * taps, from, row_step(), job.out + job.skipped * step, f.panels.step,
+                        kRun);
+    }
+    scatter_kernels(job, at, follow);
+  }
+
+  void scatter_kernels(const Job &job, const int64_t at[kWidestPanel], bool follow) const {
     T spare[kWidestPanel];
     T *first[kRun], *places[kRun];
     int64_t steps[kRun];
-    const bool backwards = problem.weights.tap < 0, follow = channel_step() == problem.taps;
+    const bool backwards = problem.weights.tap < 0;
     const T *const kernels = job.origin + job.first * channel_step() - (backwards ? problem.taps - 1 : 0);
     for (int64_t window = 0; window < problem.taps; window += kRun) {
       const int64_t taps = smaller(kRun, problem.taps - window);

@@ -1,5 +1,7 @@
 #include "move_block.h"
 
+#include "../kernels/sets_of.h"
+#include "../cpu/dispatch.h"
 #include "copy.h"
 
 namespace convkit {
@@ -23,6 +25,9 @@ int64_t turn_four(int64_t columns, const T *in, int64_t in_step, T *out, int64_t
 template <typename T>
 void turn_block(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step, int64_t ahead) {
   constexpr int64_t kRows = 16, kLine = 64 / sizeof(T);
+  const TileSet<T> &tiles = tiles_of<T>(*kernel_table(0)); /* bytes are the same on all */
+  if (rows >= tiles.lanes && columns >= tiles.lanes)
+    return tiles.turn(rows, columns, in, in_step, out, out_step, ahead);
   if (rows < 4 || columns < 4) {
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < columns; ++j) out[j * out_step + i] = in[i * in_step + j];

@@ -285,6 +285,6 @@ constexpr DepthwiseSet<typename V::Element> depthwise_set() {
       LastTable<V, FEW>::all,
       LastTable<V, FEW>::runs,
       LastTable<V, FEW>::most,
-      LastGradientTable<V>::of_row,
+      LastGradientTable<V, FEW>::of_row,
       LastRowsGradientTable<V, FEW>::all};
 }

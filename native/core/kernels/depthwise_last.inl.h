@@ -186,11 +186,24 @@ CONVKIT_SHAPED void depthwise_last_gradient(const DepthwiseLastGradientCall<type
   }
 }
 
-template <class V>
+/* FEW: one tap after the other. */
+template <class V, bool FEW, int TAPS>
+CONVKIT_SHAPED void any_last_gradient(const DepthwiseLastGradientCall<typename V::Element> *call) {
+  if constexpr (FEW && TAPS > 1) {
+    auto one = *call;
+    int64_t offset = call->offsets[0], number = call->numbers[0];
+    one.offsets = &offset, one.numbers = &number;
+    for (int t = 0; t < TAPS; ++t, offset += call->tap_step, ++number) depthwise_last_gradient<V, 1, 1>(&one);
+  } else {
+    depthwise_last_gradient<V, 1, TAPS>(call);
+  }
+}
+
+template <class V, bool FEW>
 struct LastGradientTable {
   using Gradient = Shaped<DepthwiseLastGradientCall<typename V::Element>>;
-  static constexpr Gradient of_row[kLastTaps] = {depthwise_last_gradient<V, 1, 1>, depthwise_last_gradient<V, 1, 2>,
-                                                 depthwise_last_gradient<V, 1, 3>, depthwise_last_gradient<V, 1, 4>};
+  static constexpr Gradient of_row[kLastTaps] = {any_last_gradient<V, FEW, 1>, any_last_gradient<V, FEW, 2>,
+                                                 any_last_gradient<V, FEW, 3>, any_last_gradient<V, FEW, 4>};
 };
 
 template <class V, bool FEW>

@@ -117,6 +117,9 @@ struct TileSet {
   void (*copy_rows)(const RowsCopy<T> *);
   void (*zip_rows)(const RowsZip<T> *);
   void (*add_row)(const T *x, int64_t count, int64_t step, T *out); /* out[i * step] += x[i] */
+  /* out[j * out_step + i] = in[i * in_step + j] for a vector of rows and one of columns, at least; what lies `ahead`
+   * elements further, if not 0, is fetched. */
+  void (*turn)(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step, int64_t ahead);
 };
 
 /* Weights of some taps, [depth][height][count], and where along a row they read. */

@@ -239,5 +239,6 @@ constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
           finish<V>,
           copy_rows<V>,
           zip_rows<V>,
-          add_row<V>};
+          add_row<V>,
+          turn<V>};
 }
