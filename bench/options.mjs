@@ -20,6 +20,8 @@ operator (conv, convTranspose, conv3d). Needs the machine to itself.
   --json <file>          where the result goes, with a chart beside it; default bench/results/<date>.json
   --compare <old.json>   after the run, compare with an earlier result; exit code 1 on a regression
   --with <new.json>      with --compare: compare that result instead of running
+  --against <folder>     instead: times of another build, a checkout or an installed package, beside these: by turns in one process
+                         (of --only, native, functional and channels-last count; native by default)
   --accuracy             instead: errors against float64 of every algorithm; exit code 1 if one is beyond its bound
   --overhead             instead: what a call of a tiny layer costs; exit code 1 if it is more than promised
   --planner              instead: random layers (or --layers) for which 'auto' does not choose the fastest algorithm
@@ -78,6 +80,7 @@ export function readOptions(args) {
       json: { type: 'string' },
       compare: { type: 'string' },
       with: { type: 'string' },
+      against: { type: 'string' },
       accuracy: { type: 'boolean', default: false },
       overhead: { type: 'boolean', default: false },
       planner: { type: 'boolean', default: false },
@@ -100,6 +103,7 @@ export function readOptions(args) {
     json: values.json,
     compare: values.compare,
     with: values.with,
+    against: values.against,
     accuracy: values.accuracy,
     overhead: values.overhead,
     planner: values.planner,

@@ -3,15 +3,15 @@
 // every algorithm that takes it; prints those for which another algorithm than that of 'auto' is clearly faster. Weights are
 // prepared. 'auto' asks more of winograd than to be a little faster, as it is less accurate.
 import * as convkit from 'convkit'
-import { flops, makeData, operatorName, product, readLayers, selectLayers, shapes } from './layers.mjs'
-import { median, quantile } from './statistics.mjs'
+import { makeCall, timeByTurns, timeOnce } from './calls.mjs'
+import { flops, operatorName, product, readLayers, selectLayers, shapes } from './layers.mjs'
+import { quantile } from './statistics.mjs'
 
 /** @typedef {import('./types.js').Case} Case */
 /** @typedef {import('./types.js').Layer} Layer */
 /** @typedef {{ algorithm: string, plan: string, run: () => unknown, first: number, ms: number }} Entrant */
 
 const randomLayers = 200
-const sampleMs = 1.5
 const slowest = 6 // times the fastest algorithm: not measured again
 const worthTelling = 1.25
 
@@ -80,47 +80,14 @@ function isModerate(layer) {
 }
 
 /** @param {Case} job @param {string} algorithm @returns {Entrant | undefined} nothing where the algorithm refuses */
-function enter({ layer, pass, dtype }, algorithm) {
-  const operator = /** @type {any} */ (convkit)[operatorName(layer)]
-  const { stride, padding, dilation, groups, outputPadding } = layer
-  const options = { stride, padding, dilation, groups, ...(outputPadding && { outputPadding }), algorithm }
-  const shape = shapes(layer)
-  const operand = (/** @type {'input' | 'weight' | 'output'} */ name) =>
-    convkit.tensor(makeData(layer, name, dtype), shape[name])
-  const result = /** @type {const} */ ({ forward: 'output', gradInput: 'input', gradWeight: 'weight' })[pass]
-  const out = convkit.zeros(shape[result], dtype).data
+function enter(job, algorithm) {
   try {
-    const { id: plan } = operator.plan(shape.input, shape.weight, { ...options, dtype, pass })
-    const input = operand('input')
-    const weight = operand('weight')
-    const gradOutput = operand('output')
-    const prepared = pass === 'forward' ? operator.prepare(weight, options) : undefined
-    const run = {
-      forward: () => prepared(input, { out }),
-      gradInput: () => operator.gradInput(shape.input, weight, gradOutput, { ...options, out }),
-      gradWeight: () => operator.gradWeight(input, shape.weight, gradOutput, { ...options, out }),
-    }[pass]
-    const begin = performance.now()
-    run()
-    return { algorithm, plan, run, first: performance.now() - begin, ms: 0 }
+    const { run, plan } = makeCall(convkit, job, undefined, algorithm)
+    return { algorithm, plan, run, first: timeOnce(run), ms: 0 }
   } catch (error) {
     if (algorithm === 'auto') throw error
     return undefined
   }
-}
-
-/** Medians of interleaved rounds. @param {Entrant[]} entrants @param {number} rounds */
-function measure(entrants, rounds) {
-  const times = entrants.map(() => /** @type {number[]} */ ([]))
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, { run, first }] of entrants.entries()) {
-      const calls = Math.max(1, Math.min(100, Math.round(sampleMs / first)))
-      const begin = performance.now()
-      for (let call = 0; call < calls; call++) run()
-      times[i].push((performance.now() - begin) / calls)
-    }
-  }
-  for (const [i, entrant] of entrants.entries()) entrant.ms = median(times[i])
 }
 
 /** @param {import('./options.mjs').Options} options */
@@ -148,13 +115,17 @@ export function judgePlanner({ layers: file, words, passes, dtype, rounds }) {
       const entrants = entered.filter(
         ({ algorithm, plan, first }) => algorithm === 'auto' || (plan !== entered[0].plan && first < slowest * least),
       )
-      measure(entrants, rounds)
+      const times = timeByTurns(
+        entrants.map(({ run }) => run),
+        rounds,
+      )
+      for (const [i, entrant] of entrants.entries()) entrant.ms = times[i]
       const [auto] = entrants
       const best = entrants.reduce((a, b) => (b.ms < a.ms ? b : a))
       regrets.push(auto.ms / best.ms)
       if (auto.ms < worthTelling * best.ms) continue
-      const times = `×${(auto.ms / best.ms).toFixed(2)}`
-      console.log(`${times.padEnd(7)}${pass.padEnd(11)}${operatorName(layer)} ${layer.name}`)
+      const factor = `×${(auto.ms / best.ms).toFixed(2)}`
+      console.log(`${factor.padEnd(7)}${pass.padEnd(11)}${operatorName(layer)} ${layer.name}`)
       for (const { plan, ms } of [auto, best]) console.log(`       ${ms.toPrecision(3).padStart(8)} ms  ${plan}`)
     }
     const share = (/** @type {number} */ fraction) => `×${quantile(regrets, fraction).toFixed(2)}`

@@ -131,6 +131,7 @@ async function main() {
     return
   }
   // Each of these loads convkit into this process, which a run does not need.
+  if (options.against !== undefined) return (await import('./against.mjs')).compareWith(options)
   if (options.planner) return (await import('./planner.mjs')).judgePlanner(options)
   if (options.accuracy || options.overhead) {
     const good = options.accuracy
