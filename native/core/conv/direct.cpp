@@ -41,7 +41,7 @@ struct Scratch {
   DirectBox *boxes;
 
   Scratch(const DirectForm &f, Carver *carver) {
-    grid = carver->take<T>(f.channels * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
+    grid = carver->take<T>(f.bundle * f.channels * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
     const int64_t rows = f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked);
     stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
     bias = carver->take<T>(f.panels.step);
@@ -61,6 +61,16 @@ struct Direct {
   const TileSet<T> &tiles;
   const DepthwiseSet<T> &row_tiles;
 
+  /* What tiles read: the copy, or the source itself. */
+  struct Grid {
+    const T *data;
+    int64_t left; /* elements from `data` to the end of what may be read */
+    bool fetches; /* each tile what the next will read */
+    T *tail;      /* room for the copy of a tile of the source */
+
+    Grid at(int64_t offset) const { return {data + offset, left - offset, fetches, tail}; }
+  };
+
   void operator()(int64_t unit, int32_t slot) const {
     DirectBand band;
     const int64_t part = unit % f.parts;
@@ -74,22 +84,35 @@ struct Direct {
       band.count[a] = smaller(f.band[a], positions - band.first[a]);
       if (band.count[a] <= 0) return;
     }
-    const int64_t group = unit % problem.given.groups, image = unit / problem.given.groups;
+    const int64_t first = unit % f.bundles * f.bundle, image = unit / f.bundles;
+    const int64_t groups = smaller(f.bundle, problem.given.groups - first);
 
     const Flow<T> flow(context);
     const MapSteps &in = flow.in, &out = flow.out;
-    const T *const source = flow.source + image * in.batch + group * f.channels * in.channel;
-    T *const result = flow.result + image * out.batch + group * f.rows * out.channel;
+    const T *const source = flow.source + image * in.batch + first * f.channels * in.channel;
+    T *const result = flow.result + image * out.batch;
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
     Grid grid = {scratch.grid, INT64_MAX, false, nullptr};
     if (f.reads_source) {
-      const int64_t place = source_place(problem, f, band), before = image * in.batch + group * f.channels * in.channel;
+      const int64_t place = source_place(problem, f, band), before = image * in.batch + first * f.channels * in.channel;
       grid = {source + place, problem.given.batch * in.batch - before - place, false, scratch.grid};
     } else {
-      copy_grid(problem, f, band, source, scratch.grid, &tiles);
+      copy_grid(problem, f, groups * f.channels, band, source, scratch.grid, &tiles);
     }
+    for (int64_t n = 0; n < groups; ++n) {
+      const int64_t group = first + n;
+      if (!run_group(group, part, band, scratch, grid.at(n * f.channels * f.channel_size),
+                     result + group * f.rows * out.channel))
+        return;
+    }
+  }
+
+  /* False: cancelled. */
+  bool run_group(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, Grid grid,
+                 T *result) const {
+    const MapSteps &out = Flow<T>(context).out;
 
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
@@ -98,7 +121,7 @@ struct Direct {
     int64_t at_line = -1, line[3] = {0, 0, 0};
     const int64_t end = smaller(f.items, (part + 1) * f.part_items);
     for (int64_t item = part * f.part_items; item < end; ++item) {
-      if (item > part * f.part_items && cancelled(*context.host)) return;
+      if (item > part * f.part_items && cancelled(*context.host)) return false;
       const int64_t panel = item % f.panels.count, first_row = panel * f.panels.width;
       const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
       if (item / f.panels.count != at_line) {
@@ -125,6 +148,7 @@ struct Direct {
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
     }
+    return true;
   }
 
   /* Of the phases of an axis before one. */
@@ -188,16 +212,6 @@ struct Direct {
     pack_direct_block(problem, f, given, w.group, w.panel, channel, channels, w.room);
     return w.room;
   }
-
-  /* What tiles read: the copy, or the source itself. */
-  struct Grid {
-    const T *data;
-    int64_t left; /* elements from `data` to the end of what may be read */
-    bool fetches; /* each tile what the next will read */
-    T *tail;      /* room for the copy of a tile of the source */
-
-    Grid at(int64_t offset) const { return {data + offset, left - offset, fetches, tail}; }
-  };
 
   /* One product of one panel, for all positions of the band. */
   void multiply(const DirectProduct &p, const BlockOfWeights &blocks, int64_t rows, const Epilogue<T> *epilogue,
@@ -339,7 +353,7 @@ void block(ck_plan *plan, int32_t slots) {
   make_direct_form(plan->problem, plan->pass, tiles, slots, &f);
   int64_t bands = 1;
   for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
-  plan->blocking.units = (f.images ? 1 : plan->problem.given.batch) * plan->problem.given.groups * bands * f.parts;
+  plan->blocking.units = (f.images ? 1 : plan->problem.given.batch) * f.bundles * bands * f.parts;
   /* A table's weights must fit a block, and each block serve one unit. */
   f.packs_inside = (f.joint || f.phases == 1) && (f.images ? 1 : plan->problem.given.batch) * bands == 1 &&
                    f.table_terms * f.panels.step * static_cast<int64_t>(sizeof(T)) <= kWeightBlock;

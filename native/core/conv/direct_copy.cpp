@@ -115,6 +115,7 @@ template <typename T>
 struct GridCopy {
   const Problem &problem;
   const DirectForm &f;
+  const int64_t all_channels;
   const DirectBand &band;
   const T *source;
   T *grid;
@@ -155,11 +156,11 @@ struct GridCopy {
       in_order = in_order && pixels[plane] == plane;
     }
     if (in_order) {
-      move_block(band.count[0], f.channels * f.planes, images, steps().batch, 1, grid, 1, f.plane_size);
+      move_block(band.count[0], all_channels * f.planes, images, steps().batch, 1, grid, 1, f.plane_size);
       return true;
     }
     for (int64_t plane = 0; plane < f.planes; ++plane) {
-      move_block(band.count[0], f.channels, images + pixels[plane] * steps().pixel, steps().batch, steps().channel,
+      move_block(band.count[0], all_channels, images + pixels[plane] * steps().pixel, steps().batch, steps().channel,
                  grid + plane * f.plane_size, 1, f.channel_size);
     }
     return true;
@@ -246,9 +247,9 @@ struct GridCopy {
         const int64_t iz = source_at(map, 0, z), iy = source_at(map, 1, y);
         const T *const from = iz == kZeros || iy == kZeros ? nullptr : source + iz * source_depth() + iy * source_row();
         if (!first()) {
-          copy_row_last(row, from, f.channels, steps().pixel, f.channel_size, out);
+          copy_row_last(row, from, all_channels, steps().pixel, f.channel_size, out);
         } else {
-          for (int64_t c = 0; c < f.channels; ++c) {
+          for (int64_t c = 0; c < all_channels; ++c) {
             copy_padded_row(row, from + c * steps().channel, out + c * f.channel_size, copy_rows);
           }
         }
@@ -259,10 +260,10 @@ struct GridCopy {
   void run() const {
     if (copies_pixels()) return;
     if (first() && problem.given.padding_mode == CK_ZEROS) {
-      const int64_t together = f.planes > 1 ? clamp(kElementsAtOnce / f.channel_size, 1, f.channels) : f.channels;
+      const int64_t together = f.planes > 1 ? clamp(kElementsAtOnce / f.channel_size, 1, all_channels) : all_channels;
       const bool apart = f.axes[2].planes > 2 && f.axes[2].dilation == 1;
-      for (int64_t c = 0; c < f.channels; c += together) {
-        const int64_t channels = smaller(together, f.channels - c);
+      for (int64_t c = 0; c < all_channels; c += together) {
+        const int64_t channels = smaller(together, all_channels - c);
         for (int64_t plane = 0; plane < f.planes; plane += apart ? f.axes[2].planes : 1) {
           if (apart) {
             copy_planes(plane, c, channels);
@@ -280,10 +281,10 @@ struct GridCopy {
 }  // namespace
 
 template <typename T>
-void copy_grid(const Problem &problem, const DirectForm &f, const DirectBand &band, const T *source, T *grid,
-               const TileSet<T> *tiles) {
-  const GridCopy<T> copy = {problem, f,    band,
-                            source,  grid, tiles ? tiles->copy_rows : tiles_of<T>(kernels_portable).copy_rows};
+void copy_grid(const Problem &problem, const DirectForm &f, int64_t channels, const DirectBand &band, const T *source,
+               T *grid, const TileSet<T> *tiles) {
+  const GridCopy<T> copy = {
+      problem, f, channels, band, source, grid, tiles ? tiles->copy_rows : tiles_of<T>(kernels_portable).copy_rows};
   copy.run();
 }
 
@@ -319,9 +320,9 @@ void phase_ranges(const DirectForm &f, const DirectBand &band, const int64_t pha
   }
 }
 
-template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const float *, float *,
+template void copy_grid(const Problem &, const DirectForm &, int64_t, const DirectBand &, const float *, float *,
                         const TileSet<float> *);
-template void copy_grid(const Problem &, const DirectForm &, const DirectBand &, const double *, double *,
+template void copy_grid(const Problem &, const DirectForm &, int64_t, const DirectBand &, const double *, double *,
                         const TileSet<double> *);
 
 }  // namespace convkit

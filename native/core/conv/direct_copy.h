@@ -11,10 +11,11 @@ struct DirectBand {
   int64_t residue[3], first[3], count[3];
 };
 
-/* `source` is the first channel of one group of one image; `tiles` those of the plan, or null for a plain copy. */
+/* `source` is the first of the channels, of one group or some, of one image; `tiles` those of the plan, or null for a
+ * plain copy. */
 template <typename T>
-void copy_grid(const Problem &problem, const DirectForm &form, const DirectBand &band, const T *source, T *grid,
-               const TileSet<T> *tiles = nullptr);
+void copy_grid(const Problem &problem, const DirectForm &form, int64_t channels, const DirectBand &band,
+               const T *source, T *grid, const TileSet<T> *tiles = nullptr);
 
 /* What stands before the first element under a band in a source that is read in place. */
 int64_t source_place(const Problem &problem, const DirectForm &form, const DirectBand &band);

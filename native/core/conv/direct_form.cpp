@@ -136,8 +136,23 @@ void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
   f->channel_size = in.channel;
 }
 
+/* With channels last, a cache line holds channels of several groups: these are copied together, and stored soon after
+ * each other. Lines come in pairs. */
+constexpr int64_t kBundleBytes = 128;
+
+int64_t choose_bundle(const Problem &problem, int32_t slots, const DirectForm &f) {
+  if (problem.given.layout == CK_CHANNELS_FIRST) return 1;
+  const int64_t bytes = element_bytes(problem), room = kGridBytes / bytes / (f.channels * f.channel_size);
+  int64_t units = (f.images ? 1 : larger(problem.given.batch, 1)) * problem.given.groups * f.parts;
+  for (int a = 0; a < 3; ++a) units *= f.bands[a] * f.axes[a].residues;
+  const int64_t most = slots == 1 ? problem.given.groups : units / (kUnitsPerSlot * slots);
+  return clamp(kBundleBytes / bytes / f.channels, 1, clamp(smaller(room, most), 1, problem.given.groups));
+}
+
 void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectForm *f) {
   share_out(problem, slots, f);
+  f->bundle = choose_bundle(problem, slots, *f);
+  f->bundles = ceil_div(problem.given.groups, f->bundle);
   f->in_place = writes_in_place(problem, *f);
   if (f->stacked) f->stage_plane = f->grid[1] * f->pitch;
   const int64_t tail_width = f->pixels_in_lanes ? f->vectors * lanes : 0;

@@ -55,6 +55,7 @@ struct DirectForm {
   int64_t stage_plane;   /* positions of one depth in the stage */
   int64_t stage_step; /* pixels in lanes: from row to row of the stage; channels in lanes: from position to position */
   int64_t group_weights;            /* packed elements of one group */
+  int64_t bundle, bundles;          /* groups of a unit, those whose channels share cache lines; units for all */
   int64_t items, part_items, parts; /* items: lines of products x panels; shared among the units of a band */
 };
 

@@ -115,7 +115,7 @@ void WinogradUnit<T>::transform_source(const T *source, int64_t channel_step, co
     const T *const from = source + first * channel_step;
     for (int64_t z = 0; z < extent[0]; ++z) {
       band.first[0] = block.band.first[0] + z, band.count[0] = 1;
-      if (!f.by_row) copy_grid(problem, copy, band, from, s.grid);
+      if (!f.by_row) copy_grid(problem, copy, copy.channels, band, from, s.grid);
       for (int64_t c = 0; c < copy.channels * f.planes; ++c) {
         const bool is_edge = has_edge && first + c / f.planes == channels.end - 1;
         T *const to = (is_edge ? s.edge + c % f.planes * f.tile_step : data + c * f.tile_step) + z * depth_step;
