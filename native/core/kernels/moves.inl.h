@@ -89,32 +89,23 @@ void zip_rows(const RowsZip<typename V::Element> *call) {
   }
 }
 
-/* Rows become columns in as many stages as an index has bits: each interleaves the vectors of either half, which moves
- * a bit from the number of the vector to that of the lane, and one back. At the ends, blocks overlap the ones before.
- */
+/* Rows become columns, a square of vectors at a time; at the ends, squares overlap the ones before. */
 template <class V>
 void turn(int64_t rows, int64_t columns, const typename V::Element *in, int64_t in_step, typename V::Element *out,
           int64_t out_step, int64_t ahead) {
   using T = typename V::Element;
-  constexpr int half = V::lanes / 2;
   for (int64_t next = 0; next < rows; next += V::lanes) {
     const int64_t first = next < rows - V::lanes ? next : rows - V::lanes;
     for (int64_t line = 0; line < columns; line += V::lanes) {
       const int64_t column = line < columns - V::lanes ? line : columns - V::lanes;
       const T *from = in + first * in_step + column;
-      V x[V::lanes], y[V::lanes];
+      V x[V::lanes];
       CONVKIT_UNROLL
       for (int i = 0; i < V::lanes; ++i, from += in_step) {
         x[i] = V::load(from);
         if (ahead) V::fetch(from + ahead);
       }
-      CONVKIT_UNROLL
-      for (int bit = 1; bit < V::lanes; bit *= 2) {
-        CONVKIT_UNROLL
-        for (int i = 0; i < half; ++i) V::merge(x[i], x[i + half], y + 2 * i, y + 2 * i + 1);
-        CONVKIT_UNROLL
-        for (int i = 0; i < V::lanes; ++i) x[i] = y[i];
-      }
+      V::transpose(x);
       T *to = out + column * out_step + first;
       CONVKIT_UNROLL
       for (int i = 0; i < V::lanes; ++i, to += out_step) V::store(to, x[i]);

@@ -65,6 +65,24 @@ struct VecF32 {
     even->v = swap_middle(_mm256_shuffle_ps(a.v, b.v, _MM_SHUFFLE(2, 0, 2, 0)));
     odd->v = swap_middle(_mm256_shuffle_ps(a.v, b.v, _MM_SHUFFLE(3, 1, 3, 1)));
   }
+  /* x[i] lane k becomes x[k] lane i: four by four inside the halves, then the halves. */
+  static CONVKIT_INLINE void transpose(VecF32 (&x)[lanes]) {
+    __m256 half[lanes];
+    CONVKIT_UNROLL
+    for (int i = 0; i < lanes; i += 4) {
+      const __m256 low[2] = {_mm256_unpacklo_ps(x[i].v, x[i + 1].v), _mm256_unpacklo_ps(x[i + 2].v, x[i + 3].v)};
+      const __m256 high[2] = {_mm256_unpackhi_ps(x[i].v, x[i + 1].v), _mm256_unpackhi_ps(x[i + 2].v, x[i + 3].v)};
+      half[i] = _mm256_shuffle_ps(low[0], low[1], 0x44);
+      half[i + 1] = _mm256_shuffle_ps(low[0], low[1], 0xee);
+      half[i + 2] = _mm256_shuffle_ps(high[0], high[1], 0x44);
+      half[i + 3] = _mm256_shuffle_ps(high[0], high[1], 0xee);
+    }
+    CONVKIT_UNROLL
+    for (int k = 0; k < 4; ++k) {
+      x[k].v = _mm256_permute2f128_ps(half[k], half[k + 4], 0x20);
+      x[k + 4].v = _mm256_permute2f128_ps(half[k], half[k + 4], 0x31);
+    }
+  }
   static void merge(VecF32 even, VecF32 odd, VecF32 *a, VecF32 *b) {
     const __m256 low = _mm256_unpacklo_ps(even.v, odd.v), high = _mm256_unpackhi_ps(even.v, odd.v);
     a->v = _mm256_permute2f128_ps(low, high, 0x20);
@@ -123,6 +141,19 @@ struct VecF64 {
   static void split(VecF64 a, VecF64 b, VecF64 *even, VecF64 *odd) {
     even->v = _mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), _MM_SHUFFLE(3, 1, 2, 0));
     odd->v = _mm256_permute4x64_pd(_mm256_unpackhi_pd(a.v, b.v), _MM_SHUFFLE(3, 1, 2, 0));
+  }
+  static CONVKIT_INLINE void transpose(VecF64 (&x)[lanes]) {
+    __m256d half[lanes];
+    CONVKIT_UNROLL
+    for (int i = 0; i < lanes; i += 2) {
+      half[i] = _mm256_unpacklo_pd(x[i].v, x[i + 1].v);
+      half[i + 1] = _mm256_unpackhi_pd(x[i].v, x[i + 1].v);
+    }
+    CONVKIT_UNROLL
+    for (int k = 0; k < 2; ++k) {
+      x[k].v = _mm256_permute2f128_pd(half[k], half[k + 2], 0x20);
+      x[k + 2].v = _mm256_permute2f128_pd(half[k], half[k + 2], 0x31);
+    }
   }
   static void merge(VecF64 even, VecF64 odd, VecF64 *a, VecF64 *b) {
     const __m256d low = _mm256_unpacklo_pd(even.v, odd.v), high = _mm256_unpackhi_pd(even.v, odd.v);

@@ -65,6 +65,32 @@ struct VecF32 {
     odd->v =
         _mm512_permutex2var_ps(a.v, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b.v);
   }
+  /* x[i] lane k becomes x[k] lane i: four by four inside the 128-bit parts, then the parts. */
+  static CONVKIT_INLINE void transpose(VecF32 (&x)[lanes]) {
+    __m512 part[lanes];
+    CONVKIT_UNROLL
+    for (int i = 0; i < lanes; i += 4) {
+      const __m512d low[2] = {_mm512_castps_pd(_mm512_unpacklo_ps(x[i].v, x[i + 1].v)),
+                              _mm512_castps_pd(_mm512_unpacklo_ps(x[i + 2].v, x[i + 3].v))};
+      const __m512d high[2] = {_mm512_castps_pd(_mm512_unpackhi_ps(x[i].v, x[i + 1].v)),
+                               _mm512_castps_pd(_mm512_unpackhi_ps(x[i + 2].v, x[i + 3].v))};
+      part[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]));
+      part[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]));
+      part[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]));
+      part[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high[0], high[1]));
+    }
+    CONVKIT_UNROLL
+    for (int k = 0; k < 4; ++k) {
+      const __m512 even[2] = {_mm512_shuffle_f32x4(part[k], part[k + 4], 0x88),
+                              _mm512_shuffle_f32x4(part[k + 8], part[k + 12], 0x88)};
+      const __m512 odd[2] = {_mm512_shuffle_f32x4(part[k], part[k + 4], 0xdd),
+                             _mm512_shuffle_f32x4(part[k + 8], part[k + 12], 0xdd)};
+      x[k].v = _mm512_shuffle_f32x4(even[0], even[1], 0x88);
+      x[k + 4].v = _mm512_shuffle_f32x4(odd[0], odd[1], 0x88);
+      x[k + 8].v = _mm512_shuffle_f32x4(even[0], even[1], 0xdd);
+      x[k + 12].v = _mm512_shuffle_f32x4(odd[0], odd[1], 0xdd);
+    }
+  }
   static void merge(VecF32 even, VecF32 odd, VecF32 *a, VecF32 *b) {
     a->v = _mm512_permutex2var_ps(even.v, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
                                   odd.v);
@@ -115,6 +141,25 @@ struct VecF64 {
   static void split(VecF64 a, VecF64 b, VecF64 *even, VecF64 *odd) {
     even->v = _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b.v);
     odd->v = _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b.v);
+  }
+  static CONVKIT_INLINE void transpose(VecF64 (&x)[lanes]) {
+    __m512d part[lanes];
+    CONVKIT_UNROLL
+    for (int i = 0; i < lanes; i += 2) {
+      part[i] = _mm512_unpacklo_pd(x[i].v, x[i + 1].v);
+      part[i + 1] = _mm512_unpackhi_pd(x[i].v, x[i + 1].v);
+    }
+    CONVKIT_UNROLL
+    for (int k = 0; k < 2; ++k) {
+      const __m512d even[2] = {_mm512_shuffle_f64x2(part[k], part[k + 2], 0x88),
+                               _mm512_shuffle_f64x2(part[k + 4], part[k + 6], 0x88)};
+      const __m512d odd[2] = {_mm512_shuffle_f64x2(part[k], part[k + 2], 0xdd),
+                              _mm512_shuffle_f64x2(part[k + 4], part[k + 6], 0xdd)};
+      x[k].v = _mm512_shuffle_f64x2(even[0], even[1], 0x88);
+      x[k + 2].v = _mm512_shuffle_f64x2(odd[0], odd[1], 0x88);
+      x[k + 4].v = _mm512_shuffle_f64x2(even[0], even[1], 0xdd);
+      x[k + 6].v = _mm512_shuffle_f64x2(odd[0], odd[1], 0xdd);
+    }
   }
   static void merge(VecF64 even, VecF64 odd, VecF64 *a, VecF64 *b) {
     a->v = _mm512_permutex2var_pd(even.v, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), odd.v);
