@@ -34,6 +34,23 @@ TEST(direct_problems) {
     compare_forms(make_problem(1, channels, 17, 1, 9, 41, 3, 2, 1, 1), random, forms);
     compare_forms(make_problem(2, channels, 6, 1, 12, 22, 3, 1, 1, 1), random, forms);
   }
+  /* One tap, channels last: pixels turned by the tiles that read them; of a box of depths; of small images together. */
+  for (const int64_t features : {1, 2, 3, 4, 9}) {
+    for (const int64_t channels : {3, 17, 40}) {
+      compare_forms(make_problem(2, channels, features, 1, 11, 31, 1, 1, 0, 1), random, {1, 3, 7});
+      ck_problem p = make_problem(3, channels, features, 1, 9, 13, 1, 1, 0, 1);
+      p.image[0] = 5, p.kernel[0] = 3, p.pad_begin[0] = 1, p.features[0] = 5;
+      compare_forms(p, random, {1, 7});
+      p.kernel[0] = 1, p.stride[0] = 2, p.pad_begin[0] = 0, p.features[0] = 3;
+      compare_forms(p, random, {1, 7});
+      compare_forms(make_problem(30, channels, features, 1, 3, 3, 1, 1, 0, 1), random, {1, 7});
+    }
+  }
+  /* Groups that share cache lines, more of them than a unit takes. */
+  for (const int64_t channels : {1, 3, 4, 12}) {
+    compare_forms(make_problem(2, channels * 37, 74, 37, 9, 10, 3, 1, 1, 1), random, {1, 7});
+    compare_forms(make_problem(1, channels * 6, 30, 6, 8, 9, 4, 2, 1, 1), random, {1, 7});
+  }
   compare_forms(make_problem(1, 2, 300, 1, 12, 4, 2, 2, 0, 1), random, forms); /* blocks of weights */
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */

@@ -11,6 +11,7 @@
 #include "direct.h"
 
 #include "../gemm/copy.h"
+#include "../gemm/move_block.h"
 #include "../gemm/tile_fetch.h"
 #include "../util/host.h"
 #include "../util/text.h"
@@ -67,8 +68,9 @@ struct Direct {
     int64_t left; /* elements from `data` to the end of what may be read */
     bool fetches; /* each tile what the next will read */
     T *tail;      /* room for the copy of a tile of the source */
+    int64_t pixel;
 
-    Grid at(int64_t offset) const { return {data + offset, left - offset, fetches, tail}; }
+    Grid at(int64_t offset) const { return {data + offset, left - offset, fetches, tail, pixel}; }
   };
 
   void operator()(int64_t unit, int32_t slot) const {
@@ -94,10 +96,10 @@ struct Direct {
 
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
-    Grid grid = {scratch.grid, INT64_MAX, false, nullptr};
+    Grid grid = {scratch.grid, INT64_MAX, false, nullptr, 1};
     if (f.reads_source) {
       const int64_t place = source_place(problem, f, band), before = image * in.batch + first * f.channels * in.channel;
-      grid = {source + place, problem.given.batch * in.batch - before - place, false, scratch.grid};
+      grid = {source + place, problem.given.batch * in.batch - before - place, false, scratch.grid, in.pixel};
     } else {
       copy_grid(problem, f, groups * f.channels, band, source, scratch.grid, &tiles);
     }
@@ -143,7 +145,7 @@ struct Direct {
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
         /* The first tiles to read the source in place fetch what the next of them will read. */
-        grid.fetches = f.reads_source && item == part * f.part_items && p == 0;
+        grid.fetches = f.reads_source && !f.turns_source && item == part * f.part_items && p == 0;
         multiply(product, blocks, rows, finish, grid, c, out);
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
@@ -281,7 +283,7 @@ struct Direct {
     }
     for (int64_t z = zs.begin; z < zs.begin + depths; ++z) {
       for (int64_t y = ys.begin; y < ys.begin + runs; ++y) {
-        const Grid from = grid.at(z * f.depth_size + y * f.pitch + xs.begin);
+        const Grid from = grid.at((z * f.depth_size + y * f.pitch + xs.begin) * grid.pixel);
         T *const to = c + z * steps.z + y * steps.y + xs.begin * steps.x;
         /* One tap: a term is a channel. */
         if (grid.fetches) fetch = TileFetch<T>::of_run(from.data, tile, f.channel_size);
@@ -304,7 +306,9 @@ struct Direct {
       call.b.at = from.data + i;
       call.c = to + i;
       call.columns = static_cast<int32_t>(columns);
-      if (f.reads_source && last_channel + i + round_up(columns, tiles.lanes) > from.left) {
+      if (f.turns_source) {
+        turn_tile(columns, from.data + i * from.pixel, from, &call);
+      } else if (f.reads_source && last_channel + i + round_up(columns, tiles.lanes) > from.left) {
         copy_tail(columns, from.tail, &call);
       }
       tiles.tiles[(rows - 1) * kMostVectors + ceil_div(columns, tiles.lanes) - 1](&call);
@@ -317,6 +321,13 @@ struct Direct {
     for (int64_t k = 0; k < call->depth; ++k) {
       copy_run(call->b.at + k * f.channel_size, columns, tail + k * f.tail_width);
     }
+    read_tail(tail, call);
+  }
+  void turn_tile(int64_t columns, const T *pixels, const Grid &from, TileCall<T> *call) const {
+    turn_block(columns, call->depth, pixels, from.pixel, from.tail, f.tail_width, columns * from.pixel);
+    read_tail(from.tail, call);
+  }
+  void read_tail(const T *tail, TileCall<T> *call) const {
     call->b = by_table<T>(kNoOffset, f.tail_width);
     call->b.at = tail;
     call->period = 1;

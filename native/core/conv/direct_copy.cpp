@@ -290,7 +290,7 @@ void copy_grid(const Problem &problem, const DirectForm &f, int64_t channels, co
 
 int64_t source_place(const Problem &problem, const DirectForm &f, const DirectBand &band) {
   const MapSteps &steps = f.axes[0].adjoint ? problem.features : problem.image;
-  const int64_t step[3] = {f.depth_size, f.pitch, steps.pixel};
+  const int64_t step[3] = {f.depth_size * steps.pixel, f.pitch * steps.pixel, steps.pixel};
   int64_t place = 0;
   for (int a = 0; a < 3; ++a)
     place += (band.first[a] + f.axes[a].span_begin + grid_map(f.axes[a], 0, 0).offset) * step[a];

@@ -109,11 +109,21 @@ bool writes_in_place(const Problem &problem, const DirectForm &f) {
 /* A copy that serves so many rows a channel costs nothing, and its vectors are aligned. */
 constexpr int64_t kManyRows = 16;
 
+/* With channels last, a tile whose pixels nobody else reads turns them itself, into the first-level cache if there are
+ * few channels. */
+constexpr int64_t kMostTurned = 128 << 10;
+bool turns_tiles(const Problem &problem, const DirectForm &f, int64_t tail_width) {
+  const bool once = f.panels.count == 1 && f.phases == 1 && f.bundle == 1;
+  const int64_t bytes = f.channels * element_bytes(problem);
+  return once && f.pixels_in_lanes && bytes * tail_width <= kMostTurned && bytes * f.panels.step <= kMostTurned;
+}
+
 /* Is the source as good as a copy? It is where each term is read once for a panel (one tap), padding and strides have
  * no part in it, and its rows follow each other as those of the copy would. With more taps a large source is read
  * slowly from where it lies, as much as a third. */
 bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_width) {
-  if (problem.given.layout != CK_CHANNELS_FIRST || f.planes > 1 || f.by_rows) return false;
+  const bool last = problem.given.layout == CK_CHANNELS_LAST;
+  if (f.planes > 1 || f.by_rows || (last && !turns_tiles(problem, f, tail_width))) return false;
   if (f.product_rows > kManyRows * f.channels) return false;
   for (const DirectAxis &a : f.axes) {
     const GridMap map = grid_map(a, 0, 0);
@@ -130,9 +140,10 @@ bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_wi
 void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
   const MapSteps &in = f->axes[0].adjoint ? problem.features : problem.image;
   f->reads_source = true;
-  f->tail_width = tail_width;
+  f->turns_source = in.channel == 1;
+  f->tail_width = f->turns_source ? tail_width + 16 : tail_width; /* an odd number of cache lines */
   f->pitch = f->axes[2].source;
-  f->depth_size = depth_step(*f, in, f->axes[1].source * f->pitch);
+  f->depth_size = depth_step(*f, in, f->axes[1].source * f->pitch) / in.pixel;
   f->channel_size = in.channel;
 }
 

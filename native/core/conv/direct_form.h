@@ -42,6 +42,7 @@ struct DirectForm {
   bool by_rows;         /* tiles are of rows of the image (direct_rows.h) */
   bool in_place;        /* tiles write to the result itself */
   bool reads_source;    /* tiles read the source itself: it is the grid */
+  bool turns_source;    /* so they do, but the channels of their pixels are turned into the grid of a single tile */
   bool packs_inside;    /* weights given with the call are packed block by block, as each is used by one unit alone */
   bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;        /* of a product, at most: runs of z, y and x */

@@ -28,6 +28,9 @@ void turn_block(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *
   const TileSet<T> &tiles = tiles_of<T>(*kernel_table(0)); /* bytes are the same on all */
   if (rows >= tiles.lanes && columns >= tiles.lanes)
     return tiles.turn(rows, columns, in, in_step, out, out_step, ahead);
+  if (rows == out_step && rows > 1 && rows <= 4) {
+    return depthwise_of<T>(*kernel_table(0)).interleave(in, in_step, rows, columns, out);
+  }
   if (rows < 4 || columns < 4) {
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < columns; ++j) out[j * out_step + i] = in[i * in_step + j];
