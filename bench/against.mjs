@@ -50,7 +50,7 @@ export async function compareWith({ against, layers: file, words, passes, only, 
   const layers = selectLayers(readLayers(file), words)
   for (const name of variants) {
     const variant = name === 'native' ? undefined : name
-    console.log(`${name}, ${dtype}, ${threads[0]} threads: times of ${against} -> times here`)
+    console.log(`${name}, ${dtype}, threads: ${threads[0]}; times of ${against} -> times here`)
     for (const pass of name === 'functional' ? passes.filter((one) => one === 'forward') : passes) {
       const jobs = layers.map((layer) => ({ layer, pass, dtype }))
       compareBuilds({ of: convkit, to: other }, jobs, { rounds, variant }, console.log)
