@@ -78,7 +78,7 @@ export function makeCall(convkit, { layer, pass, dtype }, variant, algorithm) {
   return { run: () => operator.gradWeight(input, shape.weight, gradOutput, withOut), result, plan, dispose }
 }
 
-/** Milliseconds of the first call. @param {() => unknown} run */
+/** Milliseconds of one call. @param {() => unknown} run */
 export function timeOnce(run) {
   const begin = performance.now()
   run()
@@ -92,6 +92,7 @@ export function timeOnce(run) {
  * @param {number} rounds
  */
 export function timeByTurns(runs, rounds) {
+  for (const run of runs) run() // the first call makes plans and touches memory
   const contests = runs.map((run) => ({
     run,
     calls: Math.max(1, Math.min(1000, Math.round(sampleMs / timeOnce(run)))),

@@ -55,6 +55,25 @@ void check_bits(const ck_problem &p, Random &random, const std::string &algorith
   }
 }
 
+/* Products that round to -0, and a clipping without bias: the sign of zero is that of 0 + sum, whoever finishes it. */
+void check_signs(const ck_problem &p) {
+  const Data<float> data(p, Guard::behind);
+  for (float &x : data.image) x = 1e-30f;
+  for (float &x : data.weights) x = -1e-30f;
+  ck_epilogue epilogue = {};
+  epilogue.activation = CK_CLIP, epilogue.b = HUGE_VAL;
+  for (const std::string &isa : isa_names()) {
+    for (const int32_t slots : {1, 4}) {
+      Host host(slots);
+      const Buffer<float> out(feature_size(p));
+      run_pass(host, p, CK_FORWARD, isa.c_str(), data, &epilogue, false, out.data(), "depthwise");
+      bool positive = true;
+      for (const float x : out) positive = positive && x == 0 && !std::signbit(x);
+      CHECK(positive, describe(p, isa.c_str()) + " slots " + std::to_string(slots) + ": signs of zero");
+    }
+  }
+}
+
 template <typename T>
 void check_bits(const ck_problem &p, Random &random) {
   for (const std::string &algorithm : algorithm_names()) check_bits<T>(p, random, algorithm);
@@ -156,6 +175,17 @@ void check_error(const ck_problem &p, Random &random) {
 }
 
 }  // namespace
+
+TEST(signs_of_zero) {
+  for (int32_t layout = 0; layout < 2; ++layout) {
+    for (const int64_t channels : {3, 12, 40, 512}) {
+      ck_problem p = make_problem(2, channels, channels, channels, 1, 30, 3, 1, 1, 1);
+      p.kernel[1] = p.features[1] = 1, p.pad_begin[1] = 0;
+      p.layout = layout;
+      check_signs(p);
+    }
+  }
+}
 
 TEST(equal_bits) {
   Random random(test::options.seed);

@@ -27,8 +27,8 @@ constexpr int64_t kChannelMoves = 400, kRowMoves = 24, kApartChannelMoves = 1000
 constexpr int64_t kBlockMapBytes = 16 << 10, kSetBytes = 4 << 10, kCrowdedMapBytes = 2 << 10, kCrowdedBytes = 2 << 10;
 /* With so few channels in lanes, turning them into planes (as direct does) pays once there are some taps. */
 constexpr int64_t kFewChannels = 8, kFewChannelTaps = 32;
-constexpr int64_t kMostPlanes = 4, kPlaneTaps = 4;
-constexpr int64_t kPackedChannels = 64; /* in one unit of packing */
+constexpr int64_t kMostPlanes = 4, kPlaneTaps = 4, kPlaneResults = 256 << 10; /* bytes of a band */
+constexpr int64_t kPackedChannels = 64;                                       /* in one unit of packing */
 /* More of them do better in lanes of their own. */
 constexpr int64_t kMostSources = 16;
 /* Tables of taps, and kernels that are gone through for each row. */
@@ -53,6 +53,11 @@ int64_t edge_of(const DepthwiseForm &f) {
   return edge <= kLongestEdge ? edge : 0;
 }
 
+/* Results along an axis of so many positions, at most. */
+int64_t results_of(const DirectAxis &axis, int64_t positions) {
+  return smaller(positions * result_map(axis, 0, 0).step, axis.result);
+}
+
 /* Fills band and grid, or says why no band fits. */
 const char *choose_band(int64_t element, DepthwiseForm *f) {
   const DirectAxis &x = f->axes[2];
@@ -60,7 +65,12 @@ const char *choose_band(int64_t element, DepthwiseForm *f) {
   if (heights[0] >= kMostRows || heights[1] >= kMostRows) return "the rows of taps reach too far apart";
   if (f->sources > kMostSources) return "too many features add up in a channel";
   const int64_t line = kBandBytes / element / x.planes / heights[0] / heights[1] / f->sources;
-  const int64_t widest = f->edge > 0 ? kLineBand : clamp(line, kWidestBand, kWidestLine);
+  /* Planes of few channels wait in the cache until they are put together. */
+  const int64_t planes = f->pixel > 1 ? kPlaneResults / element / f->pixel : INT64_MAX;
+  const int64_t thick = results_of(f->axes[0], 1) * results_of(f->axes[1], 1) * results_of(x, 1);
+  if (planes / thick < kDepthwiseLanes) return "the results of a few positions do not fit into the cache";
+  const int64_t wide = f->edge > 0 ? kLineBand : clamp(line, kWidestBand, kWidestLine);
+  const int64_t widest = smaller(wide, planes / thick);
   f->band[2] = balanced(x.count, widest);
   f->bands[2] = ceil_div(x.count, f->band[2]);
   const bool too_wide = x.span > (kMostBandBytes >> 2) || x.planes > kDepthwisePhases;
@@ -80,7 +90,9 @@ const char *choose_band(int64_t element, DepthwiseForm *f) {
     const int64_t wanted = larger(budget, 3 * least);
     const int64_t rows = smaller(wanted, room);
     const int64_t step = axis.adjoint ? 1 : axis.stride;
-    const int64_t most = clamp((rows - least) / step + 1, 1, axis.count);
+    const int64_t others = results_of(f->axes[1 - a], f->band[1 - a]) * results_of(x, f->band[2]);
+    const int64_t fitting = planes / others / results_of(axis, 1);
+    const int64_t most = clamp(smaller((rows - least) / step + 1, fitting), 1, axis.count);
     f->band[a] = balanced(axis.count, most);
     f->bands[a] = ceil_div(axis.count, f->band[a]);
     f->grid[a] = depthwise_rows_under(axis, f->band[a]);
@@ -209,7 +221,7 @@ void block(ck_plan *plan, int32_t slots) {
   plan->weights_bytes = groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   const int64_t parts = problem.given.batch * f.bands[0] * f.bands[1] * f.bands[2];
   block_channels(problem, groups, larger(parts, 1), slots, &f);
-  if (f.planar) f.channel_block = groups, f.channel_blocks = 1;
+  if (f.planar) f.channel_block = groups, f.channel_blocks = 1; /* a pixel has all of them */
   b.units = f.channel_blocks * parts;
   b.slot_bytes = depthwise_rows_scratch<T>(f);
 }

@@ -12,7 +12,7 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kMostChannels = 128; /* channels */
+constexpr int64_t kMostChannels = 128; /* of a block */
 constexpr int64_t kBlockUnitsOfSlot = 4;
 
 template <typename T>

@@ -8,8 +8,10 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kPackedPart = 1 << 16;                  /* channels of one tap: a unit of packing */
-constexpr int64_t kMostMerged = 16;                       /* pixels */
+constexpr int64_t kPackedPart = 1 << 16; /* channels of one tap: a unit of packing */
+constexpr int64_t kMostMerged = 16;      /* pixels */
+/* Of fewer channels, the ends of a pixel, which are stored as usual, and the fence behind a tile cost too much. */
+constexpr int64_t kStreamedChannels = 512;
 constexpr int64_t kPartBytes = 64 << 10, kLeastPart = 16; /* of all channels, in the second-level cache; pixels */
 
 template <typename T>
@@ -98,8 +100,8 @@ void block_depthwise_last(ck_plan *plan) {
   f.bands[2] = ceil_div(length, f.band[2]);
   f.merged = choose_merged(problem, tiles_of<T>(*plan->kernels).lanes);
   f.pitch = round_up(f.merged * p.groups, kDepthwiseLanes);
-  const bool whole_lines = p.groups % kDepthwiseLanes == 0 && problem.group_features == 1;
-  f.streams = whole_lines && streams_result(problem, adjoint);
+  const bool whole_vectors = p.groups % kDepthwiseLanes == 0 && p.groups >= kStreamedChannels;
+  f.streams = whole_vectors && problem.group_features == 1 && streams_result(problem, adjoint);
   plan->blocking.units = p.batch * result[0] * result[1] * f.bands[2];
   plan->weights_bytes = problem.group_features * problem.taps * f.pitch * static_cast<int64_t>(sizeof(T));
   plan->blocking.slot_bytes = bytes_of<Scratch<T>>(problem, f, adjoint);

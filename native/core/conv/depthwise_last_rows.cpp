@@ -111,7 +111,9 @@ class Rows {
   int64_t pixel() const { return problem.image.pixel; }
 
   /* From plane to plane. */
-  int64_t plane() const { return last_plane_pixels(problem, adjoint, f.band[2]) * problem.given.groups; }
+  int64_t plane() const {
+    return multiplier() > 1 ? last_plane_pixels(problem, adjoint, f.band[2]) * problem.given.groups : 0;
+  }
 
   /* Adjoint: the features of a row under positions first .. last - 1 of all phases. */
   Range source_under(int64_t first, int64_t last) const {

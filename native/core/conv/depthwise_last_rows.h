@@ -1,5 +1,5 @@
 /* Rows of depthwise results, with channels in lanes: those of a map with channels last (depthwise_last.cpp), or of
- * channels that were turned into lanes (depthwise_blocks.cpp). Nothing is copied. In the adjoint, pixels that are a
+ * channels that have maps of their own (depthwise_blocks.cpp). Nothing is copied. In the adjoint, pixels that are a
  * stride apart share their taps, so a row is taken phase by phase.
  *
  * Where the next tap reads what the first tap reads for another result of the row, tiles are runs: a pixel of the

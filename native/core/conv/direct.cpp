@@ -1,5 +1,5 @@
-/* A unit of work: a band of one group of one image or of a few small ones, and a share of the items (lines of products
- * x panels of rows).
+/* A unit of work: a band of one group, or of some that share cache lines, of one image or of a few small ones, and a
+ * share of the items (lines of products x panels of rows).
  *
  *     copy the source under the band                                       direct_copy.cpp
  *     for each line of products and each panel of its rows
@@ -103,34 +103,35 @@ struct Direct {
     } else {
       copy_grid(problem, f, groups * f.channels, band, source, scratch.grid, &tiles);
     }
+    int64_t at_line = -1;
     for (int64_t n = 0; n < groups; ++n) {
       const int64_t group = first + n;
-      if (!run_group(group, part, band, scratch, grid.at(n * f.channels * f.channel_size),
+      if (n > 0 && cancelled(*context.host)) return;
+      if (!run_group(group, part, band, scratch, &at_line, grid.at(n * f.channels * f.channel_size),
                      result + group * f.rows * out.channel))
         return;
     }
   }
 
-  /* False: cancelled. */
-  bool run_group(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, Grid grid,
-                 T *result) const {
+  /* The tables of a line serve all groups. False: cancelled. */
+  bool run_group(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, int64_t *at_line,
+                 Grid grid, T *result) const {
     const MapSteps &out = Flow<T>(context).out;
 
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
-    int64_t at_line = -1, line[3] = {0, 0, 0};
+    int64_t line[3] = {0, 0, 0};
     const int64_t end = smaller(f.items, (part + 1) * f.part_items);
     for (int64_t item = part * f.part_items; item < end; ++item) {
       if (item > part * f.part_items && cancelled(*context.host)) return false;
       const int64_t panel = item % f.panels.count, first_row = panel * f.panels.width;
       const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
-      if (item / f.panels.count != at_line) {
-        at_line = item / f.panels.count;
-        split_phase(f, at_line * f.line_products, line);
-        if (!is_empty_line(f, line)) prepare_line(band, line, scratch);
-      }
+      const int64_t number = item / f.panels.count;
+      split_phase(f, number * f.line_products, line);
+      if (number != *at_line && !is_empty_line(f, line)) prepare_line(band, line, scratch);
+      *at_line = number;
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;

@@ -111,9 +111,9 @@ constexpr int64_t kManyRows = 16;
 
 /* With channels last, a tile whose pixels nobody else reads turns them itself, into the first-level cache if there are
  * few channels. */
-constexpr int64_t kMostTurned = 128 << 10;
+constexpr int64_t kMostTurned = 128 << 10, kFewTurned = 8;
 bool turns_tiles(const Problem &problem, const DirectForm &f, int64_t tail_width) {
-  const bool once = f.panels.count == 1 && f.phases == 1 && f.bundle == 1;
+  const bool once = f.panels.count == 1 && f.phases == 1 && f.bundle == 1 && f.channels > kFewTurned;
   const int64_t bytes = f.channels * element_bytes(problem);
   return once && f.pixels_in_lanes && bytes * tail_width <= kMostTurned && bytes * f.panels.step <= kMostTurned;
 }
@@ -141,7 +141,7 @@ void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
   const MapSteps &in = f->axes[0].adjoint ? problem.features : problem.image;
   f->reads_source = true;
   f->turns_source = in.channel == 1;
-  f->tail_width = f->turns_source ? tail_width + 16 : tail_width; /* an odd number of cache lines */
+  f->tail_width = f->turns_source ? tail_width + 16 : tail_width; /* not a power of two */
   f->pitch = f->axes[2].source;
   f->depth_size = depth_step(*f, in, f->axes[1].source * f->pitch) / in.pixel;
   f->channel_size = in.channel;

@@ -45,7 +45,7 @@ void turn_rows(int64_t rows, int64_t count, const Row &row, int64_t ahead, const
   }
 }
 
-/* out[j * out_step + i] = in[i * in_step + j], as above. */
+/* out[j * out_step + i] = in[i * in_step + j], by the kernel of an instruction set where there is enough of it. */
 template <typename T>
 void turn_block(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step,
                 int64_t ahead = 0);

@@ -1,7 +1,7 @@
 /* Depthwise convolution with channels last: channels in lanes (contract in kernel_table.h). */
 
 /* PIXELS pixels, or the first of them, a vector of channels after the other; the last vector rather overlaps the one
- * before. Streamed, the first is followed by those that begin a cache line of the result. */
+ * before. Streamed, the first is followed by those that are aligned in the result. */
 template <class V, int PIXELS, bool MAY_STREAM, typename Sums>
 CONVKIT_INLINE void each_vector(const DepthwiseLastCall<typename V::Element> *call, int64_t pixels, const Sums &sums) {
   using T = typename V::Element;
@@ -16,7 +16,9 @@ CONVKIT_INLINE void each_vector(const DepthwiseLastCall<typename V::Element> *ca
     for (int p = 0; p < PIXELS; ++p) sum[p] = V::set(T(0));
     sums(c, width, sum);
     if (MAY_STREAM) {
-      const V bias = epilogue.here && call->epilogue->bias ? V::load(call->epilogue->bias + c) : V::set(T(-0.0));
+      const V bias = !epilogue.here         ? V::set(T(-0.0))
+                     : call->epilogue->bias ? V::load(call->epilogue->bias + c)
+                                            : V::set(T(0));
       CONVKIT_UNROLL
       for (int p = 0; p < PIXELS; ++p) sum[p] = epilogue.finished(sum[p], bias);
     }

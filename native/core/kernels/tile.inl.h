@@ -240,5 +240,5 @@ constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
           copy_rows<V>,
           zip_rows<V>,
           add_row<V>,
-          turn<V>};
+          turn_kernel<V>()};
 }

@@ -56,13 +56,6 @@ struct VecF32 {
     even->v = vuzp1q_f32(a.v, b.v);
     odd->v = vuzp2q_f32(a.v, b.v);
   }
-  /* x[i] lane k becomes x[k] lane i. */
-  static CONVKIT_INLINE void transpose(VecF32 (&x)[lanes]) {
-    const float32x4_t even[2] = {vzip1q_f32(x[0].v, x[2].v), vzip1q_f32(x[1].v, x[3].v)};
-    const float32x4_t odd[2] = {vzip2q_f32(x[0].v, x[2].v), vzip2q_f32(x[1].v, x[3].v)};
-    x[0].v = vzip1q_f32(even[0], even[1]), x[1].v = vzip2q_f32(even[0], even[1]);
-    x[2].v = vzip1q_f32(odd[0], odd[1]), x[3].v = vzip2q_f32(odd[0], odd[1]);
-  }
   static void merge(VecF32 even, VecF32 odd, VecF32 *a, VecF32 *b) {
     a->v = vzip1q_f32(even.v, odd.v);
     b->v = vzip2q_f32(even.v, odd.v);
@@ -114,11 +107,6 @@ struct VecF64 {
   static void split(VecF64 a, VecF64 b, VecF64 *even, VecF64 *odd) {
     even->v = vuzp1q_f64(a.v, b.v);
     odd->v = vuzp2q_f64(a.v, b.v);
-  }
-  static CONVKIT_INLINE void transpose(VecF64 (&x)[lanes]) {
-    const float64x2_t first = vzip1q_f64(x[0].v, x[1].v);
-    x[1].v = vzip2q_f64(x[0].v, x[1].v);
-    x[0].v = first;
   }
   static void merge(VecF64 even, VecF64 odd, VecF64 *a, VecF64 *b) {
     a->v = vzip1q_f64(even.v, odd.v);

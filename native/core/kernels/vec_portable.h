@@ -171,16 +171,6 @@ struct Vec {
     *even = x;
     *odd = y;
   }
-  /* x[i] lane k becomes x[k] lane i. */
-  static void transpose(Vec (&x)[lanes]) {
-    for (int i = 1; i < lanes; ++i) {
-      for (int k = 0; k < i; ++k) {
-        const T kept = x[i].v[k];
-        x[i].v[k] = x[k].v[i];
-        x[k].v[i] = kept;
-      }
-    }
-  }
   static CONVKIT_INLINE void merge(Vec even, Vec odd, Vec *a, Vec *b) {
     Vec x = even, y = odd;
     CONVKIT_UNROLL
