@@ -148,7 +148,7 @@ void check_interleave(const char *isa, const convkit::DepthwiseSet<T> &kernels, 
 template <typename T>
 void check_turn(const char *isa, const TileSet<T> &tiles, int64_t more, Random &random) {
   if (!tiles.turn) return;
-  const int64_t rows = random.between(1, tiles.lanes + more), columns = random.between(1, tiles.lanes + more);
+  const int64_t rows = tiles.lanes + random.between(0, more), columns = tiles.lanes + random.between(0, more);
   const int64_t in_step = columns + random.between(0, 3), out_step = rows + random.between(0, 3);
   const Buffer<T> in((rows - 1) * in_step + columns, Guard::behind);
   const Buffer<T> out((columns - 1) * out_step + rows, Guard::behind);

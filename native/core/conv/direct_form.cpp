@@ -111,7 +111,7 @@ constexpr int64_t kManyRows = 16;
 
 /* With channels last, a tile whose pixels nobody else reads turns them itself, into the first-level cache if there are
  * few channels. */
-constexpr int64_t kMostTurned = 128 << 10, kFewTurned = 8;
+constexpr int64_t kMostTurned = 128 << 10, kFewTurned = 3;
 bool turns_tiles(const Problem &problem, const DirectForm &f, int64_t tail_width) {
   const bool once = f.panels.count == 1 && f.phases == 1 && f.bundle == 1 && f.channels > kFewTurned;
   const int64_t bytes = f.channels * element_bytes(problem);

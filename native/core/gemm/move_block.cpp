@@ -26,7 +26,7 @@ template <typename T>
 void turn_block(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step, int64_t ahead) {
   constexpr int64_t kRows = 16, kLine = 64 / sizeof(T);
   const TileSet<T> &tiles = tiles_of<T>(*kernel_table(0)); /* bytes are the same on all */
-  if (tiles.turn && rows > tiles.lanes / 2 && columns > tiles.lanes / 2)
+  if (tiles.turn && rows >= tiles.lanes && columns >= tiles.lanes)
     return tiles.turn(rows, columns, in, in_step, out, out_step, ahead);
   if (rows == out_step && rows > 1 && rows <= 4) {
     return depthwise_of<T>(*kernel_table(0)).interleave(in, in_step, rows, columns, out);

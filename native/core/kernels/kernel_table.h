@@ -117,7 +117,7 @@ struct TileSet {
   void (*copy_rows)(const RowsCopy<T> *);
   void (*zip_rows)(const RowsZip<T> *);
   void (*add_row)(const T *x, int64_t count, int64_t step, T *out); /* out[i * step] += x[i] */
-  /* out[j * out_step + i] = in[i * in_step + j], best for a vector of rows and one of columns, or more; what lies
+  /* out[j * out_step + i] = in[i * in_step + j] for a vector of rows and one of columns, or more; what lies
    * `ahead` elements further, if not 0, is fetched. Null where vectors have 128 bits. */
   void (*turn)(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step, int64_t ahead);
 };

@@ -90,33 +90,28 @@ void zip_rows(const RowsZip<typename V::Element> *call) {
 }
 
 /* Rows become columns, a square of vectors at a time, those of a cache line of the result one after the other. At the
- * ends, squares overlap the ones before; of fewer rows than lanes, the last stands for those that are not there. */
+ * ends, squares overlap the ones before. */
 template <class V>
 void turn(int64_t rows, int64_t columns, const typename V::Element *in, int64_t in_step, typename V::Element *out,
           int64_t out_step, int64_t ahead) {
   using T = typename V::Element;
   constexpr int64_t together = 64 / sizeof(T);
-  const int32_t height = rows < V::lanes ? int32_t(rows) : V::lanes;
-  const int32_t width = columns < V::lanes ? int32_t(columns) : V::lanes;
   for (int64_t block = 0; block < rows; block += together) {
-    for (int64_t line = 0; line < columns; line += width) {
-      const int64_t column = line < columns - width ? line : columns - width;
+    for (int64_t line = 0; line < columns; line += V::lanes) {
+      const int64_t column = line < columns - V::lanes ? line : columns - V::lanes;
       for (int64_t next = block; next < rows && next < block + together; next += V::lanes) {
-        const int64_t first = next < rows - height ? next : rows - height;
+        const int64_t first = next < rows - V::lanes ? next : rows - V::lanes;
         const T *from = in + first * in_step + column;
         V x[V::lanes];
         CONVKIT_UNROLL
-        for (int i = 0; i < V::lanes; ++i) {
-          x[i] = load_some<V>(from, width);
+        for (int i = 0; i < V::lanes; ++i, from += in_step) {
+          x[i] = V::load(from);
           if (ahead) V::fetch(from + ahead);
-          if (i + 1 < height) from += in_step;
         }
         V::transpose(x);
         T *to = out + column * out_step + first;
         CONVKIT_UNROLL
-        for (int i = 0; i < V::lanes; ++i, to += out_step) {
-          if (i < width) store_some<V>(to, x[i], height);
-        }
+        for (int i = 0; i < V::lanes; ++i, to += out_step) V::store(to, x[i]);
       }
     }
   }
