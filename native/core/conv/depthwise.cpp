@@ -53,11 +53,6 @@ int64_t edge_of(const DepthwiseForm &f) {
   return edge <= kLongestEdge ? edge : 0;
 }
 
-/* Results along an axis of so many positions, at most. */
-int64_t results_of(const DirectAxis &axis, int64_t positions) {
-  return smaller(positions * result_map(axis, 0, 0).step, axis.result);
-}
-
 /* Fills band and grid, or says why no band fits. */
 const char *choose_band(int64_t element, DepthwiseForm *f) {
   const DirectAxis &x = f->axes[2];
@@ -67,7 +62,7 @@ const char *choose_band(int64_t element, DepthwiseForm *f) {
   const int64_t line = kBandBytes / element / x.planes / heights[0] / heights[1] / f->sources;
   /* Planes of few channels wait in the cache until they are put together. */
   const int64_t planes = f->pixel > 1 ? kPlaneResults / element / f->pixel : INT64_MAX;
-  const int64_t thick = results_of(f->axes[0], 1) * results_of(f->axes[1], 1) * results_of(x, 1);
+  const int64_t thick = depthwise_results(f->axes[0], 1) * depthwise_results(f->axes[1], 1) * depthwise_results(x, 1);
   if (planes / thick < kDepthwiseLanes) return "the results of a few positions do not fit into the cache";
   const int64_t wide = f->edge > 0 ? kLineBand : clamp(line, kWidestBand, kWidestLine);
   const int64_t widest = smaller(wide, planes / thick);
@@ -90,8 +85,8 @@ const char *choose_band(int64_t element, DepthwiseForm *f) {
     const int64_t wanted = larger(budget, 3 * least);
     const int64_t rows = smaller(wanted, room);
     const int64_t step = axis.adjoint ? 1 : axis.stride;
-    const int64_t others = results_of(f->axes[1 - a], f->band[1 - a]) * results_of(x, f->band[2]);
-    const int64_t fitting = planes / others / results_of(axis, 1);
+    const int64_t others = depthwise_results(f->axes[1 - a], f->band[1 - a]) * depthwise_results(x, f->band[2]);
+    const int64_t fitting = planes / others / depthwise_results(axis, 1);
     const int64_t most = clamp(smaller((rows - least) / step + 1, fitting), 1, axis.count);
     f->band[a] = balanced(axis.count, most);
     f->bands[a] = ceil_div(axis.count, f->band[a]);

@@ -47,6 +47,9 @@ struct DepthwiseForm {
   int64_t group_weights; /* elements of the packed weights of an image channel */
 };
 
+/* Results along an axis of so many positions, at most. */
+int64_t depthwise_results(const DirectAxis &axis, int64_t positions);
+
 /* Source rows under `count` positions. */
 int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count);
 

@@ -2,6 +2,10 @@
 
 namespace convkit {
 
+int64_t depthwise_results(const DirectAxis &axis, int64_t positions) {
+  return smaller(positions * result_map(axis, 0, 0).step, axis.result);
+}
+
 int64_t depthwise_rows_under(const DirectAxis &axis, int64_t count) {
   if (axis.adjoint) return count + axis.span;
   const int64_t reach = (axis.taps - 1) * axis.dilation;

@@ -28,7 +28,7 @@ ResultBox result_box(const DepthwiseForm &f, const DepthwiseBand &band) {
 
 int64_t most_results(const DepthwiseForm &f) {
   int64_t elements = 1;
-  for (int a = 0; a < 3; ++a) elements *= smaller(f.band[a] * result_map(f.axes[a], 0, 0).step, f.axes[a].result);
+  for (int a = 0; a < 3; ++a) elements *= depthwise_results(f.axes[a], f.band[a]);
   return elements;
 }
 

@@ -9,6 +9,15 @@ namespace convkit {
 
 extern const Algorithm direct_algorithm;
 
+/* Weights stay in the second-level cache while the tiles of a band pass by. */
+constexpr int64_t kWeightBlock = 128 << 10;
+
+/* Forward and adjoint: direct_unit.cpp. */
+template <typename T>
+int64_t direct_scratch(const DirectForm &form); /* bytes of a slot */
+template <typename T>
+ck_status run_direct(const RunContext &context);
+
 template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 

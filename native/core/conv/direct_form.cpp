@@ -140,8 +140,7 @@ bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_wi
 void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
   const MapSteps &in = f->axes[0].adjoint ? problem.features : problem.image;
   f->reads_source = true;
-  f->turns_source = in.channel == 1;
-  f->tail_width = f->turns_source ? tail_width + 16 : tail_width; /* not a power of two */
+  f->tail_width = in.pixel > 1 ? tail_width + 16 : tail_width; /* turned: not a power of two */
   f->pitch = f->axes[2].source;
   f->depth_size = depth_step(*f, in, f->axes[1].source * f->pitch) / in.pixel;
   f->channel_size = in.channel;

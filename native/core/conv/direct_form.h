@@ -41,12 +41,11 @@ struct DirectForm {
   bool stacked;         /* and over all depths of the band, rows of the halo between them included */
   bool by_rows;         /* tiles are of rows of the image (direct_rows.h) */
   bool in_place;        /* tiles write to the result itself */
-  bool reads_source;    /* tiles read the source itself: it is the grid */
-  bool turns_source;    /* so they do, but the channels of their pixels are turned into the grid of a single tile */
-  bool packs_inside;    /* weights given with the call are packed block by block, as each is used by one unit alone */
-  bool skips[3];        /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
-  int64_t boxes;        /* of a product, at most: runs of z, y and x */
-  int64_t tables;       /* of a product, at most: one, or two for each box where taps are left out */
+  bool reads_source; /* tiles read the source itself: it is the grid; or, with channels last, turn the pixels of each */
+  bool packs_inside; /* weights given with the call are packed block by block, as each is used by one unit alone */
+  bool skips[3];     /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
+  int64_t boxes;     /* of a product, at most: runs of z, y and x */
+  int64_t tables;    /* of a product, at most: one, or two for each box where taps are left out */
   int32_t height, vectors;
   int64_t tail_width; /* of the copy of a tile whose vectors would reach past the end of a source read in place */
   Panels panels;      /* of the rows of one product */
