@@ -273,14 +273,27 @@ TEST(tile_fetch) {
     }
   }
 
-  for (const int64_t width : {16, 48, 112}) { /* a run: each tile asks for what the next one reads */
-    Fetch fetch = Fetch::of_run(room, width, 1000);
-    for (int64_t tile = 0; tile < 4; ++tile) {
-      TileCall<float> call = {};
-      fetch.next_tile(&call);
-      CHECK(call.fetched == room + (tile + 1) * width && call.fetched_step == 1000 &&
-                call.fetched_lines * Fetch::kLine == width,
-            "run of tiles of " + std::to_string(width));
+  /* A run: wherever it begins in a cache line, what the third tile reads was asked for before, and so on. */
+  for (const int64_t width : {14, 16, 48, 112}) {
+    for (const int64_t begin : {0, 4, 15}) {
+      constexpr int64_t tiles = 6;
+      Fetch fetch = Fetch::of_run(room + begin, width, 1000);
+      std::vector<bool> asked(1 << 10);
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int64_t first = begin + tile * width, last = (first + width - 1) / Fetch::kLine;
+        bool there = true;
+        for (int64_t line = first / Fetch::kLine; line <= last; ++line) {
+          there = there && asked[static_cast<size_t>(line)];
+        }
+        const std::string name = "run of tiles of " + std::to_string(width) + " from " + std::to_string(begin);
+        if (tile >= 2) CHECK(there, name);
+        TileCall<float> call = {};
+        fetch.next_tile(&call);
+        CHECK(call.fetched_step == 1000 && call.fetched_lines == convkit::ceil_div(width, Fetch::kLine), name);
+        for (int64_t i = 0; i < call.fetched_lines; ++i) {
+          asked[static_cast<size_t>((call.fetched - room) / Fetch::kLine + i)] = true;
+        }
+      }
     }
   }
 

@@ -16,7 +16,7 @@ constexpr int64_t kAhead = 16;    /* channels, whose weights are fetched: no har
 static_assert(kFilterTaps == kMostTaps, "the width of the matrices");
 constexpr int64_t kNoTap = INT64_MIN; /* the window of a tile is longer than a phase or plane */
 
-/* u[point] = sum of matrix[point][tap] * g[tap] along one axis. */
+/* u[point] = sum of matrix[point][tap] * g[tap] along one axis; of the second of a pair, the factor from the first. */
 template <typename T>
 void fill_matrix(int32_t scheme, T (*matrix)[kFilterTaps]) {
   const int64_t all = kWinogradScheme[scheme].points, taps = kWinogradScheme[scheme].taps;
@@ -27,10 +27,15 @@ void fill_matrix(int32_t scheme, T (*matrix)[kFilterTaps]) {
     at[2 + 2 * k] = -numbers.pair[k];
   }
   if (all > 2 + 2 * numbers.pairs) at[all - 2] = numbers.odd;
+  double first_of[kMostPoints] = {};
   for (int64_t p = 0; p + 1 < all; ++p) {
     double power = 1;
     for (int64_t q = 0; q + 1 < all; ++q) power /= q == p ? 1 : at[p] - at[q];
+    first_of[p] = power;
     for (int64_t k = 0; k < taps; ++k, power *= at[p]) matrix[p][k] = static_cast<T>(power);
+  }
+  for (int k = 0; k < numbers.pairs; ++k) {
+    matrix[2 + 2 * k][0] = static_cast<T>(first_of[2 + 2 * k] / first_of[1 + 2 * k]);
   }
   for (int64_t k = 0; k < taps; ++k) matrix[all - 1][k] = static_cast<T>(k == taps - 1 ? 1 : 0);
 }

@@ -9,7 +9,7 @@
  *     tiles        a  b  c  d  a  b  c  d  a ...
  *     fetched      1  1  1  1  2  2  2  2  3 ...
  *
- * A source that is read in place: each tile of a run fetches what the one after it will read. */
+ * A source that is read in place: each tile of a run fetches what a later one will read. */
 #ifndef CONVKIT_GEMM_TILE_FETCH_H
 #define CONVKIT_GEMM_TILE_FETCH_H
 
@@ -42,10 +42,11 @@ class TileFetch {
     return fetch;
   }
 
-  /* The tiles of a run that begins at `first`, so many elements each, whose terms are `step` apart. */
+  /* The tiles of a run that begins at `first`, so many elements each, whose terms are `step` apart. Two tiles ahead: of
+   * the next, the cache line that its last elements share with the tile behind it would not be fetched. */
   static TileFetch of_run(const T *first, int64_t width, int64_t step) {
     TileFetch fetch;
-    fetch.next_ = first + width;
+    fetch.next_ = first + 2 * width;
     fetch.step_ = step;
     fetch.lines_ = ceil_div(width, kLine);
     fetch.advance_ = width;

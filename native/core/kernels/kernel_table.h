@@ -323,7 +323,8 @@ struct WinogradCall {
 
 /* out[(p * x.points + q) * out_step + r] = sum over taps i, j of y.matrix[p][i] * x.matrix[q][j] *
  * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows. Again for `repeat` filters that follow each other,
- * whose results are out_repeat apart. */
+ * whose results are out_repeat apart. The second row of a pair of points (see winograd_points.h) is the first with the
+ * odd taps negated, times what stands in its place in the matrix. */
 constexpr int32_t kFilterRows = 16, kFilterTaps = 4;
 template <typename T>
 struct WinogradFilterAxis {
