@@ -111,18 +111,17 @@ struct Winograd {
                                  ? reinterpret_cast<const T *>(context.weights) + p.group * f.panels.count * panel_size
                                  : nullptr;
     WinogradPacker<T> packer(*context.plan, context.operands->weights);
-    const int64_t terms = f.depth / f.channels;
     const int64_t end = smaller(f.panels.count, (part + 1) * f.part_panels);
     for (int64_t panel = part * f.part_panels; panel < end; ++panel) {
       if (cancelled(*context.host)) return;
       const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
       if (weights) {
-        multiply(p.block, weights + panel * panel_size, {0, f.channels, f.channels}, rows, scratch);
+        multiply(p.block, weights + panel * panel_size, {0, f.channels, f.depth * f.panels.step}, rows, scratch);
       } else {
         for (int64_t c = 0; c < f.channels; c += f.packed_channels) {
           const int64_t channels = smaller(f.packed_channels, f.channels - c);
-          packer.pack(p.group, panel, c, channels, scratch.weights, f.packed_channels * terms * f.panels.step);
-          multiply(p.block, scratch.weights, {c, channels, f.packed_channels}, rows, scratch);
+          packer.pack(p.group, panel, c, channels, scratch.weights, f.packed_step());
+          multiply(p.block, scratch.weights, {c, channels, f.packed_step()}, rows, scratch);
         }
       }
       Epilogue<T> rows_epilogue;
@@ -155,9 +154,9 @@ struct Winograd {
     }
   }
 
-  /* Source channels whose products are added to M, of so many that lie in each point's weights. */
+  /* Source channels whose products are added to M; and how far each point's weights are from those of the next. */
   struct Channels {
-    int64_t first, count, packed;
+    int64_t first, count, point_step;
   };
 
   /* M of a panel. */
@@ -174,7 +173,7 @@ struct Winograd {
     for (int64_t p = 0; p < f.points; ++p) {
       if (call.depth > kLookDepth && cancelled(*context.host)) return;
       const T *const data = s.data + p * f.data_step + channels.first * f.planes * f.tile_step;
-      const T *const panel = weights + p * channels.packed * terms * f.panels.step;
+      const T *const panel = weights + p * channels.point_step;
       T *const products = s.products + p * f.product_step;
       if (f.tiles_in_lanes) {
         const int64_t widest = f.vectors * tiles.lanes;
@@ -219,7 +218,7 @@ struct Winograd {
 };
 
 /* Transformed filters that are packed where they are used; they stay in the second-level cache, beside M. */
-constexpr int64_t kPackedBytes = 256 << 10;
+constexpr int64_t kPackedBytes = 384 << 10;
 
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {

@@ -30,6 +30,7 @@
 #define CONVKIT_CONV_WINOGRAD_FORM_H
 
 #include "../kernels/winograd_points.h"
+#include "../util/numbers.h"
 #include "direct_form.h"
 
 namespace convkit {
@@ -67,6 +68,11 @@ struct WinogradForm {
   int64_t parts, part_panels;       /* the panels of a block are cut into parts */
   int64_t packed_channels; /* whose weights, given with the call, are packed at a time where they are used; 0: before */
 
+  /* From point to point of their transformed weights: an odd number of cache lines. */
+  int64_t packed_step() const {
+    const int64_t elements = packed_channels * (depth / channels) * panels.step;
+    return elements > 0 ? 16 * (ceil_div(elements, 16) | 1) : 0;
+  }
   /* Of an image and a group. */
   bool one_block() const { return axes[0].blocks * axes[1].blocks * axes[2].blocks == 1; }
   /* Tiles side by side in V under a box of tiles, with those that lie between its rows; and under a whole block. */

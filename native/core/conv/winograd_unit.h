@@ -38,7 +38,7 @@ struct WinogradScratch {
                                                : positions * f.store.stage_step);
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
-    weights = carver->take<T>(f.packed_channels * f.points * (f.depth / f.channels) * f.panels.step);
+    weights = carver->take<T>(f.points * f.packed_step());
     table = carver->take<int64_t>(winograd_table_terms(f));
   }
 };

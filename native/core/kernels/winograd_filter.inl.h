@@ -3,55 +3,42 @@
 
 /* out[p * out_step + r] = sum of matrix[p][i] * in[i * step + r] over the taps, for r < count; `repeat` times. The
  * first point is 0 and the last infinity, which have one tap each: 0 times infinity is not a term. The rows of a pair
- * of points, a and -a, differ in the signs of odd taps; and by a factor, where another point is alone. */
+ * of points, a and -a, differ in the signs of odd taps; and by a factor, where another point is alone.
+ * TAPS: so many, or 0: as the axis says. */
 template <class V, int TAPS>
-void filter_axis(const WinogradFilterAxis<typename V::Element> &axis, const typename V::Element *in, int64_t step,
-                 int64_t count, int64_t repeat, int64_t in_repeat, typename V::Element *out, int64_t out_step,
-                 int64_t out_repeat) {
+CONVKIT_NO_INLINE void filter_axis(const WinogradFilterAxis<typename V::Element> &axis, const typename V::Element *in,
+                                   int64_t step, int64_t count, int64_t repeat, int64_t in_repeat,
+                                   typename V::Element *out, int64_t out_step, int64_t out_repeat) {
+  static_assert(kFilterTaps == 4, "four taps have names");
   const auto *const matrix = axis.matrix;
-  const bool scaled = axis.points % 2 == 1;
+  const int32_t points = axis.points, taps = TAPS > 0 ? TAPS : axis.taps;
+  const bool scaled = points % 2 == 1;
   for (int64_t n = 0; n < repeat; ++n, in += in_repeat, out += out_repeat) {
     for (int64_t r = 0; r < count; r += V::lanes) {
-      V tap[TAPS];
-      CONVKIT_UNROLL
-      for (int i = 0; i < TAPS; ++i) tap[i] = V::load(in + r + i * step);
+      const V zero = V::set(0), a = V::load(in + r), b = taps > 1 ? V::load(in + r + step) : zero;
+      const V c = taps > 2 ? V::load(in + r + 2 * step) : zero, d = taps > 3 ? V::load(in + r + 3 * step) : zero;
       auto *to = out + r;
-      V::store(to, V::multiply(V::set(matrix[0][0]), tap[0]));
-      int32_t p = 1;
-      for (; p + 2 < axis.points; p += 2) {
-        V even = V::multiply(V::set(matrix[p][0]), tap[0]), odd = V::set(0);
-        if (TAPS > 1) odd = V::multiply(V::set(matrix[p][1]), tap[1]);
-        if (TAPS > 2) even = V::multiply_add(V::set(matrix[p][2]), tap[2], even);
-        if (TAPS > 3) odd = V::multiply_add(V::set(matrix[p][3]), tap[3], odd);
+      V::store(to, V::multiply(V::set(matrix[0][0]), a));
+      if (points == 1) continue;
+      for (int32_t p = 1; p + 1 < points; p += 2) {
+        const auto *const row = matrix[p];
+        V even = V::multiply(V::set(row[0]), a), odd = V::multiply(V::set(row[1]), b);
+        if (taps > 2) even = V::multiply_add(V::set(row[2]), c, even);
+        if (taps > 3) odd = V::multiply_add(V::set(row[3]), d, odd);
         V::store(to += out_step, V::add(even, odd));
+        if (p + 2 == points) break; /* the point that is alone */
         V difference = V::add(even, V::negate(odd));
         if (scaled) difference = V::multiply(V::set(matrix[p + 1][0]), difference);
         V::store(to += out_step, difference);
       }
-      if (p + 1 < axis.points) {
-        V x = V::multiply(V::set(matrix[p][0]), tap[0]);
-        CONVKIT_UNROLL
-        for (int i = 1; i < TAPS; ++i) x = V::multiply_add(V::set(matrix[p][i]), tap[i], x);
-        V::store(to += out_step, x);
-      }
-      if (axis.points > 1) V::store(to + out_step, tap[TAPS - 1]);
+      V::store(to + out_step, taps > 3 ? d : taps > 2 ? c : b);
     }
   }
 }
 
 template <class V, typename... Rest>
 void filter_axis(const WinogradFilterAxis<typename V::Element> &axis, Rest... rest) {
-  static_assert(kFilterTaps == 4, "one case for each number of taps");
-  switch (axis.taps) {
-    case 1:
-      return filter_axis<V, 1>(axis, rest...);
-    case 2:
-      return filter_axis<V, 2>(axis, rest...);
-    case 3:
-      return filter_axis<V, 3>(axis, rest...);
-    default:
-      return filter_axis<V, 4>(axis, rest...);
-  }
+  (axis.taps == 3 ? filter_axis<V, 3> : filter_axis<V, 0>)(axis, rest...);
 }
 
 template <class V>
