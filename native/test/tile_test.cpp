@@ -109,7 +109,7 @@ void check_tiles(const char *isa, const TileSet<T> &tiles, Random &random) {
 
 /* Two stages of rows, zipped: of every length, nothing else is read or written. */
 template <typename T>
-void check_zip(const char *isa, const TileSet<T> &tiles, int64_t count, Random &random) {
+void check_zip(const char *isa, const TileSet<T> &tiles, int64_t count, Random &random, bool streams) {
   const int64_t rows = random.between(1, 3), in_step = count + random.between(0, 3);
   const int64_t out_step = 2 * count + random.between(0, 3);
   const Buffer<T> even((rows - 1) * in_step + count), odd((rows - 1) * in_step + count);
@@ -117,7 +117,7 @@ void check_zip(const char *isa, const TileSet<T> &tiles, int64_t count, Random &
   for (T &x : even) x = static_cast<T>(random.between(1, 99));
   for (T &x : odd) x = static_cast<T>(random.between(1, 99));
   for (T &x : out) x = 0;
-  const convkit::RowsZip<T> call = {even.data(), odd.data(), in_step, count, rows, out.data(), out_step};
+  const convkit::RowsZip<T> call = {even.data(), odd.data(), in_step, count, rows, out.data(), out_step, streams};
   tiles.zip_rows(&call);
   bool equal = true;
   for (size_t i = 0; i < out.size(); ++i) {
@@ -307,8 +307,10 @@ TEST(moves) {
   for (int32_t i = 0; i < convkit::kernel_table_count(); ++i) {
     const KernelTable &table = *convkit::kernel_table(i);
     for (int64_t count = 1; count <= 40; ++count) {
-      check_zip(table.name, table.f32, count, random);
-      check_zip(table.name, table.f64, count, random);
+      for (const bool streams : {false, true}) {
+        check_zip(table.name, table.f32, count, random, streams);
+        check_zip(table.name, table.f64, count, random, streams);
+      }
       check_turn(table.name, table.f32, count, random);
       check_turn(table.name, table.f64, count, random);
       for (int64_t phases = 2; phases <= 5; ++phases) {

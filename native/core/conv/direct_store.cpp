@@ -19,6 +19,7 @@ struct Store {
   T *result;
   int64_t channel_step;
   void (*zip_rows)(const RowsZip<T> *);
+  bool streams;
 
   /* Steps of the stage between positions and between rows of the product. */
   int64_t position_step() const { return f.pixels_in_lanes ? 1 : f.stage_step; }
@@ -87,11 +88,17 @@ struct Store {
     const T *const here = from + position(z, r[1].begin, begin);
     const T *const even = swapped ? here + apart : here, *const odd = swapped ? here + 1 : here + apart;
     T *const to = out + z * place.step[0] + r[1].begin * place.step[1] + 2 * begin + (swapped ? 1 : 0);
-    const RowsZip<T> call = {even, odd, f.pitch, end - begin, rows, to, place.step[1]};
+    const RowsZip<T> call = {even, odd, f.pitch, end - begin, rows, to, place.step[1], streams};
     zip_rows(&call);
     for (int64_t y = 0; y < rows && left > 0; ++y) {
       to[y * place.step[1] + 2 * (end - begin)] = even[y * f.pitch + end - begin];
     }
+  }
+
+  /* After all pairs: others may read them. */
+  void fence() const {
+    const RowsZip<T> none = {};
+    if (streams) zip_rows(&none);
   }
 
   void interleave(const Range r[3], const Range &last, const ResultPlace &place, const T *from, int64_t apart,
@@ -137,12 +144,14 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
   const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
   const auto zip_rows = tiles ? tiles->zip_rows : tiles_of<T>(kernels_portable).zip_rows;
-  const Store<T> store = {problem, f, band, stage, result, steps.channel, zip_rows};
+  const bool streams = first && streams_result(problem, f.axes[0].adjoint);
+  const Store<T> store = {problem, f, band, stage, result, steps.channel, zip_rows, streams};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */
     if (first && f.pixels_in_lanes && f.line_products == 2) {
-      return store.phases(phase, stage, store.product_step(), first_row, 0, 2, rows, store.row_step());
+      store.phases(phase, stage, store.product_step(), first_row, 0, 2, rows, store.row_step());
+      return store.fence();
     }
     for (int64_t p = 0; p < f.line_products; ++p) {
       if (has_gaps(f) && phase_taps(f.axes[2], p).count == 0) continue;
@@ -167,6 +176,7 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
       i += count;
     }
   }
+  store.fence();
 }
 
 template <typename T>

@@ -134,7 +134,7 @@ struct Winograd {
       }
       const int64_t line[3] = {0, 0, 0};
       if (!f.in_place) {
-        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result);
+        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result, &tiles);
       }
     }
   }

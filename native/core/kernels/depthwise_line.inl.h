@@ -1,11 +1,5 @@
 /* Depthwise convolution where the kernel is one row of taps: along a row of any length (contract in kernel_table.h). */
 
-/* Elements before the next cache line. */
-template <typename T>
-CONVKIT_INLINE int64_t before_line(const T *p) {
-  return int64_t(((64 - reinterpret_cast<uintptr_t>(p) % 64) % 64) / sizeof(T));
-}
-
 /* Columns x .. x + VECTORS * lanes - 1, the last vector cut to `last` unless they are streamed. */
 template <class V, int TAPS, int VECTORS>
 CONVKIT_INLINE void depthwise_line_part(const typename V::Element *const (&from)[TAPS], const V (&weight)[TAPS],

@@ -89,13 +89,15 @@ struct RowsCopy {
   int64_t depths, depth_begin, depth_end, source_depth, out_depth;
 };
 
-/* Rows y < `rows`: out[y * out_step + 2 * i] = even[y * in_step + i], then odd[y * in_step + i], for i < count. */
+/* Rows y < `rows`: out[y * out_step + 2 * i] = even[y * in_step + i], then odd[y * in_step + i], for i < count.
+ * `streams`: whole lines go past the caches, and a call without rows must follow before others may read them. */
 template <typename T>
 struct RowsZip {
   const T *even, *odd;
   int64_t in_step, count, rows;
   T *out;
   int64_t out_step;
+  bool streams;
 };
 
 /* Tiles of one row may be this many vectors wide. */

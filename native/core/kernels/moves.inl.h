@@ -70,22 +70,47 @@ void copy_rows(const RowsCopy<typename V::Element> *call) {
   }
 }
 
+/* Elements before the next cache line. */
+template <typename T>
+CONVKIT_INLINE int64_t before_line(const T *p) {
+  return int64_t(((64 - reinterpret_cast<uintptr_t>(p) % 64) % 64) / sizeof(T));
+}
+
+/* The pairs of less than a vector of positions. */
+template <class V>
+CONVKIT_INLINE void zip_some(const typename V::Element *even, const typename V::Element *odd, int32_t count,
+                             typename V::Element *out) {
+  const int32_t low = 2 * count < V::lanes ? 2 * count : V::lanes;
+  const V a = V::load_partial(even, count), b = V::load_partial(odd, count);
+  store_some<V>(out, V::zip_low(a, b), low);
+  if (2 * count > low) V::store_partial(out + low, V::zip_high(a, b), 2 * count - low);
+}
+
+/* Streamed, what lies before a cache line comes first, if that is whole pairs. */
 template <class V>
 void zip_rows(const RowsZip<typename V::Element> *call) {
+  if (call->rows == 0) V::fence();
   for (int64_t y = 0; y < call->rows; ++y) {
     const auto *const even = call->even + y * call->in_step, *const odd = call->odd + y * call->in_step;
     auto *const out = call->out + y * call->out_step;
-    int64_t i = 0;
-    for (; i + V::lanes <= call->count; i += V::lanes) {
-      const V a = V::load(even + i), b = V::load(odd + i);
-      V::store(out + 2 * i, V::zip_low(a, b));
-      V::store(out + 2 * i + V::lanes, V::zip_high(a, b));
+    const int64_t before = before_line(out);
+    const bool streams = call->streams && before % 2 == 0 && before / 2 + V::lanes <= call->count;
+    int64_t i = streams ? before / 2 : 0;
+    for (int64_t j = 0; j < i; j += V::lanes) {
+      zip_some<V>(even + j, odd + j, int32_t(i - j < V::lanes ? i - j : V::lanes), out + 2 * j);
     }
-    if (i == call->count) continue;
-    const int32_t rest = int32_t(call->count - i), low = 2 * rest < V::lanes ? 2 * rest : V::lanes;
-    const V a = V::load_partial(even + i, rest), b = V::load_partial(odd + i, rest);
-    store_some<V>(out + 2 * i, V::zip_low(a, b), low);
-    if (2 * rest > low) V::store_partial(out + 2 * i + low, V::zip_high(a, b), 2 * rest - low);
+    for (; i + V::lanes <= call->count; i += V::lanes) {
+      const V a = V::load(even + i), b = V::load(odd + i), low = V::zip_low(a, b), high = V::zip_high(a, b);
+      auto *const to = out + 2 * i;
+      if (streams) {
+        V::stream(to, low);
+        V::stream(to + V::lanes, high);
+      } else {
+        V::store(to, low);
+        V::store(to + V::lanes, high);
+      }
+    }
+    if (i < call->count) zip_some<V>(even + i, odd + i, int32_t(call->count - i), out + 2 * i);
   }
 }
 
