@@ -72,8 +72,8 @@ WinogradFilterAxis<T> filter_axis(int32_t scheme, T (*matrix)[kFilterTaps]) {
   for (size_t p = 0; p < exact.size(); ++p) {
     for (size_t k = 0; k < exact[p].size(); ++k) matrix[p][k] = static_cast<T>(exact[p][k]);
   }
-  for (int k = 0; k < kWinogradPoints[exact.size()].pairs; ++k) { /* the second of a pair: a factor */
-    const size_t first = static_cast<size_t>(1 + 2 * k);
+  const size_t pairs = static_cast<size_t>(kWinogradPoints[exact.size()].pairs);
+  for (size_t first = 1; first < 1 + 2 * pairs; first += 2) { /* the second of a pair: a factor */
     matrix[first + 1][0] = static_cast<T>(exact[first + 1][0] / exact[first][0]);
   }
   return {matrix, static_cast<int32_t>(exact.size()), kWinogradScheme[scheme].taps};

@@ -34,7 +34,7 @@ void phase_ranges(const DirectForm &form, const DirectBand &band, const int64_t 
  * group of the image. `line` is the phase of the line; its width is ignored. */
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles = nullptr);
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles);
 
 /* Where the kernel is shorter than the stride, some phases have no taps: their results are constant, and filled in by
  * whole rows before others are stored. So it is for lines of which no product has a tap; and for any line if there are

@@ -140,12 +140,11 @@ bool has_gaps(const DirectForm &f) { return fills_rows(f) && f.line_products > 2
 
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> *tiles) {
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles) {
   const bool first = problem.given.layout == CK_CHANNELS_FIRST;
   const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
-  const auto zip_rows = tiles ? tiles->zip_rows : tiles_of<T>(kernels_portable).zip_rows;
   const bool streams = first && streams_result(problem, f.axes[0].adjoint);
-  const Store<T> store = {problem, f, band, stage, result, steps.channel, zip_rows, streams};
+  const Store<T> store = {problem, f, band, stage, result, steps.channel, tiles.zip_rows, streams};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */
@@ -213,8 +212,8 @@ template void fill_line(const Problem &, const DirectForm &, const DirectBand &,
 template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
                         const Epilogue<double> *, const TileSet<double> &, double *, double *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
-                          const float *, float *, const TileSet<float> *);
+                          const float *, float *, const TileSet<float> &);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
-                          const double *, double *, const TileSet<double> *);
+                          const double *, double *, const TileSet<double> &);
 
 }  // namespace convkit

@@ -62,7 +62,7 @@ struct Direct {
   struct Grid {
     const T *data;
     int64_t left;  /* elements from `data` to the end of what may be read */
-    bool fetches;  /* each tile what the next will read */
+    bool fetches;  /* each tile what a later one will read */
     T *tail;       /* room for the copy of a tile of the source */
     int64_t pixel; /* from pixel to pixel; more than 1: each tile turns its own */
 
@@ -141,11 +141,11 @@ struct Direct {
         const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel};
         T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
         if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
-        /* The first tiles to read the source in place fetch what the next of them will read. */
+        /* The first tiles to read the source in place fetch what later ones will read. */
         grid.fetches = f.reads_source && grid.pixel == 1 && item == part * f.part_items && p == 0;
         multiply(product, blocks, rows, finish, grid, c, out);
       }
-      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, &tiles);
+      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, tiles);
     }
     return true;
   }

@@ -134,7 +134,7 @@ struct Winograd {
       }
       const int64_t line[3] = {0, 0, 0};
       if (!f.in_place) {
-        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result, &tiles);
+        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result, tiles);
       }
     }
   }
@@ -217,7 +217,7 @@ struct Winograd {
   }
 };
 
-/* Transformed filters that are packed where they are used; they stay in the second-level cache, beside M. */
+/* Transformed filters that are packed where they are used; they stay in a second-level cache of 1 MiB, beside M. */
 constexpr int64_t kPackedBytes = 384 << 10;
 
 template <typename T>

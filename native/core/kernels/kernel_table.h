@@ -90,7 +90,7 @@ struct RowsCopy {
 };
 
 /* Rows y < `rows`: out[y * out_step + 2 * i] = even[y * in_step + i], then odd[y * in_step + i], for i < count.
- * `streams`: whole lines go past the caches, and a call without rows must follow before others may read them. */
+ * `streams`: whole lines may go past the caches, and a call without rows must follow before others may read them. */
 template <typename T>
 struct RowsZip {
   const T *even, *odd;
@@ -326,7 +326,8 @@ struct WinogradCall {
 /* out[(p * x.points + q) * out_step + r] = sum over taps i, j of y.matrix[p][i] * x.matrix[q][j] *
  * filter[(i * x.taps + j) * kFilterRows + r], for rows r < rows. Again for `repeat` filters that follow each other,
  * whose results are out_repeat apart. The second row of a pair of points (see winograd_points.h) is the first with the
- * odd taps negated, times what stands in its place in the matrix. */
+ * odd taps negated, times a factor that stands at its beginning: 1, and not read, where the number of points is even.
+ */
 constexpr int32_t kFilterRows = 16, kFilterTaps = 4;
 template <typename T>
 struct WinogradFilterAxis {

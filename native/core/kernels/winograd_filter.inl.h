@@ -27,7 +27,7 @@ CONVKIT_NO_INLINE void filter_axis(const WinogradFilterAxis<typename V::Element>
         if (taps > 3) odd = V::multiply_add(V::set(row[3]), d, odd);
         V::store(to += out_step, V::add(even, odd));
         if (p + 2 == points) break; /* the point that is alone */
-        V difference = V::add(even, V::negate(odd));
+        V difference = V::subtract(even, odd);
         if (scaled) difference = V::multiply(V::set(matrix[p + 1][0]), difference);
         V::store(to += out_step, difference);
       }
