@@ -236,6 +236,37 @@ TEST(equal_bits) {
   }
 }
 
+/* Pairs of phases of a result that goes past the caches: rows that begin anywhere in a cache line, and end there. */
+TEST(streamed_pairs) {
+  Random random(test::options.seed + 29);
+  for (const int64_t kernel : {2, 4}) {
+    const ck_problem p = make_problem(1, 5, 2, 1, 902, 934, kernel, 2, kernel / 2 - 1, 1);
+    const Integers integers(p, random);
+    const Data<float> data(p, Guard::behind);
+    copy_into(integers, data);
+    const Buffer<float> wanted(image_size(p)), got(image_size(p));
+    CHECK(image_size(p) * 4 >= 16 << 20, "large enough");
+    for (const std::string &isa : isa_names()) {
+      Host alone;
+      CHECK(run_pass(alone, p, CK_ADJOINT, isa.c_str(), data, nullptr, false, wanted.data(), "im2col") == CK_OK, isa);
+      for (const char *const algorithm : {"direct", "winograd"}) {
+        for (const int32_t slots : {1, 3}) {
+          Host host(slots);
+          for (float &x : got) x = -1;
+          const ck_status status =
+              run_pass(host, p, CK_ADJOINT, isa.c_str(), data, nullptr, false, got.data(), algorithm);
+          if (is_refusal(status, algorithm)) continue;
+          bool same = status == CK_OK;
+          for (size_t i = 0; same && i < got.size(); ++i) {
+            same = agrees(got[i], static_cast<double>(wanted[i]), algorithm);
+          }
+          CHECK(same, isa + " " + algorithm + ", kernel " + std::to_string(kernel));
+        }
+      }
+    }
+  }
+}
+
 /* The same bits as on any other machine: the figures were computed once, with AVX-512, AVX2 and NEON alike. */
 TEST(bits_of_all_machines) {
   /* Forward, both algorithms have the same chains; in the adjoint, col2im adds what the direct form has in one chain.

@@ -111,8 +111,6 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
    * first of the next: so they are kept apart. */
   const bool depth_by_depth = z.grid() > 1 && (!f->by_row || f->planes > 1);
   f->tile_step = round_up(tiles + (depth_by_depth ? lanes : 0), 4);
-  /* Odd numbers of cache lines, so that points do not fall onto the same sets. */
-  const auto odd_lines = [](int64_t elements) { return 16 * (ceil_div(elements, 16) | 1); };
   f->data_step = odd_lines(f->channels * f->planes * f->tile_step + lanes);
   f->edge_step = odd_lines(f->planes * f->tile_step + lanes);
   const int64_t width = f->block_lanes();

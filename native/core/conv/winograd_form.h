@@ -35,6 +35,10 @@
 
 namespace convkit {
 
+/* Room for so many elements in an odd number of pieces of 16: points and channels that far apart do not fall onto the
+ * same sets of a cache. */
+inline int64_t odd_lines(int64_t elements) { return 16 * (ceil_div(elements, 16) | 1); }
+
 struct WinogradAxis {
   DirectAxis geometry;
   int64_t taps; /* of a plane and phase, the most of any */
@@ -68,10 +72,9 @@ struct WinogradForm {
   int64_t parts, part_panels;       /* the panels of a block are cut into parts */
   int64_t packed_channels; /* whose weights, given with the call, are packed at a time where they are used; 0: before */
 
-  /* From point to point of their transformed weights: an odd number of cache lines. */
+  /* From point to point of their transformed weights. */
   int64_t packed_step() const {
-    const int64_t elements = packed_channels * (depth / channels) * panels.step;
-    return elements > 0 ? 16 * (ceil_div(elements, 16) | 1) : 0;
+    return packed_channels > 0 ? odd_lines(packed_channels * (depth / channels) * panels.step) : 0;
   }
   /* Of an image and a group. */
   bool one_block() const { return axes[0].blocks * axes[1].blocks * axes[2].blocks == 1; }
