@@ -52,6 +52,11 @@ TEST(direct_problems) {
     compare_forms(make_problem(1, channels * 6, 30, 6, 8, 9, 4, 2, 1, 1), random, {1, 7});
   }
   compare_forms(make_problem(1, 2, 300, 1, 12, 4, 2, 2, 0, 1), random, forms); /* blocks of weights */
+  /* Weights beyond the second-level cache: blocks of source channels outermost, or of each product alone. */
+  compare_forms(make_problem(1, 70, 300, 1, 8, 8, 4, 2, 1, 1), random, forms);
+  compare_forms(make_problem(1, 330, 90, 1, 5, 6, 3, 1, 1, 1), random, forms);
+  compare_forms(make_problem(1, 60, 190, 1, 9, 8, 5, 2, 2, 1), random, forms);
+  compare_forms(make_problem(3, 500, 530, 1, 3, 4, 1, 1, 0, 1), random, forms);
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */

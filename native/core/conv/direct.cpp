@@ -24,9 +24,6 @@ void block(ck_plan *plan, int32_t slots) {
   int64_t bands = 1;
   for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
   plan->blocking.units = (f.images ? 1 : plan->problem.given.batch) * f.bundles * bands * f.parts;
-  /* A table's weights must fit a block, and each block serve one unit. */
-  f.packs_inside = (f.joint || f.phases == 1) && (f.images ? 1 : plan->problem.given.batch) * bands == 1 &&
-                   f.table_terms * f.panels.step * static_cast<int64_t>(sizeof(T)) <= kWeightBlock;
   plan->packs_inside = f.packs_inside;
   plan->weights_bytes = plan->problem.given.groups * f.group_weights * static_cast<int64_t>(sizeof(T));
   plan->blocking.slot_bytes = direct_scratch<T>(f);

@@ -9,9 +9,6 @@ namespace convkit {
 
 extern const Algorithm direct_algorithm;
 
-/* Weights stay in the second-level cache while the tiles of a band pass by. */
-constexpr int64_t kWeightBlock = 128 << 10;
-
 /* Forward and adjoint: direct_unit.cpp. */
 template <typename T>
 int64_t direct_scratch(const DirectForm &form); /* bytes of a slot */
@@ -21,16 +18,16 @@ ck_status run_direct(const RunContext &context);
 template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 
-/* Some source channels of one panel of a form with one product, alone. */
+/* Some source channels of one panel alone: of some products, or all (null), one behind the other. */
 template <typename T>
 void pack_direct_block(const Problem &problem, const DirectForm &form, const T *weights, int64_t group, int64_t panel,
-                       int64_t first, int64_t channels, T *out);
+                       const Range *products, int64_t first, int64_t channels, T *out);
 
 /* Where the weights themselves hold this panel from a source channel on, with whole vectors and a step from channel to
  * channel: for a product of one tap. Null where they do not. */
 template <typename T>
 const T *find_direct_block(const Problem &problem, const DirectForm &form, const T *weights, int64_t group,
-                           int64_t panel, int64_t first, int64_t *step);
+                           int64_t panel, const Range &products, int64_t first, int64_t *step);
 
 }  // namespace convkit
 #endif

@@ -1,6 +1,6 @@
 #include "direct_form.h"
 
-#include "../util/numbers.h"
+#include "../gemm/tile_fetch.h"
 #include "direct_bands.h"
 #include "direct_gradient.h"
 
@@ -60,8 +60,7 @@ bool choose_bands(const Problem &problem, DirectForm *joint, DirectForm *separat
 /* Units are shared out by panels where there are too few bands, as long as each copy serves enough rows; then by rows.
  */
 void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
-  const int64_t lines = f->joint ? 1 : f->phases / f->line_products;
-  f->items = lines * f->panels.count;
+  f->items = f->lines() * f->panels.count;
   int64_t units = (f->images ? 1 : larger(problem.given.batch, 1)) * problem.given.groups;
   int64_t work = f->rows, planes = 1; /* work: multiply-adds on one element of the grid; a tap reads one plane of it */
   for (int a = 0; a < 3; ++a) {
@@ -159,6 +158,19 @@ int64_t choose_bundle(const Problem &problem, int32_t slots, const DirectForm &f
   return clamp(kBundleBytes / bytes / f.channels, 1, clamp(smaller(room, most), 1, problem.given.groups));
 }
 
+/* Are weights given with a call to be packed for all phases at once, blocks of source channels outermost? Where rows
+ * lie closer together in memory than channels, that reads memory from end to end. */
+bool takes_blocks_first(const Problem &problem, const DirectForm &f) {
+  const auto &w = problem.weights;
+  const int64_t row_step = f.axes[0].adjoint ? w.channel : w.feature, step = f.axes[0].adjoint ? w.feature : w.channel;
+  const int64_t bytes = element_bytes(problem), channel_bytes = f.group_weights / f.channels / f.panels.count * bytes;
+  const int64_t tables = f.lines() * f.line_products * f.tables * f.table_terms;
+  const int64_t grid = f.reads_source ? 0 : f.bundle * f.channels * f.channel_size;
+  const int64_t stage = f.in_place ? 0 : f.part_panels() * f.lines() * stage_elements(f);
+  return !f.by_rows && row_step < step && channel_bytes <= kWeightBlock / 2 && tables <= kLineTerms &&
+         f.group_weights * bytes > kFarWeights && (grid + stage) * bytes <= kGridBytes + kStageBytes;
+}
+
 void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectForm *f) {
   share_out(problem, slots, f);
   f->bundle = choose_bundle(problem, slots, *f);
@@ -180,6 +192,7 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
   if (f->by_rows || f->skips[0] || f->skips[1] || f->skips[2]) f->tables = 2 * f->boxes;
   f->table_terms = f->by_rows ? larger(kTableTerms, f->channels * f->axes[0].taps) : kTableTerms;
   f->group_weights = 0;
+  bool every = true; /* product has taps */
   const int64_t terms = f->channels * f->panels.count * f->panels.step;
   int64_t phase[3];
   for (int64_t r = 0; r < (f->joint ? 1 : f->phases); ++r) {
@@ -188,7 +201,17 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
     const int64_t count = product_taps(*f, phase, taps);
     f->table_terms = larger(f->table_terms, count);
     f->group_weights += count * terms;
+    every = every && count > 0;
   }
+  int64_t units = f->images ? 1 : problem.given.batch;
+  for (int a = 0; a < 3; ++a) units *= f->bands[a] * f->axes[a].residues;
+  if (units > 1) return; /* a block serves one unit only, or several */
+  const int64_t bytes = element_bytes(problem);
+  const int64_t tap = problem.weights.tap;
+  const bool alone = f->joint || f->phases == 1 || tap > 1 || tap < -1; /* each phase reads memory of its own */
+  f->packs_inside = alone && f->table_terms * f->panels.step * bytes <= kWeightBlock;
+  f->blocks_first = every && takes_blocks_first(problem, *f);
+  f->packs_inside = f->packs_inside || f->blocks_first;
 }
 
 }  // namespace
@@ -217,6 +240,10 @@ void split_phase(const DirectForm &f, int64_t number, int64_t phase[3]) {
 int64_t stage_positions(const DirectForm &f, bool stacked) {
   const int64_t plane = (f.band[1] - 1) * f.pitch + f.band[2];
   return stacked ? (f.band[0] - 1) * f.grid[1] * f.pitch + plane : f.band[0] * plane;
+}
+
+int64_t stage_elements(const DirectForm &f) {
+  return f.stage_step * (f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked));
 }
 
 bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked) {

@@ -17,9 +17,13 @@
 
 #include "../gemm/panels.h"
 #include "../kernels/kernel_table.h"
+#include "../util/numbers.h"
 #include "direct_geometry.h"
 
 namespace convkit {
+
+/* Weights stay in the second-level cache while the tiles of a band pass by. */
+constexpr int64_t kWeightBlock = 128 << 10;
 
 /* Of one pixel an image, at most. */
 constexpr int64_t kMostPixelPlanes = 256;
@@ -43,6 +47,7 @@ struct DirectForm {
   bool in_place;        /* tiles write to the result itself */
   bool reads_source; /* tiles read the source itself: it is the grid; or, with channels last, turn the pixels of each */
   bool packs_inside; /* weights given with the call are packed block by block, as each is used by one unit alone */
+  bool blocks_first; /* and that for all phases, blocks of source channels outermost: as they lie in memory */
   bool skips[3];     /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;     /* of a product, at most: runs of z, y and x */
   int64_t tables;    /* of a product, at most: one, or two for each box where taps are left out */
@@ -57,6 +62,9 @@ struct DirectForm {
   int64_t group_weights;            /* packed elements of one group */
   int64_t bundle, bundles;          /* groups of a unit, those whose channels share cache lines; units for all */
   int64_t items, part_items, parts; /* items: lines of products x panels; shared among the units of a band */
+
+  int64_t lines() const { return joint ? 1 : phases / line_products; }
+  int64_t part_panels() const { return ceil_div(panels.count, parts); } /* blocks_first: these are shared */
 };
 
 /* Null, or the reason why the pass is left to another algorithm. */
@@ -76,6 +84,9 @@ double direct_cost(const Problem &problem, ck_pass pass, const TileSet<T> &tiles
  * what is skipped; null leaves it to the cost. */
 template <typename T>
 double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const bool skips[3], DirectForm *form);
+
+/* Of the stage of a line of products and a panel. */
+int64_t stage_elements(const DirectForm &form);
 
 /* Positions of the stage of a band from its first to its last. */
 int64_t stage_positions(const DirectForm &form, bool stacked);

@@ -7,6 +7,10 @@
  *         for each block of weights, each box and each run of its positions: tiles, from the grid to the stage
  *       results to their places, phases side by side                       direct_store.cpp
  *
+ * Or, with weights given with the call whose rows lie closer together in memory than source channels do
+ * (form.blocks_first), blocks of source channels outermost, in each the panels and in these all lines: so weights are
+ * read from end to end, and once for all phases. The results of all panels are staged meanwhile.
+ *
  * One chain of multiply-adds per result, source channels outer and taps inner, whatever the tile. */
 #include "direct.h"
 
@@ -25,9 +29,10 @@ namespace {
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
-/* Elements for weights that are packed where they are used: a block, or all of a panel. */
+/* Elements for weights that are packed where they are used: a block, or all of a panel. Half a block, where the one
+ * that follows is fetched meanwhile and many panels pass by before it is needed. */
 int64_t inside_room(const DirectForm &f, int64_t element_bytes) {
-  return smaller(kWeightBlock / element_bytes, f.group_weights / f.panels.count);
+  return smaller(kWeightBlock / (f.blocks_first ? 2 : 1) / element_bytes, f.group_weights / f.panels.count);
 }
 
 template <typename T>
@@ -39,14 +44,14 @@ struct Scratch {
 
   Scratch(const DirectForm &f, Carver *carver) {
     grid = carver->take<T>(f.bundle * f.channels * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
-    const int64_t rows = f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked);
-    stage = carver->take<T>(f.in_place ? 0 : rows * f.stage_step);
+    stage = carver->take<T>(f.in_place ? 0 : stage_elements(f) * (f.blocks_first ? f.lines() * f.part_panels() : 1));
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
     weights = carver->take<T>(f.packs_inside ? inside_room(f, sizeof(T)) : 0);
-    tables = carver->take<int64_t>(f.line_products * f.tables * f.table_terms);
-    products = carver->take<DirectProduct>(f.line_products);
-    boxes = carver->take<DirectBox>(f.line_products * f.boxes);
+    const int64_t count = f.line_products * (f.blocks_first ? f.lines() : 1);
+    tables = carver->take<int64_t>(count * f.tables * f.table_terms);
+    products = carver->take<DirectProduct>(count);
+    boxes = carver->take<DirectBox>(count * f.boxes);
   }
 };
 
@@ -112,12 +117,11 @@ struct Direct {
   /* The tables of a line serve all groups. False: cancelled. */
   bool run_group(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, int64_t *at_line,
                  Grid grid, T *result) const {
-    const MapSteps &out = Flow<T>(context).out;
-
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
+    if (f.blocks_first && !weights) return run_blocks(group, part, band, scratch, grid, epilogue, result);
     int64_t line[3] = {0, 0, 0};
     const int64_t end = smaller(f.items, (part + 1) * f.part_items);
     for (int64_t item = part * f.part_items; item < end; ++item) {
@@ -125,8 +129,9 @@ struct Direct {
       const int64_t panel = item % f.panels.count, first_row = panel * f.panels.width;
       const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
       const int64_t number = item / f.panels.count;
-      split_phase(f, number * f.line_products, line);
-      if (number != *at_line && !is_empty_line(f, line)) prepare_line(band, line, scratch);
+      const int64_t first_product = number * f.line_products;
+      split_phase(f, first_product, line);
+      if (number != *at_line && !is_empty_line(f, line)) prepare_line(band, line, scratch, 0);
       *at_line = number;
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
@@ -138,16 +143,69 @@ struct Direct {
         const DirectProduct &product = scratch.products[p];
         if (gaps && product.taps == 0) continue;
         const int64_t panel_weights = product.weights + panel * f.channels * product.taps * f.panels.step;
-        const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel};
-        T *c = scratch.stage + p * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
-        if (f.in_place) c = result + product.place + first_row * (f.joint ? 1 : out.channel);
+        const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr,
+                                       scratch.weights,
+                                       group,
+                                       panel,
+                                       {first_product + p, first_product + p + 1}};
+        T *const c = f.in_place ? result_of(product, first_row, result) : scratch.stage + product_offset(p);
         /* The first tiles to read the source in place fetch what later ones will read. */
         grid.fetches = f.reads_source && grid.pixel == 1 && item == part * f.part_items && p == 0;
-        multiply(product, blocks, rows, finish, grid, c, out);
+        multiply(product, blocks, {rows, finish, c}, grid);
       }
       if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, tiles);
     }
     return true;
+  }
+
+  /* All lines of a share of the panels, blocks of source channels outermost. */
+  bool run_blocks(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, Grid grid,
+                  const Epilogue<T> *epilogue, T *result) const {
+    const int64_t lines = f.lines(), line_stage = stage_elements(f);
+    const int64_t first = part * f.part_panels(), end = smaller(f.panels.count, first + f.part_panels());
+    int64_t line[3];
+    for (int64_t n = 0; n < lines; ++n) {
+      split_phase(f, n * f.line_products, line);
+      prepare_line(band, line, scratch, n);
+    }
+    const int64_t taps = f.group_weights / f.channels / f.panels.count / f.panels.step;
+    const int64_t block = balanced(f.channels, inside_room(f, sizeof(T)) / (taps * f.panels.step));
+    for (int64_t channel = 0; channel < f.channels; channel += block) {
+      const int64_t channels = smaller(block, f.channels - channel);
+      for (int64_t panel = first; panel < end; ++panel) {
+        if (cancelled(*context.host)) return false;
+        const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
+        Epilogue<T> rows_epilogue;
+        const bool last = channel + channels == f.channels && epilogue;
+        const Epilogue<T> *const finish =
+            last ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
+        const T *const given = static_cast<const T *>(context.operands->weights);
+        pack_direct_block(problem, f, given, group, panel, nullptr, channel, channels, scratch.weights);
+        T *const stage = scratch.stage + (panel - first) * lines * line_stage;
+        for (int64_t n = 0; n < lines * f.line_products; ++n) {
+          const DirectProduct &product = scratch.products[n];
+          T *c = stage + n / f.line_products * line_stage + product_offset(n % f.line_products);
+          if (f.in_place) c = result_of(product, first_row, result);
+          const T *const weights = scratch.weights + product.weights / f.channels / f.panels.count * channels;
+          multiply_block(product, {weights, f.panels.step, 0, channel, channels}, {rows, finish, c}, grid);
+        }
+      }
+    }
+    for (int64_t i = 0; i < (f.in_place ? 0 : (end - first) * lines); ++i) {
+      split_phase(f, i % lines * f.line_products, line);
+      const int64_t first_row = (first + i / lines) * f.panels.width;
+      const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
+      store_stage(problem, f, band, line, first_row, rows, scratch.stage + i * line_stage, result, tiles);
+    }
+    return true;
+  }
+
+  /* Where the first row of a panel begins: in a stage; in the result. */
+  int64_t product_offset(int64_t product) const {
+    return product * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
+  }
+  T *result_of(const DirectProduct &product, int64_t first_row, T *result) const {
+    return result + product.place + first_row * (f.joint ? 1 : Flow<T>(context).out.channel);
   }
 
   /* Of the phases of an axis before one. */
@@ -157,21 +215,23 @@ struct Direct {
     return taps;
   }
 
-  /* Offset tables and ranges of the products of a line. */
-  void prepare_line(const DirectBand &band, const int64_t line[3], const Scratch<T> &scratch) const {
+  /* Offset tables and ranges of the products of a line, of those that scratch has room for the one with this number. */
+  void prepare_line(const DirectBand &band, const int64_t line[3], const Scratch<T> &scratch, int64_t number) const {
     /* Those of the lines before come first, which have (rows of taps) x (taps along the width of all phases). */
     const int64_t rows = taps_before(0, line[0]) * taps_before(1, f.axes[1].phases) +
                          phase_taps(f.axes[0], line[0]).count * taps_before(1, line[1]);
     int64_t weights = rows > 0 ? rows * taps_before(2, f.axes[2].phases) : 0, phase[3];
     PhaseTaps taps[3];
     for (int64_t p = 0; p < f.line_products; ++p) {
-      DirectProduct &product = scratch.products[p];
+      const int64_t at = number * f.line_products + p;
+      DirectProduct &product = scratch.products[at];
       phase[0] = line[0], phase[1] = line[1], phase[2] = p;
       product.taps = product_taps(f, phase, taps);
       product.weights = weights * f.channels * f.panels.count * f.panels.step;
       weights += product.taps;
       product.place = result_place(problem, f, band, phase).origin;
-      fill_boxes(f, band, phase, scratch.boxes + p * f.boxes, scratch.tables + p * f.tables * f.table_terms, &product);
+      fill_boxes(f, band, phase, scratch.boxes + at * f.boxes, scratch.tables + at * f.tables * f.table_terms,
+                 &product);
     }
   }
 
@@ -198,6 +258,7 @@ struct Direct {
     const T *packed;
     T *room;
     int64_t group, panel;
+    Range products;
   };
   const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t channel, int64_t channels,
                             int64_t *step) const {
@@ -205,19 +266,45 @@ struct Direct {
     if (p.taps == 0) return w.room;
     const T *const given = static_cast<const T *>(context.operands->weights);
     if (p.taps == 1 && !f.pixels_in_lanes && stage_positions(f, f.stacked) <= f.height) {
-      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, channel, step)) return place;
+      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, w.products, channel, step))
+        return place;
       *step = f.panels.step;
     }
-    pack_direct_block(problem, f, given, w.group, w.panel, channel, channels, w.room);
+    pack_direct_block(problem, f, given, w.group, w.panel, &w.products, channel, channels, w.room);
     return w.room;
   }
 
+  /* Rows of a panel in the stage or the result; what finishes them, or null. */
+  struct Rows {
+    int64_t rows;
+    const Epilogue<T> *epilogue;
+    T *c;
+  };
+
+  /* Packed weights of some source channels; `next` as in multiply_box. */
+  struct Block {
+    const T *weights;
+    int64_t step, next, channel, channels;
+  };
+
   /* One product of one panel, for all positions of the band. */
-  void multiply(const DirectProduct &p, const BlockOfWeights &blocks, int64_t rows, const Epilogue<T> *epilogue,
-                const Grid &grid, T *c, const MapSteps &out) const {
+  void multiply(const DirectProduct &p, const BlockOfWeights &blocks, const Rows &to, const Grid &grid) const {
     const int64_t channel_weights = p.taps * f.panels.step;
     const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
     const int64_t block = f.by_rows ? f.channels : p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
+    /* Weights that come from beyond the second-level cache do so while the tiles of the block before are at work. */
+    const bool weights_pass = blocks.packed && f.group_weights * static_cast<int64_t>(sizeof(T)) > kFarWeights;
+    for (int64_t channel = 0; channel < f.channels; channel += block) {
+      const int64_t channels = smaller(block, f.channels - channel);
+      int64_t step = f.panels.step;
+      const T *const weights = block_of_weights(p, blocks, channel, channels, &step);
+      const int64_t next = weights_pass ? channels * channel_weights : 0;
+      multiply_block(p, {weights, step, next, channel, channels}, to, grid);
+    }
+  }
+
+  void multiply_block(const DirectProduct &p, const Block &block, Rows to, const Grid &grid) const {
+    const MapSteps &out = Flow<T>(context).out;
     Steps steps = {f.pixels_in_lanes ? 1 : f.stage_step, 0, 0, 0};
     steps.y = f.pitch * steps.x, steps.z = f.stage_plane * steps.x;
     steps.row = f.pixels_in_lanes ? f.line_products * f.stage_step : 1;
@@ -228,35 +315,29 @@ struct Direct {
       if (f.axes[1].count * f.axes[2].count == 1) steps.x = steps.z; /* runs may go over images only */
       steps.row = out.channel;
     }
-    /* Weights that come from beyond the second-level cache do so while the tiles of the block before are at work: those
-     * of a box with all taps, if there is one. */
-    const bool weights_pass = blocks.packed && f.group_weights * static_cast<int64_t>(sizeof(T)) > kFarWeights;
+    if (block.channel + block.channels < f.channels) to.epilogue = nullptr;
+    /* The box with all taps, if there is one, fetches the next weights. */
     const DirectBox *fetching = p.boxes;
     for (int64_t i = 1; i < p.box_count; ++i) fetching = p.boxes[i].taps > fetching->taps ? p.boxes + i : fetching;
-    for (int64_t channel = 0; channel < f.channels; channel += block) {
-      const int64_t channels = smaller(block, f.channels - channel);
-      int64_t step = f.panels.step;
-      const T *const weights = block_of_weights(p, blocks, channel, channels, &step);
-      for (int64_t i = 0; i < p.box_count; ++i) {
-        const DirectBox &box = p.boxes[i];
-        if (f.by_rows) {
-          const RowsWork<T> work = {weights, grid.data, c, steps.z, steps.y, steps.x, epilogue};
-          multiply_rows(f, p, box, work, row_tiles, tiles.lanes);
-          continue;
-        }
-        TileCall<T> call = {};
-        call.depth = channels * box.taps;
-        call.continues = channel > 0;
-        call.period = p.channels * box.taps;
-        TileSide<T> &pixels = f.pixels_in_lanes ? call.b : call.a;
-        pixels = by_table<T>(box.table, p.channels * f.channel_size);
-        (f.pixels_in_lanes ? call.a : call.b) =
-            box.gaps ? by_table<T>(box.gaps, p.channels * channel_weights) : by_step<T>(step);
-        call.epilogue = channel + channels == f.channels ? epilogue : nullptr;
-        call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
-        const int64_t next = weights_pass && &box == fetching ? channels * channel_weights : 0;
-        multiply_box(call, box, weights, next, rows, grid.at(channel * f.channel_size), c, steps);
+    for (int64_t i = 0; i < p.box_count; ++i) {
+      const DirectBox &box = p.boxes[i];
+      if (f.by_rows) {
+        const RowsWork<T> work = {block.weights, grid.data, to.c, steps.z, steps.y, steps.x, to.epilogue};
+        multiply_rows(f, p, box, work, row_tiles, tiles.lanes);
+        continue;
       }
+      TileCall<T> call = {};
+      call.depth = block.channels * box.taps;
+      call.continues = block.channel > 0;
+      call.period = p.channels * box.taps;
+      TileSide<T> &pixels = f.pixels_in_lanes ? call.b : call.a;
+      pixels = by_table<T>(box.table, p.channels * f.channel_size);
+      (f.pixels_in_lanes ? call.a : call.b) =
+          box.gaps ? by_table<T>(box.gaps, p.channels * p.taps * f.panels.step) : by_step<T>(block.step);
+      call.epilogue = to.epilogue;
+      call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
+      multiply_box(call, box, block.weights, &box == fetching ? block.next : 0, to.rows,
+                   grid.at(block.channel * f.channel_size), to.c, steps);
     }
   }
 

@@ -10,6 +10,7 @@
  *
  * Memory is the bound, so every line of it is to be used whole, once. */
 #include "../gemm/copy.h"
+#include "../gemm/transpose.h"
 #include "../gemm/move_block.h"
 #include "../util/host.h"
 #include "direct.h"
@@ -22,11 +23,18 @@ constexpr int64_t kRun = 128;           /* elements along memory that are turned
 constexpr int64_t kFarRows = 16;        /* rows at a time, if they are far from each other */
 constexpr int64_t kUnitTerms = 1 << 17; /* elements that make a unit of work */
 
-template <typename T>
-struct Packer {
+/* The channels first .. first + channels - 1 of a panel. Product r begins before * product_step + skipped * count *
+ * step elements behind the first, with `before` the taps of the products before it and `count` its own. */
+struct Job {
+  int64_t first_row, rows, first, channels;
+  int64_t product_step, skipped;
+  Range products;
+};
+
+/* Where weights are and go, whatever their type. */
+struct Places {
   const Problem &problem;
   const DirectForm &f;
-  const T *weights;
 
   /* Steps through the weights: from row to row of a product, from one source channel to the next. */
   int64_t row_step() const { return f.axes[0].adjoint ? problem.weights.channel : problem.weights.feature; }
@@ -35,58 +43,6 @@ struct Packer {
   int64_t tap_number(int64_t z, int64_t y, int64_t x) const {
     const int64_t *const k = problem.given.kernel;
     return ((f.axes[0].first_tap + z) * k[1] + f.axes[1].first_tap + y) * k[2] + f.axes[2].first_tap + x;
-  }
-
-  /* The channels first .. first + channels - 1 of a panel. Product r begins at out + before * product_step + skipped *
-   * count * step, with `before` the taps of the products before it and `count` its own. */
-  struct Job {
-    const T *origin; /* of the group's weights */
-    int64_t first_row, rows, first, channels;
-    T *out;
-    int64_t product_step, skipped;
-  };
-
-  /* Calls visit(tap of the kernel, place of its row for the first channel, as elements behind job.out, step from
-   * channel to channel). */
-  template <typename Visit>
-  void each_term(const Job &job, const Visit &visit) const {
-    int64_t before = 0;
-    for (int64_t r = 0; r < (f.joint ? 1 : f.phases); ++r) {
-      int64_t phase[3];
-      split_phase(f, r, phase);
-      PhaseTaps t[3];
-      const int64_t count = product_taps(f, phase, t), step = count * f.panels.step;
-      int64_t place = before * job.product_step + job.skipped * step;
-      for (int64_t z = 0; z < t[0].count; ++z) {
-        for (int64_t y = 0; y < t[1].count; ++y) {
-          for (int64_t x = 0; x < t[2].count; ++x, place += f.panels.step) {
-            visit(tap_number(t[0].first + z * t[0].step, t[1].first + y * t[1].step, t[2].first + x * t[2].step), place,
-                  step);
-          }
-        }
-      }
-      before += count;
-    }
-  }
-
-  void pack(const Job &job) const {
-    int64_t at[kWidestPanel] = {0};
-    const int64_t tap_step = problem.weights.tap;
-    if (find_rows(job, at)) {
-      copy_rows(job, at[0]);
-    } else if (channel_step() == 1) {
-      turn_channels(job, at);
-    } else if (!f.joint && (tap_step == 1 || tap_step == -1)) {
-      turn_kernels(job, at);
-    } else {
-      gather_rows(job, at);
-    }
-    /* The lane side is read by whole vectors; of the broadcast side, only what is there. */
-    if (f.pixels_in_lanes || job.rows == f.panels.step) return;
-    each_term(job, [&](int64_t, int64_t place, int64_t step) {
-      T *const out = job.out + place;
-      for (int64_t c = 0; c < job.channels; ++c) fill_zeros(out + c * step + job.rows, f.panels.step - job.rows);
-    });
   }
 
   /* Of a row of a product, for the first source channel; joint rows are (channel, phase) pairs. */
@@ -99,154 +55,234 @@ struct Packer {
   }
 
   /* True when the rows are neighbours. */
-  bool find_rows(const Job &job, int64_t at[kWidestPanel]) const {
-    bool neighbours = true;
-    for (int64_t i = 0; i < job.rows; ++i) {
-      at[i] = row_offset(job.first_row + i);
-      neighbours = neighbours && at[i] == at[0] + i;
+  bool find_rows(const Job &job, int64_t at[kWidestPanel]) const;
+
+  Job job(int64_t panel, int64_t first, int64_t channels) const {
+    const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
+    return {first_row, rows, first, channels, 0, 0, {0, f.joint ? 1 : f.phases}};
+  }
+};
+
+bool Places::find_rows(const Job &job, int64_t at[kWidestPanel]) const {
+  bool neighbours = true;
+  for (int64_t i = 0; i < job.rows; ++i) {
+    at[i] = row_offset(job.first_row + i);
+    neighbours = neighbours && at[i] == at[0] + i;
+  }
+  return neighbours;
+}
+
+/* The terms of a job: the tap of the kernel, the place of its row for the first channel, the step from channel to
+ * channel. */
+class Terms {
+ public:
+  int64_t tap = 0, place = 0, step = 0;
+
+  Terms(const Places &places, const Job &job) : places_(places), job_(job), product_(job.products.begin - 1) {}
+
+  CONVKIT_NO_INLINE bool next() {
+    place += places_.f.panels.step;
+    while (++at_ >= count_) {
+      if (product_ >= job_.products.begin) before_ += count_;
+      if (++product_ >= job_.products.end) return false;
+      int64_t phase[3];
+      split_phase(places_.f, product_, phase);
+      count_ = product_taps(places_.f, phase, taps_);
+      step = count_ * places_.f.panels.step;
+      place = before_ * job_.product_step + job_.skipped * step;
+      at_ = -1;
     }
-    return neighbours;
+    const int64_t x = at_ % taps_[2].count, y = at_ / taps_[2].count % taps_[1].count,
+                  z = at_ / taps_[2].count / taps_[1].count;
+    tap = places_.tap_number(taps_[0].first + z * taps_[0].step, taps_[1].first + y * taps_[1].step,
+                             taps_[2].first + x * taps_[2].step);
+    return true;
   }
 
-  void copy_rows(const Job &job, int64_t at) const {
-    const T *const from = job.origin + job.first * channel_step() + at;
-    each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
-      T *const out = job.out + at_out;
-      const T *row = from + tap * problem.weights.tap;
-      for (int64_t c = 0; c < job.channels; ++c, row += channel_step()) {
-        copy_run(row, job.rows, out + c * step);
+ private:
+  const Places &places_;
+  const Job &job_;
+  PhaseTaps taps_[3];
+  int64_t product_, before_ = 0, at_ = 0, count_ = 0; /* terms before this product, in it, of it */
+};
+
+/* A job's weights, the first of the group, and what they are packed into. */
+template <typename T>
+struct Packer {
+  const Places &places;
+  const Job &job;
+  const T *weights;
+  T *out;
+  int64_t at[kWidestPanel] = {0}; /* offsets of the rows */
+
+  void pack() {
+    const DirectForm &f = places.f;
+    const int64_t tap_step = places.problem.weights.tap;
+    if (places.find_rows(job, at)) {
+      copy_rows();
+    } else if (places.channel_step() == 1) {
+      turn_channels();
+    } else if (!f.joint && (tap_step == 1 || tap_step == -1)) {
+      turn_kernels();
+    } else {
+      gather_rows();
+    }
+    /* The lane side is read by whole vectors; of the broadcast side, only what is there. */
+    if (f.pixels_in_lanes || job.rows == f.panels.step) return;
+    for (Terms terms(places, job); terms.next();) {
+      T *const rest = out + terms.place + job.rows;
+      for (int64_t c = 0; c < job.channels; ++c) fill_zeros(rest + c * terms.step, f.panels.step - job.rows);
+    }
+  }
+
+  const T *first_channel() const { return weights + job.first * places.channel_step(); }
+
+  /* Rows may be far from each other, where no hardware foresees the next: each fetches the one that takes its place in
+   * the block behind this one. */
+  void copy_rows() const {
+    const int64_t step = places.channel_step(), behind = job.channels * step;
+    for (Terms terms(places, job); terms.next();) {
+      const T *row = first_channel() + at[0] + terms.tap * places.problem.weights.tap;
+      for (int64_t c = 0; c < job.channels; ++c, row += step) {
+        for (int64_t i = 0; i < job.rows; i += 64 / static_cast<int64_t>(sizeof(T))) fetch_early(row + behind + i);
+        copy_run(row, job.rows, out + terms.place + c * terms.step);
       }
-    });
+    }
   }
 
   /* Some terms at a time, so that a kernel is read once or nearly so. */
-  void gather_rows(const Job &job, const int64_t at[kWidestPanel]) const {
-    const T *const from = job.origin + job.first * channel_step();
+  void gather_rows() const {
     const T *source[kRun];
-    T *places[kRun];
-    int64_t steps[kRun], terms = 0;
-    const auto gather = [&] {
+    T *to[kRun];
+    int64_t steps[kRun], count = 0;
+    Terms terms(places, job);
+    for (bool more = true; more;) {
+      more = terms.next();
+      if (more) {
+        source[count] = first_channel() + terms.tap * places.problem.weights.tap;
+        to[count] = out + terms.place, steps[count] = terms.step;
+        if (++count < kRun) continue;
+      }
       for (int64_t c = 0; c < job.channels; ++c) {
-        for (int64_t t = 0; t < terms; ++t) {
-          const T *const row = source[t] + c * channel_step();
-          T *const out = places[t] + c * steps[t];
-          for (int64_t i = 0; i < job.rows; ++i) out[i] = row[at[i]];
+        for (int64_t t = 0; t < count; ++t) {
+          const T *const row = source[t] + c * places.channel_step();
+          T *const place = to[t] + c * steps[t];
+          for (int64_t i = 0; i < job.rows; ++i) place[i] = row[at[i]];
         }
       }
-      terms = 0;
-    };
-    each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
-      T *const out = job.out + at_out;
-      source[terms] = from + tap * problem.weights.tap, places[terms] = out, steps[terms] = step;
-      if (++terms == kRun) gather();
-    });
-    gather();
+      count = 0;
+    }
   }
 
-  void turn_channels(const Job &job, const int64_t at[kWidestPanel]) const {
-    const T *const from = job.origin + job.first;
-    each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
-      T *const out = job.out + at_out;
-      const T *const first = from + tap * problem.weights.tap;
-      if (!f.joint) return turn_block(job.rows, job.channels, first + at[0], row_step(), out, step, kRun);
+  void turn_channels() const {
+    for (Terms terms(places, job); terms.next();) {
+      T *const to = out + terms.place;
+      const T *const from = weights + job.first + terms.tap * places.problem.weights.tap;
+      if (!places.f.joint) {
+        turn_block(job.rows, job.channels, from + at[0], places.row_step(), to, terms.step, kRun);
+        continue;
+      }
       turn_rows<T>(
-          job.rows, job.channels, [&](int64_t i) { return first + at[i]; }, 0,
-          [&](int64_t k) { return out + k * step; });
-    });
+          job.rows, job.channels, [&](int64_t i) { return from + at[i]; }, 0,
+          [&](int64_t k) { return to + k * terms.step; });
+    }
   }
 
   /* Where kernels follow each other (forward), several are turned at once. Taps that no product has go to a spare row.
    */
-  void turn_kernels(const Job &job, const int64_t at[kWidestPanel]) const {
-    const bool follow = channel_step() == problem.taps;
+  void turn_kernels() const {
+    const Problem &problem = places.problem;
+    const DirectForm &f = places.f;
+    const bool follow = places.channel_step() == problem.taps;
     const int64_t taps = f.axes[0].taps * f.axes[1].taps * f.axes[2].taps, step = taps * f.panels.step;
     if (follow && problem.weights.tap == 1 && f.phases == 1 && taps == problem.taps) { /* a plain matrix */
-      const T *const from = job.origin + job.first * taps + at[0];
-      return turn_block(job.rows, job.channels * taps, from, row_step(), job.out + job.skipped * step, f.panels.step,
-                        kRun);
+      return turn_block(job.rows, job.channels * taps, first_channel() + at[0], places.row_step(),
+                        out + job.skipped * step, f.panels.step, job.channels * taps);
     }
-    scatter_kernels(job, at, follow);
+    scatter_kernels(follow);
   }
 
-  void scatter_kernels(const Job &job, const int64_t at[kWidestPanel], bool follow) const {
+  void scatter_kernels(bool follow) const {
+    const int64_t all = places.problem.taps, channel_step = places.channel_step();
     T spare[kWidestPanel];
-    T *first[kRun], *places[kRun];
+    T *first[kRun], *to[kRun];
     int64_t steps[kRun];
-    const bool backwards = problem.weights.tap < 0;
-    const T *const kernels = job.origin + job.first * channel_step() - (backwards ? problem.taps - 1 : 0);
-    for (int64_t window = 0; window < problem.taps; window += kRun) {
-      const int64_t taps = smaller(kRun, problem.taps - window);
+    const bool backwards = places.problem.weights.tap < 0;
+    for (int64_t window = 0; window < all; window += kRun) {
+      const int64_t taps = smaller(kRun, all - window);
       for (int64_t t = 0; t < taps; ++t) first[t] = spare, steps[t] = 0;
-      each_term(job, [&](int64_t tap, int64_t at_out, int64_t step) {
-        T *const out = job.out + at_out;
-        const int64_t t = (backwards ? problem.taps - 1 - tap : tap) - window;
-        if (t >= 0 && t < taps) first[t] = out, steps[t] = step;
-      });
-      const int64_t together = follow && taps == problem.taps ? kRun / taps : 1;
+      for (Terms terms(places, job); terms.next();) {
+        const int64_t t = (backwards ? all - 1 - terms.tap : terms.tap) - window;
+        if (t >= 0 && t < taps) first[t] = out + terms.place, steps[t] = terms.step;
+      }
+      const int64_t together = follow && taps == all ? kRun / taps : 1;
       /* Where a row is long in memory, rows are far from each other: often so that the same few sets of a cache hold
-       * the lines of all. */
+       * the lines of all. What is fetched follows these kernels, or lies in the block behind this one. */
       const int64_t rows = together > 1 ? kFarRows : job.rows;
+      const int64_t ahead = (follow ? together : job.channels) * channel_step;
       for (int64_t i = 0; i < job.rows; i += rows) {
         for (int64_t c = 0; c < job.channels; c += together) {
           const int64_t channels = smaller(together, job.channels - c);
           for (int64_t n = 0; n < channels; ++n) {
-            for (int64_t t = 0; t < taps; ++t) places[n * taps + t] = first[t] + (c + n) * steps[t] + i;
+            for (int64_t t = 0; t < taps; ++t) to[n * taps + t] = first[t] + (c + n) * steps[t] + i;
           }
-          const T *const from = kernels + c * channel_step() + window;
+          const T *const from = first_channel() - (backwards ? all - 1 : 0) + c * channel_step + window;
           turn_rows<T>(
-              smaller(rows, job.rows - i), channels * taps, [&](int64_t r) { return from + at[i + r]; },
-              together * channel_step(), [&](int64_t k) { return places[k]; });
+              smaller(rows, job.rows - i), channels * taps, [&](int64_t r) { return from + at[i + r]; }, ahead,
+              [&](int64_t k) { return to[k]; });
         }
       }
     }
   }
-
-  Job job(int64_t group, int64_t panel, int64_t first, int64_t channels, T *out) const {
-    const T *const origin = weights + problem.weights.origin + group * problem.group_features * problem.weights.feature;
-    const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
-    return {origin, first_row, rows, first, channels, out, 0, 0};
-  }
 };
+
+template <typename T>
+const T *of_group(const Problem &problem, const T *weights, int64_t group) {
+  return weights + problem.weights.origin + group * problem.group_features * problem.weights.feature;
+}
 
 }  // namespace
 
 template <typename T>
 void pack_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
-                       int64_t first, int64_t channels, T *out) {
-  const Packer<T> packer = {problem, f, weights};
-  packer.pack(packer.job(group, panel, first, channels, out));
+                       const Range *products, int64_t first, int64_t channels, T *out) {
+  const Places places = {problem, f};
+  Job job = places.job(panel, first, channels);
+  if (products) job.products = *products;
+  job.product_step = channels * f.panels.step;
+  Packer<T>{places, job, of_group(problem, weights, group), out}.pack();
 }
 
 template <typename T>
 const T *find_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
-                           int64_t first, int64_t *step) {
-  const Packer<T> packer = {problem, f, weights};
-  const auto job = packer.job(group, panel, first, 1, nullptr);
+                           const Range &products, int64_t first, int64_t *step) {
+  const Places places = {problem, f};
+  Job job = places.job(panel, first, 1);
+  job.products = products;
   int64_t at[kWidestPanel] = {0};
-  if (job.rows < f.panels.width || !packer.find_rows(job, at)) return nullptr;
-  *step = packer.channel_step();
-  const T *place = nullptr;
-  packer.each_term(job, [&](int64_t tap, int64_t, int64_t) {
-    place = job.origin + first * *step + at[0] + tap * problem.weights.tap;
-  });
-  return place;
+  if (job.rows < f.panels.width || !places.find_rows(job, at)) return nullptr;
+  *step = places.channel_step();
+  Terms terms(places, job);
+  return terms.next() ? of_group(problem, weights, group) + first * *step + at[0] + terms.tap * problem.weights.tap
+                      : nullptr;
 }
 
 template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const DirectForm &f = plan.direct;
-  const Packer<T> packer = {plan.problem, f, static_cast<const T *>(weights)};
+  const Places places = {plan.problem, f};
   const int64_t channel_elements = larger(f.group_weights / f.channels / f.panels.count, 1); /* of a panel */
   const int64_t block = balanced(f.channels, larger(kUnitTerms / channel_elements, 1));
   const int64_t blocks = ceil_div(f.channels, block);
   const auto pack = [&](int64_t unit, int32_t) {
     const int64_t part = unit % blocks, panel = unit / blocks % f.panels.count, group = unit / blocks / f.panels.count;
     const int64_t first = part * block, channels = smaller(block, f.channels - first);
-    T *const out = reinterpret_cast<T *>(packed) + group * f.group_weights;
-    auto job = packer.job(group, panel, first, channels, out);
+    Job job = places.job(panel, first, channels);
     job.product_step = f.panels.count * f.channels * f.panels.step;
     job.skipped = panel * f.channels + first;
-    packer.pack(job);
+    Packer<T>{places, job, of_group(plan.problem, static_cast<const T *>(weights), group),
+              reinterpret_cast<T *>(packed) + group * f.group_weights}
+        .pack();
   };
   const int64_t units = plan.problem.given.groups * f.panels.count * blocks;
   return for_each_unit(host, units, plan.small || plan.weights_bytes < (1 << 16), pack);
@@ -254,11 +290,11 @@ ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const
 
 template ck_status pack_direct_weights<float>(const ck_plan &, const ck_runtime &, const void *, char *);
 template ck_status pack_direct_weights<double>(const ck_plan &, const ck_runtime &, const void *, char *);
-#define CONVKIT_INSTANTIATE(T)                                                                                        \
-  template void pack_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, int64_t, int64_t, \
-                                  T *);                                                                               \
-  template const T *find_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, int64_t,      \
-                                      int64_t *);
+#define CONVKIT_INSTANTIATE(T)                                                                                         \
+  template void pack_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, const Range *,     \
+                                  int64_t, int64_t, T *);                                                              \
+  template const T *find_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, const Range &, \
+                                      int64_t, int64_t *);
 CONVKIT_INSTANTIATE(float)
 CONVKIT_INSTANTIATE(double)
 #undef CONVKIT_INSTANTIATE

@@ -28,7 +28,7 @@ void turn_rows(int64_t rows, int64_t count, const Row &row, int64_t ahead, const
     const int64_t end = smaller(first + kRows, rows);
     for (int64_t line = 0; line < count; line += kLine) {
       const int64_t line_end = smaller(line + kLine, count);
-      for (int64_t i = first; ahead != 0 && i < end; ++i) fetch_ahead(row(i) + line + ahead);
+      for (int64_t i = first; ahead != 0 && i < end; ++i) fetch_early(row(i) + line + ahead);
       for (int64_t four = first; four < end; four += 4) {
         const int64_t i = smaller(four, rows - 4);
         const T *const a = row(i), *const b = row(i + 1), *const c = row(i + 2), *const d = row(i + 3);

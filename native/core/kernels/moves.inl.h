@@ -115,14 +115,17 @@ void zip_rows(const RowsZip<typename V::Element> *call) {
 }
 
 /* Rows become columns, a square of vectors at a time, those of a cache line of the result one after the other. At the
- * ends, squares overlap the ones before. */
+ * ends, squares overlap the ones before. Rows a multiple of 2 KiB apart fall onto few sets of the first-level cache,
+ * which do not hold their lines until the next square: so squares begin where lines do, and no line is in two. */
 template <class V>
 void turn(int64_t rows, int64_t columns, const typename V::Element *in, int64_t in_step, typename V::Element *out,
           int64_t out_step, int64_t ahead) {
   using T = typename V::Element;
   constexpr int64_t together = 64 / sizeof(T);
+  const bool far = in_step % (2048 / int64_t(sizeof(T))) == 0 && columns > 4 * V::lanes;
+  const int64_t head = far ? before_line(in) % V::lanes : 0;
   for (int64_t block = 0; block < rows; block += together) {
-    for (int64_t line = 0; line < columns; line += V::lanes) {
+    for (int64_t line = 0; line < columns; line += line == 0 && head > 0 ? head : int64_t(V::lanes)) {
       const int64_t column = line < columns - V::lanes ? line : columns - V::lanes;
       for (int64_t next = block; next < rows && next < block + together; next += V::lanes) {
         const int64_t first = next < rows - V::lanes ? next : rows - V::lanes;
