@@ -167,7 +167,7 @@ bool takes_blocks_first(const Problem &problem, const DirectForm &f) {
   const int64_t tables = f.lines() * f.line_products * f.tables * f.table_terms;
   const int64_t grid = f.reads_source ? 0 : f.bundle * f.channels * f.channel_size;
   const int64_t stage = f.in_place ? 0 : f.part_panels() * f.lines() * stage_elements(f);
-  return !f.by_rows && row_step < step && channel_bytes <= kWeightBlock / 2 && tables <= kLineTerms &&
+  return !f.by_rows && !is_one_tile(f) && row_step < step && channel_bytes <= kWeightBlock / 2 && tables <= kLineTerms &&
          f.group_weights * bytes > kFarWeights && (grid + stage) * bytes <= kGridBytes + kStageBytes;
 }
 
@@ -245,6 +245,8 @@ int64_t stage_positions(const DirectForm &f, bool stacked) {
 int64_t stage_elements(const DirectForm &f) {
   return f.stage_step * (f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked));
 }
+
+bool is_one_tile(const DirectForm &f) { return !f.pixels_in_lanes && stage_positions(f, f.stacked) <= f.height; }
 
 bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked) {
   return stage_positions(f, stacked) * width * f.line_products * bytes <= kStageBytes;

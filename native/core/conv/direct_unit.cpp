@@ -265,7 +265,7 @@ struct Direct {
     if (w.packed) return w.packed + channel * p.taps * f.panels.step;
     if (p.taps == 0) return w.room;
     const T *const given = static_cast<const T *>(context.operands->weights);
-    if (p.taps == 1 && !f.pixels_in_lanes && stage_positions(f, f.stacked) <= f.height) {
+    if (p.taps == 1 && is_one_tile(f)) {
       if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, w.products, channel, step))
         return place;
       *step = f.panels.step;
