@@ -167,8 +167,9 @@ bool takes_blocks_first(const Problem &problem, const DirectForm &f) {
   const int64_t tables = f.lines() * f.line_products * f.tables * f.table_terms;
   const int64_t grid = f.reads_source ? 0 : f.bundle * f.channels * f.channel_size;
   const int64_t stage = f.in_place ? 0 : f.part_panels() * f.lines() * stage_elements(f);
-  return !f.by_rows && !is_one_tile(f) && row_step < step && channel_bytes <= kWeightBlock / 2 && tables <= kLineTerms &&
-         f.group_weights * bytes > kFarWeights && (grid + stage) * bytes <= kGridBytes + kStageBytes;
+  return !f.by_rows && !is_one_tile(f) && row_step < step && channel_bytes <= kWeightBlock / 2 &&
+         tables <= kLineTerms && f.group_weights * bytes > kFarWeights &&
+         (grid + stage) * bytes <= kGridBytes + kStageBytes;
 }
 
 void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectForm *f) {

@@ -24,6 +24,9 @@ namespace convkit {
 
 /* Weights stay in the second-level cache while the tiles of a band pass by. */
 constexpr int64_t kWeightBlock = 128 << 10;
+/* Tiles of short vectors have fewer multiply-adds for each element they load, so theirs stay in the first-level cache.
+ */
+constexpr int64_t kNearBlock = 16 << 10;
 
 /* Of one pixel an image, at most. */
 constexpr int64_t kMostPixelPlanes = 256;

@@ -32,10 +32,13 @@ constexpr double kWorthSkipping = 0.05;
 constexpr int64_t kMostBands = 64;
 
 struct TileCost {
-  double depth, far; /* far: of a vector that is not in the first-level cache */
+  double depth, far;    /* far: of a vector that is not in the first-level cache */
+  const int32_t *parts; /* TileSet::parts */
 
   /* `live`: the share of the terms that are not left out. Those that remain go by two tables. */
   double tile(int64_t rows, int64_t vectors, double live) const {
+    const int64_t part = parts[vectors - 1];
+    if (part < vectors) return tile(rows, part, live) + tile(rows, vectors - part, live);
     const double products = static_cast<double>(rows * vectors);
     double cost = kVectorLoad * static_cast<double>(vectors) + kBroadcast * static_cast<double>(rows);
     if (live < 1) cost += kBroadcast;
@@ -110,6 +113,7 @@ struct Work {
   int64_t rows, positions[3], together;
   bool first, phases_along, one_position;
   Pieces whole[3]; /* the axes uncut */
+  const int32_t *parts;
 
   double pixel_vector() const { return taps > kPixelVector / kStraddling ? kStraddling : kPixelVector / taps; }
 };
@@ -120,8 +124,9 @@ struct Skips {
   const Pieces *pieces[3];
 };
 
-Work describe_work(const Problem &problem, const DirectForm &f) {
+Work describe_work(const Problem &problem, const DirectForm &f, const int32_t *parts) {
   Work w;
+  w.parts = parts;
   int64_t taps = 1;
   for (int a = 0; a < 3; ++a) {
     const DirectAxis &axis = f.axes[a];
@@ -147,12 +152,12 @@ Work describe_work(const Problem &problem, const DirectForm &f) {
 /* All positions of a run, for all rows of the product. */
 double run_cost(const Work &w, const Shape &s, int64_t length, int64_t lanes, double live) {
   if (s.pixels_in_lanes) {
-    const TileCost tiles = {w.depth, w.pixel_vector()};
+    const TileCost tiles = {w.depth, w.pixel_vector(), w.parts};
     const int64_t whole = w.rows / s.width, rest = w.rows % s.width;
     const double cost = static_cast<double>(whole) * tiles.strip(s.width, s.vectors, length, lanes, live);
     return rest > 0 ? cost + tiles.strip(rest, s.vectors, length, lanes, live) : cost;
   }
-  const TileCost tiles = {w.depth, kWeightVector};
+  const TileCost tiles = {w.depth, kWeightVector, w.parts};
   const int64_t count = ceil_div(length, s.height), height = ceil_div(length, count);
   return static_cast<double>(count) * tiles.strip(height, s.vectors, w.rows, lanes, live);
 }
@@ -231,7 +236,7 @@ int32_t list_skips(const Problem &problem, const DirectForm &f, const Work &w, P
 template <typename T>
 double choose_direct_tile(const Problem &problem, const TileSet<T> &tiles, const bool given[3], DirectForm *f) {
   f->product_rows = f->rows * (f->joint ? f->phases : 1);
-  const Work w = describe_work(problem, *f);
+  const Work w = describe_work(problem, *f, tiles.parts);
   Pieces cut[3];
   Skips ways[3];
   const int32_t modes = list_skips(problem, *f, w, cut, ways);

@@ -291,7 +291,8 @@ struct Direct {
   void multiply(const DirectProduct &p, const BlockOfWeights &blocks, const Rows &to, const Grid &grid) const {
     const int64_t channel_weights = p.taps * f.panels.step;
     const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
-    const int64_t block = f.by_rows ? f.channels : p.channels * larger(kWeightBlock / larger(table_bytes, 1), 1);
+    const int64_t most = tiles.lanes * static_cast<int64_t>(sizeof(T)) < 64 ? kNearBlock : kWeightBlock;
+    const int64_t block = f.by_rows ? f.channels : p.channels * larger(most / larger(table_bytes, 1), 1);
     /* Weights that come from beyond the second-level cache do so while the tiles of the block before are at work. */
     const bool weights_pass = blocks.packed && f.group_weights * static_cast<int64_t>(sizeof(T)) > kFarWeights;
     for (int64_t channel = 0; channel < f.channels; channel += block) {

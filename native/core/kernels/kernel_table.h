@@ -113,6 +113,9 @@ struct TileSet {
    * 1] is the tallest tile that the registers hold; above it there is none. */
   const Shaped<TileCall<T>> *tiles;
   int32_t heights[kMostVectors];
+  /* [vectors - 1]: not all widths have code of their own; others run as two tiles, of which the first has so many
+   * vectors. */
+  int32_t parts[kMostVectors];
   /* The epilogue over a rows x columns matrix, for results that no tile finishes. */
   void (*finish)(T *c, int64_t c_step, int64_t rows, int64_t columns, const Epilogue<T> *epilogue);
   /* The ways into a grid and out of a stage. */

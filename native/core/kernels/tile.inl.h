@@ -152,7 +152,7 @@ constexpr bool tile_has_code(bool few, bool wide, int vectors) {
   return few || wide ? vectors <= 2 || (!few && (vectors == 4 || vectors == 8)) : vectors != 5;
 }
 constexpr int first_part(bool few, bool wide, int vectors) {
-  return few || vectors == 3 ? 2 : vectors == 5 && !wide ? 3 : 4;
+  return tile_has_code(few, wide, vectors) ? vectors : few || vectors == 3 ? 2 : vectors == 5 && !wide ? 3 : 4;
 }
 
 /* The first tile has so many columns of the whole. */
@@ -230,12 +230,14 @@ const Shaped<TileCall<typename V::Element>> TileTable<V, FEW, ROWS, USUAL, REGIS
 template <class V, bool FEW, int ROWS, int USUAL, int REGISTERS>
 constexpr TileSet<typename V::Element> tile_set(int32_t depth) {
   const auto height = [](int vectors) { return int32_t(tile_height(ROWS, USUAL, REGISTERS, vectors)); };
+  const auto part = [](int vectors) { return int32_t(first_part(FEW, sizeof(typename V::Element) == 8, vectors)); };
   return {ROWS,
           USUAL * V::lanes,
           V::lanes,
           depth,
           TileTable<V, FEW, ROWS, USUAL, REGISTERS, typename MakeIndexes<ROWS * kMostVectors>::Type>::all,
           {height(1), height(2), height(3), height(4), height(5), height(6), height(7), height(8)},
+          {part(1), part(2), part(3), part(4), part(5), part(6), part(7), part(8)},
           finish<V>,
           copy_rows<V>,
           zip_rows<V>,
