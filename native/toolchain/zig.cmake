@@ -20,6 +20,10 @@ set(CMAKE_CXX_COMPILER ${CONVKIT_ZIG} c++ -target ${CONVKIT_TRIPLE})
 set(CMAKE_CXX_FLAGS_INIT "-g0 -fno-sanitize=undefined")
 # -Os: Zig builds the C++ library when it links, as the options of that moment say.
 set(CMAKE_SHARED_LINKER_FLAGS_INIT "-s -Os")
+if(CMAKE_SYSTEM_NAME STREQUAL Linux)
+  # One table of symbols for the loader: all of the last fifteen years know this one.
+  string(APPEND CMAKE_SHARED_LINKER_FLAGS_INIT " -Wl,--hash-style=gnu")
+endif()
 set(CMAKE_RANLIB "")
 # Without times and owners.
 set(CMAKE_CXX_ARCHIVE_CREATE "${CONVKIT_ZIG} ar qcD <TARGET> <OBJECTS>")
