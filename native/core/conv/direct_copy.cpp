@@ -121,8 +121,7 @@ struct GridCopy {
   T *grid;
   void (*copy_rows)(const RowsCopy<T> *);
 
-  bool first() const { return problem.given.layout == CK_CHANNELS_FIRST; }
-  const MapSteps &steps() const { return f.axes[0].adjoint ? problem.features : problem.image; }
+  const MapSteps &steps() const { return source_steps(problem, f.axes[0].adjoint); }
   int64_t begin(int a) const { return band.first[a] + f.axes[a].span_begin; }
   int64_t rows(int a) const { return band.count[a] + f.axes[a].span; }
   int64_t source_row() const { return f.axes[2].source * steps().pixel; }
@@ -145,7 +144,7 @@ struct GridCopy {
     if (!f.images || f.grid[1] * f.pitch > 1) return false;
     const T *const images = source + band.first[0] * steps().batch;
     int64_t pixels[kMostPixelPlanes];
-    bool in_order = first() && f.planes == f.axes[1].source * f.axes[2].source;
+    bool in_order = steps().rows() && f.planes == f.axes[1].source * f.axes[2].source;
     if (f.planes > kMostPixelPlanes) return false;
     for (int64_t plane = 0; plane < f.planes; ++plane) {
       GridMap map[3];
@@ -246,7 +245,7 @@ struct GridCopy {
         T *const out = grid + plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
         const int64_t iz = source_at(map, 0, z), iy = source_at(map, 1, y);
         const T *const from = iz == kZeros || iy == kZeros ? nullptr : source + iz * source_depth() + iy * source_row();
-        if (!first()) {
+        if (!steps().rows()) {
           copy_row_last(row, from, all_channels, steps().pixel, f.channel_size, out);
         } else {
           for (int64_t c = 0; c < all_channels; ++c) {
@@ -259,7 +258,7 @@ struct GridCopy {
 
   void run() const {
     if (copies_pixels()) return;
-    if (first() && problem.given.padding_mode == CK_ZEROS) {
+    if (steps().rows() && problem.given.padding_mode == CK_ZEROS) {
       const int64_t together = f.planes > 1 ? clamp(kElementsAtOnce / f.channel_size, 1, all_channels) : all_channels;
       const bool apart = f.axes[2].planes > 2 && f.axes[2].dilation == 1;
       for (int64_t c = 0; c < all_channels; c += together) {

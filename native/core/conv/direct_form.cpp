@@ -37,7 +37,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   f->images = p.batch > 1 && p.image[0] == 1 && p.features[0] == 1 && p.kernel[0] == 1 && p.pad_begin[0] == 0;
   if (f->images) f->axes[0].source = f->axes[0].result = f->axes[0].count = p.batch;
   f->phases = f->axes[0].phases * f->axes[1].phases * f->axes[2].phases;
-  f->phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
+  f->phase_inner = result_steps(problem, adjoint).rows();
   return nullptr;
 }
 
@@ -91,7 +91,7 @@ void share_out(const Problem &problem, int32_t slots, DirectForm *f) {
 
 /* May tiles write to the result itself? */
 bool writes_in_place(const Problem &problem, const DirectForm &f) {
-  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
+  const bool first = result_steps(problem, f.axes[0].adjoint).rows();
   const bool gaps = f.stacked && f.grid[1] * f.pitch > 1;
   if (!f.pixels_in_lanes && !gaps && is_one_position(problem, f)) return true;
   if (f.phases > 1 || f.pixels_in_lanes != first) return false;
@@ -99,7 +99,7 @@ bool writes_in_place(const Problem &problem, const DirectForm &f) {
   if (f.stacked) {
     const MapSteps &out = f.axes[0].adjoint ? problem.image : problem.features;
     const int64_t plane = f.axes[1].result * f.axes[2].result;
-    return rows_join && f.grid[1] == f.axes[1].result && f.axes[0].residues == 1 &&
+    return rows_join && f.bands[1] == 1 && f.grid[1] == f.axes[1].result && f.axes[0].residues == 1 &&
            depth_step(f, out, plane) == plane * out.pixel;
   }
   return !f.joined || rows_join;
@@ -121,7 +121,7 @@ bool turns_tiles(const Problem &problem, const DirectForm &f, int64_t tail_width
  * no part in it, and its rows follow each other as those of the copy would. With more taps a large source is read
  * slowly from where it lies, as much as a third. */
 bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_width) {
-  const bool last = problem.given.layout == CK_CHANNELS_LAST;
+  const bool last = !source_steps(problem, f.axes[0].adjoint).rows();
   if (f.planes > 1 || f.by_rows || (last && !turns_tiles(problem, f, tail_width))) return false;
   if (f.product_rows > kManyRows * f.channels) return false;
   for (const DirectAxis &a : f.axes) {

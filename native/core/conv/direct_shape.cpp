@@ -141,7 +141,7 @@ Work describe_work(const Problem &problem, const DirectForm &f, const int32_t *p
   w.depth = static_cast<double>(larger(taps * f.channels / f.phases, 1));
   w.taps = w.depth / static_cast<double>(f.channels);
   w.elements = static_cast<double>(w.positions[0] * w.positions[1] * w.positions[2] * w.rows);
-  w.first = problem.given.layout == CK_CHANNELS_FIRST;
+  w.first = result_steps(problem, f.axes[0].adjoint).rows();
   /* The phases of a result row are best stored together, and in lanes they are neighbours in it. */
   w.together = f.joint && f.phase_inner ? f.axes[2].phases : 1;
   w.phases_along = w.together >= 4;

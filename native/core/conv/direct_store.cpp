@@ -141,8 +141,8 @@ bool has_gaps(const DirectForm &f) { return fills_rows(f) && f.line_products > 2
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
                  int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles) {
-  const bool first = problem.given.layout == CK_CHANNELS_FIRST;
-  const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
+  const MapSteps &steps = result_steps(problem, f.axes[0].adjoint);
+  const bool first = steps.rows();
   const bool streams = first && streams_result(problem, f.axes[0].adjoint);
   const Store<T> store = {problem, f, band, stage, result, steps.channel, tiles.zip_rows, streams};
   int64_t phase[3] = {line[0], line[1], 0};

@@ -10,6 +10,9 @@ namespace convkit {
 /* Distances in elements between neighbours of an image or a feature map. */
 struct MapSteps {
   int64_t batch, channel, pixel;
+
+  /* Are pixels neighbours? So they are with channels first, and in the map of a single channel. */
+  bool rows() const { return pixel == 1; }
 };
 
 struct Problem {
@@ -28,6 +31,10 @@ struct Problem {
   double flops; /* 2 per multiply-add, padding counted */
 };
 
+/* The maps that a pass reads and writes. */
+inline const MapSteps &source_steps(const Problem &p, bool adjoint) { return adjoint ? p.features : p.image; }
+inline const MapSteps &result_steps(const Problem &p, bool adjoint) { return adjoint ? p.image : p.features; }
+
 inline bool is_f32(const Problem &problem) { return problem.given.image_type == CK_FLOAT32; }
 inline int64_t element_bytes(const Problem &problem) { return is_f32(problem) ? 4 : 8; }
 
@@ -36,7 +43,7 @@ inline int64_t element_bytes(const Problem &problem) { return is_f32(problem) ? 
 constexpr int64_t kStreamedBytes = 16 << 20;
 
 inline bool streams_result(const Problem &p, bool adjoint) {
-  const int64_t elements = p.given.batch * (adjoint ? p.image : p.features).batch;
+  const int64_t elements = p.given.batch * result_steps(p, adjoint).batch;
   return elements >= kStreamedBytes / element_bytes(p);
 }
 

@@ -106,7 +106,7 @@ bool choose_block(int64_t most, WinogradForm *f) {
 void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   const WinogradAxis &z = f->axes[0], &y = f->axes[1], &x = f->axes[2];
   const int64_t tiles = z.grid() * y.grid() * x.grid();
-  f->by_row = problem.given.layout == CK_CHANNELS_FIRST && problem.given.padding_mode == CK_ZEROS;
+  f->by_row = source_steps(problem, y.geometry.adjoint).rows() && problem.given.padding_mode == CK_ZEROS;
   /* Whole vectors are written past the end of each depth. The last one's, of a channel or plane, may come after the
    * first of the next: so they are kept apart. */
   const bool depth_by_depth = z.grid() > 1 && (!f->by_row || f->planes > 1);
@@ -143,7 +143,7 @@ void lay_out(const Problem &problem, int64_t lanes, WinogradForm *f) {
   store.rows = f->rows;
   store.phases = f->phases;
   store.joint = f->phases > 1;
-  store.phase_inner = problem.given.layout == CK_CHANNELS_FIRST;
+  store.phase_inner = result_steps(problem, y.geometry.adjoint).rows();
   store.line_products = 1;
   store.panels = f->panels;
   store.pixels_in_lanes = f->tiles_in_lanes;
@@ -158,7 +158,7 @@ template <typename T>
 double choose_tile(const Problem &problem, const TileSet<T> &tiles, bool all_tiles, WinogradForm *f) {
   WinogradForm best = *f;
   double least = -1;
-  const int64_t together = problem.given.layout == CK_CHANNELS_FIRST ? f->axes[2].geometry.phases : 1;
+  const int64_t together = result_steps(problem, f->axes[0].geometry.adjoint).rows() ? f->axes[2].geometry.phases : 1;
   for (int way = 0; way < 2; ++way) {
     const int32_t usual = tiles.columns / tiles.lanes;
     for (int32_t v = all_tiles ? 1 : usual; v <= (all_tiles ? kMostVectors : usual); ++v) {
