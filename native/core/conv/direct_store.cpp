@@ -125,6 +125,20 @@ struct Store {
   }
 };
 
+/* Phases along the width, from this one on and of so many at most, that exist at the same positions. Where pixels have
+ * no channels but those of the product, they are a run of the result, as they are of the rows. At least one. */
+int64_t phases_in_one(const DirectForm &f, const DirectBand &band, const int64_t first[3], int64_t most) {
+  const int64_t end = smaller(f.axes[2].phases, first[2] + most);
+  int64_t phase[3] = {first[0], first[1], first[2]};
+  Range wanted[3], r[3];
+  phase_ranges(f, band, phase, wanted);
+  while (++phase[2] < end) {
+    phase_ranges(f, band, phase, r);
+    if (r[2].begin != wanted[2].begin || r[2].end != wanted[2].end) break;
+  }
+  return phase[2] - first[2];
+}
+
 /* Phases that are neighbours along the width fill it. */
 bool fills_rows(const DirectForm &f) {
   const DirectAxis &x = f.axes[2];
@@ -170,7 +184,8 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
       i += count;
     } else {
       split_phase(f, row / f.rows, phase);
-      const int64_t count = smaller(rows - i, f.rows - row % f.rows);
+      int64_t count = smaller(rows - i, f.rows - row % f.rows);
+      if (row % f.rows == 0 && f.rows == steps.pixel) count *= phases_in_one(f, band, phase, (rows - i) / f.rows);
       store.channels(phase, from, row % f.rows, count);
       i += count;
     }
