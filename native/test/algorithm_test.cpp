@@ -57,6 +57,13 @@ TEST(direct_problems) {
   compare_forms(make_problem(1, 330, 90, 1, 5, 6, 3, 1, 1, 1), random, forms);
   compare_forms(make_problem(1, 60, 190, 1, 9, 8, 5, 2, 2, 1), random, forms);
   compare_forms(make_problem(3, 500, 530, 1, 3, 4, 1, 1, 0, 1), random, forms);
+  ck_problem groups = make_problem(1, 140, 600, 2, 4, 4, 4, 2, 1, 1);
+  groups.flip_kernel = 1;
+  compare_forms(groups, random, {0, 3});
+  /* Bands of rows as high, with their halo, as the map: stacked, they do not write in place. */
+  ck_problem stacked = make_problem(1, 5, 20, 1, 8, 19, 7, 1, 3, 1);
+  stacked.image[0] = stacked.features[0] = 3, stacked.kernel[2] = 3, stacked.pad_begin[2] = 1;
+  compare_forms(stacked, random);
   compare_forms(make_problem(1, 12, 18, 2, 19, 30, 5, 4, 2, 3),
                 random); /* stride and dilation without common divisor */
   compare_forms(make_problem(1, 4, 4, 1, 21, 20, 3, 4, 0, 2), random, forms); /* phases without taps */

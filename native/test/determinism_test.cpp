@@ -206,6 +206,9 @@ TEST(equal_bits) {
     ck_problem taps = make_problem(1, 3, 20, 1, 40, 40, 17, 1, 8, 1);
     taps.layout = layout;
     check_bits<float>(taps, random);
+    ck_problem heavy = make_problem(1, 70, 300, 1, 8, 8, 4, 2, 1, 1); /* blocks of weights outermost, in one pass */
+    heavy.layout = heavy.weight_layout = layout;
+    check_bits<float>(heavy, random);
     for (const int64_t stride : {1, 2, 3}) {
       ck_problem depthwise = make_problem(2, 37, 37, 37, 25, 70, 5, stride, 2, 1);
       depthwise.layout = layout;

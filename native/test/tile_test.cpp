@@ -148,8 +148,11 @@ void check_interleave(const char *isa, const convkit::DepthwiseSet<T> &kernels, 
 template <typename T>
 void check_turn(const char *isa, const TileSet<T> &tiles, int64_t more, Random &random) {
   if (!tiles.turn) return;
-  const int64_t rows = tiles.lanes + random.between(0, more), columns = tiles.lanes + random.between(0, more);
-  const int64_t in_step = columns + random.between(0, 3), out_step = rows + random.between(0, 3);
+  const bool far = random.chance(50); /* rows that share sets of a cache, with squares apart from the first */
+  const int64_t rows = tiles.lanes + random.between(0, more);
+  const int64_t columns = (far ? 4 : 1) * tiles.lanes + random.between(0, more);
+  const int64_t in_step = far ? 2048 / static_cast<int64_t>(sizeof(T)) : columns + random.between(0, 3);
+  const int64_t out_step = rows + random.between(0, 3);
   const Buffer<T> in((rows - 1) * in_step + columns, Guard::behind);
   const Buffer<T> out((columns - 1) * out_step + rows, Guard::behind);
   for (T &x : in) x = static_cast<T>(random.between(1, 999));

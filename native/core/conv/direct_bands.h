@@ -7,7 +7,7 @@
 namespace convkit {
 
 /* Scratch of a slot, made for 1 MiB of second-level cache (the smallest of current servers): the copy, the stage
- * (kStageBytes in direct_form.cpp) and a block of weights (kWeightBlock in direct.h) stay in it together. */
+ * (kStageBytes in direct_form.cpp) and a block of weights (kWeightBlock in direct_form.h) stay in it together. */
 constexpr int64_t kGridBytes = 656 << 10;
 
 /* Cuts the positions into bands, for the axes and the order of phases in the form; false where none is small enough. */

@@ -160,14 +160,15 @@ int64_t choose_bundle(const Problem &problem, int32_t slots, const DirectForm &f
 
 /* Are weights given with a call to be packed for all phases at once, blocks of source channels outermost? Where rows
  * lie closer together in memory than channels, that reads memory from end to end. */
-bool takes_blocks_first(const Problem &problem, const DirectForm &f) {
+bool takes_blocks_first(const Problem &problem, int32_t slots, const DirectForm &f) {
   const auto &w = problem.weights;
   const int64_t row_step = f.axes[0].adjoint ? w.channel : w.feature, step = f.axes[0].adjoint ? w.feature : w.channel;
-  const int64_t bytes = element_bytes(problem), channel_bytes = f.group_weights / f.channels / f.panels.count * bytes;
+  const int64_t bytes = element_bytes(problem), channel_bytes = f.channel_weights() * bytes;
   const int64_t tables = f.lines() * f.line_products * f.tables * f.table_terms;
   const int64_t grid = f.reads_source ? 0 : f.bundle * f.channels * f.channel_size;
   const int64_t stage = f.in_place ? 0 : f.part_panels() * f.lines() * stage_elements(f);
-  return !f.by_rows && !is_one_tile(f) && row_step < step && channel_bytes <= kWeightBlock / 2 &&
+  const bool shared = ceil_div(f.panels.count, f.part_panels()) >= smaller(f.parts, slots); /* only panels are */
+  return !f.by_rows && !is_one_tile(f) && row_step < step && channel_bytes <= kFetchedBlock && shared &&
          tables <= kLineTerms && f.group_weights * bytes > kFarWeights &&
          (grid + stage) * bytes <= kGridBytes + kStageBytes;
 }
@@ -206,12 +207,12 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
   }
   int64_t units = f->images ? 1 : problem.given.batch;
   for (int a = 0; a < 3; ++a) units *= f->bands[a] * f->axes[a].residues;
-  if (units > 1) return; /* a block serves one unit only, or several */
   const int64_t bytes = element_bytes(problem);
+  if (units > 1) return; /* each block serves several units: packed beforehand */
   const int64_t tap = problem.weights.tap;
   const bool alone = f->joint || f->phases == 1 || tap > 1 || tap < -1; /* each phase reads memory of its own */
   f->packs_inside = alone && f->table_terms * f->panels.step * bytes <= kWeightBlock;
-  f->blocks_first = every && takes_blocks_first(problem, *f);
+  f->blocks_first = every && takes_blocks_first(problem, slots, *f);
   f->packs_inside = f->packs_inside || f->blocks_first;
 }
 

@@ -29,10 +29,9 @@ namespace {
 /* Whole vectors are read past the end of a grid, at most as many as a tile is wide. */
 constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
-/* Elements for weights that are packed where they are used: a block, or all of a panel. Half a block, where the one
- * that follows is fetched meanwhile and many panels pass by before it is needed. */
+/* Elements for weights that are packed where they are used: a block, or all of a panel. */
 int64_t inside_room(const DirectForm &f, int64_t element_bytes) {
-  return smaller(kWeightBlock / (f.blocks_first ? 2 : 1) / element_bytes, f.group_weights / f.panels.count);
+  return smaller((f.blocks_first ? kFetchedBlock : kWeightBlock) / element_bytes, f.group_weights / f.panels.count);
 }
 
 template <typename T>
@@ -77,6 +76,7 @@ struct Direct {
   void operator()(int64_t unit, int32_t slot) const {
     DirectBand band;
     const int64_t part = unit % f.parts;
+    if (f.blocks_first && !context.weights && part * f.part_panels() >= f.panels.count) return;
     unit /= f.parts;
     for (int a = 2; a >= 0; --a) {
       const int64_t bands = f.bands[a] * f.axes[a].residues, number = unit % bands;
@@ -168,8 +168,7 @@ struct Direct {
       split_phase(f, n * f.line_products, line);
       prepare_line(band, line, scratch, n);
     }
-    const int64_t taps = f.group_weights / f.channels / f.panels.count / f.panels.step;
-    const int64_t block = balanced(f.channels, inside_room(f, sizeof(T)) / (taps * f.panels.step));
+    const int64_t block = balanced(f.channels, inside_room(f, sizeof(T)) / f.channel_weights());
     for (int64_t channel = 0; channel < f.channels; channel += block) {
       const int64_t channels = smaller(block, f.channels - channel);
       for (int64_t panel = first; panel < end; ++panel) {

@@ -23,12 +23,14 @@ constexpr int64_t kRun = 128;           /* elements along memory that are turned
 constexpr int64_t kFarRows = 16;        /* rows at a time, if they are far from each other */
 constexpr int64_t kUnitTerms = 1 << 17; /* elements that make a unit of work */
 
-/* The channels first .. first + channels - 1 of a panel. Product r begins before * product_step + skipped * count *
- * step elements behind the first, with `before` the taps of the products before it and `count` its own. */
+/* The channels first .. first + channels - 1 of a panel; weights `ahead` channels further are fetched meanwhile.
+ * Product r begins before * product_step + skipped * count * step elements behind the first, with `before` the taps of
+ * the products before it and `count` its own. */
 struct Job {
   int64_t first_row, rows, first, channels;
   int64_t product_step, skipped;
   Range products;
+  int64_t ahead;
 };
 
 /* Where weights are and go, whatever their type. */
@@ -59,7 +61,7 @@ struct Places {
 
   Job job(int64_t panel, int64_t first, int64_t channels) const {
     const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
-    return {first_row, rows, first, channels, 0, 0, {0, f.joint ? 1 : f.phases}};
+    return {first_row, rows, first, channels, 0, 0, {0, f.joint ? 1 : f.phases}, 1};
   }
 };
 
@@ -137,14 +139,13 @@ struct Packer {
 
   const T *first_channel() const { return weights + job.first * places.channel_step(); }
 
-  /* Rows may be far from each other, where no hardware foresees the next: each fetches the one that takes its place in
-   * the block behind this one. */
+  /* Rows may be far from each other, where no hardware foresees the next. */
   void copy_rows() const {
-    const int64_t step = places.channel_step(), behind = job.channels * step;
+    const int64_t step = places.channel_step(), next = job.ahead * step;
     for (Terms terms(places, job); terms.next();) {
       const T *row = first_channel() + at[0] + terms.tap * places.problem.weights.tap;
       for (int64_t c = 0; c < job.channels; ++c, row += step) {
-        for (int64_t i = 0; i < job.rows; i += 64 / static_cast<int64_t>(sizeof(T))) fetch_early(row + behind + i);
+        for (int64_t i = 0; i < job.rows; i += 64 / static_cast<int64_t>(sizeof(T))) fetch_early(row + next + i);
         copy_run(row, job.rows, out + terms.place + c * terms.step);
       }
     }
@@ -197,7 +198,7 @@ struct Packer {
     const int64_t taps = f.axes[0].taps * f.axes[1].taps * f.axes[2].taps, step = taps * f.panels.step;
     if (follow && problem.weights.tap == 1 && f.phases == 1 && taps == problem.taps) { /* a plain matrix */
       return turn_block(job.rows, job.channels * taps, first_channel() + at[0], places.row_step(),
-                        out + job.skipped * step, f.panels.step, job.channels * taps);
+                        out + job.skipped * step, f.panels.step, larger(kRun, job.ahead * taps));
     }
     scatter_kernels(follow);
   }
@@ -217,9 +218,9 @@ struct Packer {
       }
       const int64_t together = follow && taps == all ? kRun / taps : 1;
       /* Where a row is long in memory, rows are far from each other: often so that the same few sets of a cache hold
-       * the lines of all. What is fetched follows these kernels, or lies in the block behind this one. */
+       * the lines of all. */
       const int64_t rows = together > 1 ? kFarRows : job.rows;
-      const int64_t ahead = (follow ? together : job.channels) * channel_step;
+      const int64_t ahead = (follow ? together : job.ahead) * channel_step;
       for (int64_t i = 0; i < job.rows; i += rows) {
         for (int64_t c = 0; c < job.channels; c += together) {
           const int64_t channels = smaller(together, job.channels - c);
@@ -250,6 +251,7 @@ void pack_direct_block(const Problem &problem, const DirectForm &f, const T *wei
   Job job = places.job(panel, first, channels);
   if (products) job.products = *products;
   job.product_step = channels * f.panels.step;
+  job.ahead = channels; /* the block behind this one */
   Packer<T>{places, job, of_group(problem, weights, group), out}.pack();
 }
 

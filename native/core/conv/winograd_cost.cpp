@@ -34,6 +34,8 @@ struct Cost {
 
   /* One term of a tile of `width` vectors, with its share of what the tile begins and ends with. */
   double tile(int64_t rows, int64_t width) const {
+    const int64_t part = f.tile_parts[width - 1];
+    if (part < width) return tile(rows, part) + tile(rows, width - part);
     const double products = number(rows * width);
     double cost = kVectorLoad * number(width) + kBroadcast * number(rows);
     if (cost < kLeastTile) cost = kLeastTile;

@@ -239,6 +239,7 @@ double make_winograd_form(const Problem &problem, ck_pass pass, const TileSet<T>
                           WinogradForm *form) {
   WinogradForm f;
   prepare(problem, pass, &f);
+  f.tile_parts = tiles.parts;
   double least = -1;
   const auto consider = [&](int64_t bytes, bool last) {
     double cost = cost_with(problem, tiles, bytes, last, &f);

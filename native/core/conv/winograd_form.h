@@ -62,6 +62,7 @@ struct WinogradForm {
   int64_t edge_step;            /* from point to point of one channel of it by itself */
   bool tiles_in_lanes, in_place;
   int32_t height, vectors;
+  const int32_t *tile_parts; /* TileSet::parts */
   Panels panels;
   int64_t lanes_step, product_step; /* M: from row to row (tiles in lanes) or tile to tile; from point to point */
   bool by_row;                      /* the source is read row by row; else copied, with its padding: */

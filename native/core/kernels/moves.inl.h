@@ -116,7 +116,8 @@ void zip_rows(const RowsZip<typename V::Element> *call) {
 
 /* Rows become columns, a square of vectors at a time, those of a cache line of the result one after the other. At the
  * ends, squares overlap the ones before. Rows a multiple of 2 KiB apart fall onto few sets of the first-level cache,
- * which do not hold their lines until the next square: so squares begin where lines do, and no line is in two. */
+ * which do not hold their lines until the next square: so of many squares, all but the
+ * first begin where vectors do that lie in one line. */
 template <class V>
 void turn(int64_t rows, int64_t columns, const typename V::Element *in, int64_t in_step, typename V::Element *out,
           int64_t out_step, int64_t ahead) {
