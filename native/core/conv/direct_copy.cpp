@@ -288,7 +288,7 @@ void copy_grid(const Problem &problem, const DirectForm &f, int64_t channels, co
 }
 
 int64_t source_place(const Problem &problem, const DirectForm &f, const DirectBand &band) {
-  const MapSteps &steps = f.axes[0].adjoint ? problem.features : problem.image;
+  const MapSteps &steps = source_steps(problem, f.axes[0].adjoint);
   const int64_t step[3] = {f.depth_size * steps.pixel, f.pitch * steps.pixel, steps.pixel};
   int64_t place = 0;
   for (int a = 0; a < 3; ++a)
@@ -297,7 +297,7 @@ int64_t source_place(const Problem &problem, const DirectForm &f, const DirectBa
 }
 
 ResultPlace result_place(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t phase[3]) {
-  const MapSteps &steps = f.axes[0].adjoint ? problem.image : problem.features;
+  const MapSteps &steps = result_steps(problem, f.axes[0].adjoint);
   ResultPlace place = {0, {0, 0, 0}};
   int64_t step = steps.pixel;
   for (int a = 2; a >= 0; --a) {

@@ -97,7 +97,7 @@ bool writes_in_place(const Problem &problem, const DirectForm &f) {
   if (f.phases > 1 || f.pixels_in_lanes != first) return false;
   const bool rows_join = f.pitch == f.axes[2].result && f.bands[2] == 1 && f.axes[1].residues == 1;
   if (f.stacked) {
-    const MapSteps &out = f.axes[0].adjoint ? problem.image : problem.features;
+    const MapSteps &out = result_steps(problem, f.axes[0].adjoint);
     const int64_t plane = f.axes[1].result * f.axes[2].result;
     return rows_join && f.bands[1] == 1 && f.grid[1] == f.axes[1].result && f.axes[0].residues == 1 &&
            depth_step(f, out, plane) == plane * out.pixel;
@@ -137,7 +137,7 @@ bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_wi
 
 /* The steps of the source become those of the grid. */
 void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
-  const MapSteps &in = f->axes[0].adjoint ? problem.features : problem.image;
+  const MapSteps &in = source_steps(problem, f->axes[0].adjoint);
   f->reads_source = true;
   f->tail_width = in.pixel > 1 ? tail_width + 16 : tail_width; /* turned: not a power of two */
   f->pitch = f->axes[2].source;
@@ -207,9 +207,8 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
   }
   int64_t units = f->images ? 1 : problem.given.batch;
   for (int a = 0; a < 3; ++a) units *= f->bands[a] * f->axes[a].residues;
-  const int64_t bytes = element_bytes(problem);
   if (units > 1) return; /* each block serves several units: packed beforehand */
-  const int64_t tap = problem.weights.tap;
+  const int64_t bytes = element_bytes(problem), tap = problem.weights.tap;
   const bool alone = f->joint || f->phases == 1 || tap > 1 || tap < -1; /* each phase reads memory of its own */
   f->packs_inside = alone && f->table_terms * f->panels.step * bytes <= kWeightBlock;
   f->blocks_first = every && takes_blocks_first(problem, slots, *f);

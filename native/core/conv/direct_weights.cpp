@@ -273,7 +273,7 @@ template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const DirectForm &f = plan.direct;
   const Places places = {plan.problem, f};
-  const int64_t channel_elements = larger(f.group_weights / f.channels / f.panels.count, 1); /* of a panel */
+  const int64_t channel_elements = larger(f.channel_weights(), 1); /* of a panel */
   const int64_t block = balanced(f.channels, larger(kUnitTerms / channel_elements, 1));
   const int64_t blocks = ceil_div(f.channels, block);
   const auto pack = [&](int64_t unit, int32_t) {

@@ -86,8 +86,8 @@ struct Flow {
 
  private:
   Flow(const RunContext &context, bool adjoint)
-      : in(adjoint ? context.plan->problem.features : context.plan->problem.image),
-        out(adjoint ? context.plan->problem.image : context.plan->problem.features),
+      : in(source_steps(context.plan->problem, adjoint)),
+        out(result_steps(context.plan->problem, adjoint)),
         source(static_cast<const T *>(adjoint ? context.operands->features_in : context.operands->image_in)),
         result(static_cast<T *>(adjoint ? context.operands->image_out : context.operands->features_out)) {}
 };
