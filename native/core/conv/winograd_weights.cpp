@@ -117,7 +117,8 @@ void WinogradPacker<T>::collect(const T *origin, int64_t channels, int64_t chann
   const Places at = places_ + first;
   const int64_t tap_step = problem_.weights.tap;
   const int64_t direction = rows > 0 && taps_ > 1 && at[0][1] < at[0][0] ? -1 : 1;
-  const int64_t row_step = rows > 1 ? at[1][0] - at[0][0] : 0;
+  const bool steps = rows > 1 && at[0][0] != kNoTap && at[1][0] != kNoTap;
+  const int64_t row_step = steps ? at[1][0] - at[0][0] : 0;
   bool rows_follow = true, taps_follow = tap_step == 1 || tap_step == -1, all = true;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t tap = 0; tap < taps_; ++tap) {
