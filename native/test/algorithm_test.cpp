@@ -158,6 +158,34 @@ TEST(gradient_problems) {
   compare_forms(box, random, forms);
 }
 
+/* Weights that im2col reads and writes where they lie: sets of images, the last of them not whole; features and
+ * channels in blocks; blocks of weights that are copied; one pixel under many taps; rows that end within a vector. */
+TEST(few_pixels_problems) {
+  Random random(test::options.seed + 29);
+  const std::vector<int> forms = {0, 3, 5};
+  compare_forms(make_problem(9, 48, 30, 1, 4, 4, 3, 1, 1, 1), random, forms);
+  compare_forms(make_problem(2, 16, 600, 1, 5, 5, 3, 2, 1, 1), random, forms);
+  compare_forms(make_problem(1, 208, 20, 1, 3, 4, 3, 1, 1, 1), random, forms);
+  compare_forms(make_problem(1, 48, 25, 1, 8, 8, 1, 1, 0, 1), random, forms);
+  compare_forms(make_problem(1, 30, 40, 1, 9, 8, 4, 1, 1, 1), random, forms);
+  compare_forms(make_problem(3, 96, 72, 3, 6, 6, 4, 2, 1, 1), random, forms);
+  compare_forms(make_problem(70, 16, 9, 1, 7, 7, 7, 1, 0, 1), random, forms);
+  compare_forms(make_problem(2, 15, 19, 1, 4, 5, 3, 1, 1, 1), random,
+                forms); /* a vector would read behind the last row */
+  compare_forms(make_problem(1, 130, 161, 1, 8, 8, 4, 2, 1, 1), random, forms); /* heavy: taken unasked */
+  ck_problem modes = make_problem(2, 32, 18, 1, 6, 5, 3, 1, 1, 1);
+  for (int32_t mode = 1; mode < 4; ++mode) {
+    modes.padding_mode = mode;
+    compare_forms(modes, random, forms);
+  }
+  ck_problem box = make_problem(1, 20, 33, 1, 4, 6, 2, 2, 0, 1);
+  box.image[0] = 5, box.kernel[0] = 4, box.pad_begin[0] = 1, box.features[0] = 4;
+  compare_forms(box, random, forms);
+  ck_problem line = make_problem(4, 16, 40, 1, 1, 300, 1, 1, 0, 1);
+  line.kernel[2] = 40, line.stride[2] = 9, line.features[2] = 29;
+  compare_forms(line, random, forms);
+}
+
 /* What the Winograd algorithm tells apart: forms, blocks along each axis, pieces, runs of a dilation, planes, phases.
  */
 TEST(winograd_problems) {

@@ -34,6 +34,7 @@ bool can_go_by_rows(const DirectForm &f, int64_t element_bytes) {
 
 const char *columns_pay(ck_plan *plan) {
   const Problem &problem = plan->problem;
+  if (const char *const reason = few_pixels_pay(*plan)) return reason;
   if (plan->pass != CK_ADJOINT || problem.given.layout != CK_CHANNELS_FIRST) return nullptr;
   if (problem.group_channels > kFewChannels || problem.taps == 1) return nullptr;
   const bool f32 = problem.given.image_type == CK_FLOAT32;

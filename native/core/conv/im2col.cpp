@@ -113,12 +113,17 @@ const char *refuses_nothing(const Problem &, ck_pass) { return nullptr; }
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {
   if (plan->pass == CK_FORWARD) return block_forward<T>(plan, slots);
-  if (plan->pass == CK_ADJOINT) return block_adjoint<T>(plan, slots);
-  block_weight_gradient<T>(plan, slots);
+  if (plan->pass == CK_ADJOINT) {
+    block_adjoint<T>(plan, slots);
+  } else {
+    block_weight_gradient<T>(plan, slots);
+  }
+  block_few_pixels<T>(plan, slots);
 }
 
 template <typename T>
 ck_status run(const RunContext &context) {
+  if (context.plan->few_pixels.taken && !context.operands->packed) return run_few_pixels<T>(context);
   if (context.plan->pass == CK_FORWARD) return run_forward<T>(context);
   if (context.plan->pass == CK_ADJOINT) return run_adjoint<T>(context);
   return run_weight_gradient<T>(context);
@@ -129,6 +134,7 @@ void describe(const ck_plan &plan, Text *id, Text *key) {
   const bool f32 = is_f32(plan.problem);
   id->add("/").add(f32 ? table.f32.rows : table.f64.rows).add("x").add(f32 ? table.f32.columns : table.f64.columns);
   id->add("/kc").add(plan.blocking.depth);
+  if (plan.few_pixels.taken) id->add("/in-place");
   key->add("/").add(plan.blocking.channel_block);
 }
 

@@ -12,6 +12,7 @@
 #include "depthwise.h"
 #include "direct_form.h"
 #include "direct_gradient.h"
+#include "few_pixels.h"
 #include "fft.h"
 #include "problem.h"
 #include "taps.h"
@@ -55,6 +56,7 @@ struct ck_plan {
   convkit::DirectGradientForm direct_gradient; /* and its weight gradient */
   convkit::DepthwiseForm depthwise;            /* of the algorithm 'depthwise' */
   convkit::FftForm fft;                        /* of the algorithm 'fft' */
+  convkit::FewPixelsForm few_pixels;           /* of the algorithm 'im2col', where weights stay where they lie */
   convkit::WinogradForm winograd;              /* of the algorithm 'winograd' */
   bool small;                                  /* stays on the calling thread */
   bool prepared;     /* weights will be packed ahead of many runs, so that packing is not counted */

@@ -123,6 +123,24 @@ CONVKIT_SHAPED void depthwise_gradient(const DepthwiseGradientCall<typename V::E
   }
 }
 
+/* FEW: one tap after the other, the code of a single one. */
+template <class V, int TAPS_Y, int TAPS_X, bool FEW>
+CONVKIT_SHAPED void any_depthwise_gradient(const DepthwiseGradientCall<typename V::Element> *call) {
+  if constexpr (!FEW || TAPS_Y * TAPS_X == 1) {
+    depthwise_gradient<V, TAPS_Y, TAPS_X, FEW>(call);
+  } else {
+    constexpr int64_t lanes = 64 / int(sizeof(typename V::Element));
+    for (int64_t y = 0; y < TAPS_Y; ++y) {
+      DepthwiseGradientCall<typename V::Element> tap = *call;
+      tap.source += y * call->tap_step;
+      tap.sums += y * call->sums_step;
+      for (int64_t x = 0; x < TAPS_X; ++x, ++tap.columns, tap.sums += lanes) {
+        any_depthwise_gradient<V, 1, 1, FEW>(&tap);
+      }
+    }
+  }
+}
+
 template <class V, bool FEW, int TAPS_X>
 struct GradientTable {
   using Gradient = Shaped<DepthwiseGradientCall<typename V::Element>>;
@@ -130,7 +148,7 @@ struct GradientTable {
   template <int X>
   static constexpr int wide = X < TAPS_X ? X : TAPS_X;
   template <int Y, int X>
-  static constexpr Gradient of = depthwise_gradient<V, Y, X, FEW>;
+  static constexpr Gradient of = any_depthwise_gradient<V, Y, X, FEW>;
   static constexpr Gradient all[kGradientTaps][kGradientTaps] = {{of<1, 1>, of<1, 2>, of<1, 3>},
                                                                  {of<2, 1>, of<2, wide<2>>, of<2, wide<3>>},
                                                                  {of<3, 1>, of<3, wide<2>>, of<3, wide<3>>}};

@@ -1,0 +1,346 @@
+#include "few_pixels.h"
+
+#include <string.h>
+
+#include "../gemm/copy.h"
+#include "../gemm/transpose.h"
+#include "../util/host.h"
+#include "im2col.h"
+#include "padding_repair.h"
+
+namespace convkit {
+namespace {
+
+constexpr int64_t kMostPixels = 64;     /* of an image; in the adjoint, of several together */
+constexpr int64_t kMostPatch = 1 << 12; /* pixels x taps: a table of places, and columns of kWholeVectors channels */
+constexpr int64_t kWholeVectors = 16;   /* no vector of any instruction set reads beyond a row of weights */
+constexpr int64_t kColumnBytes = 512 << 10; /* of the columns of a unit, half of the second-level cache */
+/* Who writes weights beside what another writes takes cache lines from it, the more so the shorter the rows are. */
+constexpr int64_t kImageUnits = 4, kWeightUnits = 1; /* of a slot */
+constexpr int64_t kRowsAtOnce = 6;                   /* of weights, that are written side by side */
+/* A block of weights whose rows are less than so many cache lines is copied if it is read more often: rows a power of
+ * two apart share few sets of the first-level cache, and come from the second each time. */
+constexpr int64_t kMostReads = 2;
+constexpr int64_t kHeavyWeights = 1 << 20; /* bytes: of lighter ones, packing reads the cache */
+constexpr int64_t kLongRow = 2048;         /* weights of a feature, of which each slot has a part */
+constexpr int64_t kFewTerms = 56;          /* of a weight gradient: with more, packing costs little */
+
+/* Under a pixel and a tap, for the first channel: in the columns of an image, and in the image. */
+struct Place {
+  int64_t column, element;
+};
+
+template <typename T>
+struct Scratch {
+  Run *runs;
+  int64_t *offsets; /* of the terms of a tile */
+  Place *places;    /* tap by tap */
+  T *features, *block, *columns;
+
+  Scratch(const Problem &problem, const FewPixelsForm &f, Carver *carver) {
+    const int64_t pixels = f.images * problem.feature_pixels;
+    runs = carver->take<Run>(kChunk);
+    offsets = carver->take<int64_t>(kMostDepth);
+    places = carver->take<Place>(problem.feature_pixels * problem.taps);
+    const int32_t height = static_cast<int32_t>(f.height);
+    features =
+        carver->take<T>(f.depth > 0 ? panels_room(pixels, height) * f.depth : panels_room(height, height) * pixels);
+    block = carver->take<T>(f.depth * f.width);
+    columns = carver->take<T>(pixels * f.pitch);
+  }
+};
+
+template <typename T>
+struct FewPixels {
+  static constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  const RunContext &context;
+  const Problem &problem;
+  const FewPixelsForm &f;
+  const TileSet<T> &tiles;
+
+  /* What a unit works on. */
+  struct Unit {
+    const Scratch<T> &scratch;
+    int64_t group, first, channels; /* the first within the group */
+    int64_t columns;                /* channels x taps */
+    int64_t places;                 /* that are not in the padding */
+  };
+
+  void operator()(int64_t number, int32_t slot) const {
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const Scratch<T> scratch(problem, f, &carver);
+    const int64_t first = number % f.channel_blocks * f.channel_block;
+    const int64_t channels = smaller(f.channel_block, problem.group_channels - first);
+    const Unit unit = {scratch,  number / f.channel_blocks, first,
+                       channels, channels * problem.taps,   list_places(scratch)};
+    if (context.plan->pass == CK_ADJOINT) {
+      add_up_image(unit);
+    } else {
+      add_up_weights(unit);
+    }
+  }
+
+  /* In the order in which im2col with packed weights adds to an element of the image: so the bits are the same. */
+  int64_t list_places(const Scratch<T> &scratch) const {
+    int64_t count = 0;
+    for (int64_t tap = 0; tap < problem.taps; ++tap) {
+      const int32_t runs = list_runs(problem, tap, 0, problem.feature_pixels, scratch.runs);
+      for (int32_t r = 0; r < runs; ++r) {
+        const Run &run = scratch.runs[r];
+        for (int32_t i = 0; i < run.count && run.source != kZeros; ++i) {
+          scratch.places[count++] = {(run.column + i) * f.pitch + tap, run.source + i * run_step(problem)};
+        }
+      }
+    }
+    return count;
+  }
+
+  /* Calls visit(element of an image's columns, element of its channels). */
+  template <typename Visit>
+  void for_each_place(const Unit &unit, const Visit &visit) const {
+    for (int64_t c = 0; c < unit.channels; ++c) {
+      const int64_t column = c * problem.taps, element = c * problem.image.channel;
+      for (int64_t i = 0; i < unit.places; ++i) {
+        visit(column + unit.scratch.places[i].column, element + unit.scratch.places[i].element);
+      }
+    }
+  }
+
+  int64_t image_channel(const Unit &unit) const { return unit.group * problem.group_channels + unit.first; }
+
+  /* Features x pixels of some images; channels first. */
+  Matrix<T> features(const Unit &unit, int64_t image, int64_t images) const {
+    const T *const data = static_cast<const T *>(context.operands->features_in) + image * problem.features.batch +
+                          unit.group * problem.group_features * problem.features.channel;
+    const Axis joint = Axis::composite(problem.feature_pixels, 1, problem.features.batch);
+    return {data, images == 1 ? Axis::plain(1) : joint, Axis::plain(problem.features.channel)};
+  }
+
+  /* The first weight of the unit's channels. */
+  int64_t weights_at(const Unit &unit, int64_t feature) const {
+    return problem.weights.origin + (unit.group * problem.group_features + feature) * problem.weights.feature +
+           unit.first * problem.weights.channel;
+  }
+
+  void add_up_image(const Unit &unit) const {
+    const ck_operands &operands = *context.operands;
+    const T *const weights = static_cast<const T *>(operands.weights);
+    T *const channels = static_cast<T *>(operands.image_out) + image_channel(unit) * problem.image.channel;
+    const int64_t batch = problem.given.batch, elements = unit.channels * problem.image.channel;
+    for (int64_t first = 0; first < batch; first += f.images) {
+      const int64_t images = smaller(f.images, batch - first), pixels = images * problem.feature_pixels;
+      const Panels panels = broadcast_panels(pixels, static_cast<int32_t>(f.height));
+      for (int64_t k = 0; k < problem.group_features; k += f.depth) {
+        if (cancelled(*context.host)) return;
+        multiply_features(unit, first, pixels, panels, k, weights + weights_at(unit, k));
+      }
+      for (int64_t i = 0; i < images; ++i) {
+        T *const image = channels + (first + i) * problem.image.batch;
+        memset(image, 0, static_cast<size_t>(elements) * sizeof(T));
+        const T *const columns = unit.scratch.columns + i * problem.feature_pixels * f.pitch;
+        for_each_place(unit, [&](int64_t column, int64_t element) { image[element] += columns[column]; });
+        finish(unit, image);
+      }
+    }
+  }
+
+  /* Some features of all pixels: these, packed, beside the weights as they lie. */
+  void multiply_features(const Unit &unit, int64_t image, int64_t pixels, const Panels &panels, int64_t k,
+                         const T *weights) const {
+    const int64_t depth = smaller(f.depth, problem.group_features - k), panel_step = depth * panels.step;
+    const Matrix<T> matrix = features(unit, image, pixels / problem.feature_pixels);
+    const int64_t width = f.width;
+    for (int64_t p = 0; p < panels.count; ++p) {
+      const int64_t row = p * panels.width;
+      pack_panel(matrix, row, smaller(panels.width, pixels - row), k, depth, panels.step,
+                 unit.scratch.features + p * panel_step);
+    }
+    TileCall<T> call = {};
+    call.a = by_step<T>(panels.step);
+    call.b = by_table<T>(unit.scratch.offsets);
+    call.depth = call.period = depth;
+    call.c_step = f.pitch;
+    const bool copies = panels.count > kMostReads && width < kMostReads * kLine;
+    for (int64_t i = 0; i < depth; ++i) unit.scratch.offsets[i] = i * (copies ? width : problem.weights.feature);
+    call.continues = k > 0;
+    call.fetched_lines = width / kLine;
+    call.fetched_step = problem.weights.feature;
+    for (int64_t j = 0; j < unit.columns; j += width) {
+      call.columns = static_cast<int32_t>(smaller(width, unit.columns - j));
+      const int64_t vectors = ceil_div(call.columns, tiles.lanes);
+      const T *block = weights + j;
+      if (copies) block = copy_block(block, depth, vectors * tiles.lanes, unit.scratch.block);
+      for (int64_t p = 0; p < panels.count; ++p) {
+        call.a.at = unit.scratch.features + p * panel_step;
+        call.b.at = block;
+        call.c = unit.scratch.columns + p * panels.width * f.pitch + j;
+        call.fetched = copies || p > 0 ? nullptr : block + 2 * width; /* memory is as busy as the multiply-adds are */
+        const int64_t rows = smaller(panels.width, pixels - p * panels.width);
+        tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](&call);
+      }
+    }
+  }
+
+  const T *copy_block(const T *weights, int64_t depth, int64_t width, T *out) const {
+    const int64_t step = f.width;
+    for (int64_t k = 0; k < depth; ++k, weights += problem.weights.feature) {
+      for (int64_t l = 0; l < width; l += kLine) fetch_early(weights + 2 * step + l);
+      copy_run(weights, width, out + k * step);
+    }
+    return out;
+  }
+
+  void finish(const Unit &unit, T *image) const {
+    Epilogue<T> epilogue;
+    for (int64_t c = 0; c < unit.channels; ++c, image += problem.image.channel) {
+      if (!make_epilogue(context, image_channel(unit) + c, &epilogue)) return;
+      tiles.finish(image, problem.image.channel, 1, problem.image_pixels, &epilogue);
+    }
+  }
+
+  void add_up_weights(const Unit &unit) const {
+    const ck_operands &operands = *context.operands;
+    T *const weights = static_cast<T *>(operands.weight_gradient) + weights_at(unit, 0);
+    const T *const channels = static_cast<const T *>(operands.image_in) + image_channel(unit) * problem.image.channel;
+    const int64_t batch = problem.given.batch, width = f.width;
+    for (int64_t k = 0; k < kMostDepth; ++k) unit.scratch.offsets[k] = k * f.pitch;
+    for (int64_t row = 0; batch == 0 && row < problem.group_features; ++row) {
+      memset(weights + row * problem.weights.feature, 0, static_cast<size_t>(unit.columns) * sizeof(T));
+    }
+    for (int64_t first = 0; first < batch; first += f.images) {
+      const int64_t images = smaller(f.images, batch - first), pixels = images * problem.feature_pixels;
+      gather(unit, channels + first * problem.image.batch, images);
+      const Matrix<T> matrix = features(unit, first, images);
+      TileCall<T> call = {};
+      call.b = by_table<T>(unit.scratch.offsets);
+      call.depth = call.period = pixels;
+      call.c_step = problem.weights.feature;
+      call.continues = first > 0;
+      for (int64_t row = 0; row < problem.group_features; row += f.height) {
+        if (cancelled(*context.host)) return;
+        const int64_t rows = smaller(f.height, problem.group_features - row), step = round_up(rows, 4);
+        pack_panel<T>({matrix.data, matrix.term, matrix.row}, row, rows, 0, pixels, step, unit.scratch.features);
+        call.a = by_step<T>(step);
+        for (int64_t j = 0; j < unit.columns; j += width) {
+          call.columns = static_cast<int32_t>(smaller(width, unit.columns - j));
+          call.a.at = unit.scratch.features;
+          call.b.at = unit.scratch.columns + j;
+          call.c = weights + row * problem.weights.feature + j;
+          const bool more = j + width < unit.columns;
+          fetch_tile(more ? call.c + width : weights + (row + rows) * problem.weights.feature, rows);
+          tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
+        }
+      }
+    }
+    repair(unit, weights);
+  }
+
+  /* Stores would wait for what they write over. */
+  void fetch_tile(const T *c, int64_t rows) const {
+    const int64_t width = f.width;
+    for (int64_t row = 0; row < rows; ++row, c += problem.weights.feature) {
+      for (int64_t j = 0; j < width; j += kLine) fetch_ahead(c + j);
+    }
+  }
+
+  /* The padding is zeros. */
+  void gather(const Unit &unit, const T *image, int64_t images) const {
+    T *columns = unit.scratch.columns;
+    const int64_t elements = problem.feature_pixels * f.pitch;
+    for (int64_t i = 0; i < images; ++i, image += problem.image.batch, columns += elements) {
+      memset(columns, 0, static_cast<size_t>(elements) * sizeof(T));
+      for_each_place(unit, [&](int64_t column, int64_t element) { columns[column] = image[element]; });
+    }
+  }
+
+  /* Weights are far more than features, so these say whether it is worth a look. */
+  void repair(const Unit &unit, T *weights) const {
+    const int64_t elements = problem.group_features * problem.features.channel;
+    bool finite = true;
+    for (int64_t image = 0; image < problem.given.batch; ++image) {
+      finite = finite && !any_non_finite(features(unit, image, 1).data, elements);
+    }
+    if (finite) return;
+    const ColumnBlock block = {unit.first, unit.channels, 0, problem.taps};
+    repair_padding(context, unit.group * problem.group_features, problem.group_features, block,
+                   {problem.weights.feature, 1, problem.taps}, unit.scratch.runs, weights);
+  }
+};
+
+/* The tile that takes so many rows, at most `tallest` at a time, with the fewest instructions a vector. */
+template <typename T>
+void choose_tile(const TileSet<T> &tiles, int64_t rows, int64_t tallest, FewPixelsForm *f) {
+  constexpr double kLoad = 2, kTile = 4;
+  double least = 0;
+  for (int64_t v = 1; v <= kMostVectors; ++v) {
+    if (tiles.heights[v - 1] == 0 || tiles.parts[v - 1] != v) continue;
+    const int64_t height = balanced(rows, smaller(tiles.heights[v - 1], tallest));
+    const double vectors = static_cast<double>(v), sums = static_cast<double>(height) * vectors;
+    const double cost = static_cast<double>(ceil_div(rows, height)) * (sums + kLoad * vectors + kTile) / vectors;
+    if (least > 0 && cost > least) continue;
+    least = cost;
+    f->height = height;
+    f->width = v * tiles.lanes;
+  }
+}
+
+bool stays(const ck_plan &plan) {
+  const Problem &p = plan.problem;
+  const bool passes = plan.pass == CK_WEIGHT_GRADIENT || (plan.pass == CK_ADJOINT && !plan.prepared);
+  if (!passes || p.given.layout != CK_CHANNELS_FIRST || p.weights.tap != 1 || p.weights.channel != p.taps) return false;
+  return p.depth % kWholeVectors == 0 && p.feature_pixels > 0 && p.feature_pixels <= kMostPixels &&
+         p.taps <= kMostPatch / p.feature_pixels;
+}
+
+}  // namespace
+
+const char *few_pixels_pay(const ck_plan &plan) {
+  const Problem &p = plan.problem;
+  if (!stays(plan) || p.depth < kLongRow) return nullptr;
+  if (p.group_features * p.depth < kHeavyWeights / element_bytes(p)) return nullptr;
+  /* (The adjoint of an image must not depend on the batch.) */
+  if (plan.pass == CK_WEIGHT_GRADIENT && p.given.batch * p.feature_pixels > kFewTerms) return nullptr;
+  return "heavy weights under few pixels are better read where they lie";
+}
+
+template <typename T>
+void block_few_pixels(ck_plan *plan, int32_t slots) {
+  const Problem &problem = plan->problem;
+  const TileSet<T> &tiles = tiles_of<T>(*plan->kernels);
+  FewPixelsForm &f = plan->few_pixels;
+  f.taken = stays(*plan);
+  if (!f.taken) return;
+  const bool adjoint = plan->pass == CK_ADJOINT;
+  const int64_t batch = larger(problem.given.batch, 1);
+  const int64_t together = smaller((adjoint ? kMostPixels : kMostDepth), kMostPatch / problem.taps);
+  f.images = smaller(batch, larger(together / problem.feature_pixels, 1));
+  const int64_t pixels = f.images * problem.feature_pixels;
+  f.depth = adjoint ? balanced(problem.group_features, tiles.depth) : 0;
+  choose_tile(tiles, adjoint ? pixels : problem.group_features, adjoint ? tiles.rows : kRowsAtOnce, &f);
+
+  /* Channels in such numbers that whole vectors have whole columns. */
+  const int64_t element = static_cast<int64_t>(sizeof(T));
+  const int64_t most = kColumnBytes / element / (pixels * problem.taps);
+  const int64_t share =
+      ceil_div(problem.group_channels, slots > 1 ? (adjoint ? kImageUnits : kWeightUnits) * slots : 1);
+  f.channel_block = smaller(round_up(larger(smaller(most, share), 1), kWholeVectors), problem.group_channels);
+  f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
+  f.pitch = row_pitch(f.channel_block * problem.taps);
+  plan->packs_inside = true;
+  f.units = problem.given.groups * f.channel_blocks;
+  plan->blocking.slot_bytes = larger(plan->blocking.slot_bytes, bytes_of<Scratch<T>>(problem, f));
+}
+
+template <typename T>
+ck_status run_few_pixels(const RunContext &context) {
+  const ck_plan &plan = *context.plan;
+  const FewPixels<T> body = {context, plan.problem, plan.few_pixels, tiles_of<T>(*plan.kernels)};
+  return for_each_unit(*context.host, plan.few_pixels.units, plan.small, body);
+}
+
+template void block_few_pixels<float>(ck_plan *, int32_t);
+template void block_few_pixels<double>(ck_plan *, int32_t);
+template ck_status run_few_pixels<float>(const RunContext &);
+template ck_status run_few_pixels<double>(const RunContext &);
+
+}  // namespace convkit

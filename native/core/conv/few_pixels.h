@@ -1,0 +1,49 @@
+/* im2col for few pixels under heavy weights that come with the call: the weights stay where they lie.
+ *
+ * A packed weight would be read once or twice here, so packing costs as much as the product. But with channels first
+ * the weights of a feature are neighbours, (channel, tap) by (channel, tap), and whole vectors of them are an operand,
+ * or a result, as they are:
+ *
+ *     adjoint            columns[pixel][(channel, tap)] = sum over features of features[feature][pixel] * weights
+ *     weight gradient    weights[feature][(channel, tap)] = sum over pixels of features[feature][pixel] * columns
+ *
+ *                          (channel, tap) in lanes
+ *                        +-------------------------+
+ *               features |         weights         |   in memory: read or written once, row by row
+ *                        +-------------------------+
+ *     features  +---+    +-------------------------+
+ *     or pixels |   |    |         columns         |   in the cache: added up to an image, or gathered from it
+ *               +---+    +-------------------------+
+ *
+ * A unit is a block of channels of one group, over all images: nobody else touches its part of image or weights. */
+#ifndef CONVKIT_CONV_FEW_PIXELS_H
+#define CONVKIT_CONV_FEW_PIXELS_H
+
+#include "../convkit.h"
+
+namespace convkit {
+
+struct RunContext;
+
+struct FewPixelsForm {
+  bool taken;                            /* unless packed weights are given */
+  int64_t images;                        /* whose pixels are taken together */
+  int64_t depth;                         /* adjoint: features at a time */
+  int64_t channel_block, channel_blocks; /* of a group */
+  int64_t pitch;                         /* of columns */
+  int64_t units;
+  int64_t height, width; /* of a tile */
+};
+
+/* Why `direct` should step back, or null. */
+const char *few_pixels_pay(const ck_plan &plan);
+
+/* Where weights can stay, makes a form for im2col, and room in its scratch. */
+template <typename T>
+void block_few_pixels(ck_plan *plan, int32_t slots);
+
+template <typename T>
+ck_status run_few_pixels(const RunContext &context);
+
+}  // namespace convkit
+#endif
