@@ -33,6 +33,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_unit.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/few_pixels.cpp
+    ${CONVKIT_CORE_DIR}/conv/few_pixels_forward.cpp
     ${CONVKIT_CORE_DIR}/conv/fft.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_dense.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_depthwise.cpp
@@ -82,8 +83,7 @@ set(CONVKIT_CORE_SOURCES_COPIES
     ${CONVKIT_CORE_DIR}/conv/fft_lanes.cpp
     ${CONVKIT_CORE_DIR}/conv/winograd_weights.cpp
     ${CONVKIT_CORE_DIR}/gemm/move_block.cpp
-    ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp
-    ${CONVKIT_CORE_DIR}/gemm/pack_patches.cpp)
+    ${CONVKIT_CORE_DIR}/gemm/pack_matrix.cpp)
 list(REMOVE_ITEM CONVKIT_CORE_SOURCES_CONTROL ${CONVKIT_CORE_SOURCES_COPIES})
 
 # -mavx2 -mfma (MSVC: /arch:AVX2), on x86-64 only

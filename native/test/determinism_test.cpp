@@ -20,6 +20,9 @@ bool same_bits(const Buffer<T> &a, const Buffer<T> &b) {
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
+/* Weights that come with the call may stay where they lie, and then terms add up in another order. */
+bool packs_alike(const std::string &algorithm, ck_pass pass) { return algorithm != "im2col" || pass != CK_FORWARD; }
+
 template <typename T>
 void check_bits(const ck_problem &p, Random &random, const std::string &algorithm) {
   const Data<T> data(p, Guard::behind);
@@ -40,8 +43,8 @@ void check_bits(const ck_problem &p, Random &random, const std::string &algorith
       for (const int32_t slots : test::options.brief ? std::vector<int32_t>{1, 3} : std::vector<int32_t>{1, 2, 3, 7}) {
         Host host(slots);
         const Buffer<T> &out = slots == 1 ? first : other;
-        const ck_status status =
-            run_pass(host, p, pass, isa.c_str(), data, given, slots == 3, out.data(), algorithm.c_str());
+        const ck_status status = run_pass(host, p, pass, isa.c_str(), data, given,
+                                          slots == 3 && packs_alike(algorithm, pass), out.data(), algorithm.c_str());
         const bool ok = status == CK_OK || is_refusal(status, algorithm);
         CHECK(ok && same_bits(first, out),
               algorithm + " " + describe(p, isa.c_str()) + " slots " + std::to_string(slots));
@@ -101,7 +104,8 @@ void check_batch(ck_problem p, Random &random, int64_t batch = 3) {
       Host host(2);
       const Buffer<T> all(result_size(p, pass)), one(result_size(single, pass));
       run_pass(host, p, pass, nullptr, data, nullptr, false, all.data(), algorithm.c_str());
-      run_pass(host, single, pass, nullptr, alone, nullptr, true, one.data(), algorithm.c_str());
+      run_pass(host, single, pass, nullptr, alone, nullptr, packs_alike(algorithm, pass), one.data(),
+               algorithm.c_str());
       CHECK(std::memcmp(one.data(), all.data() + one.size(), one.size() * sizeof(T)) == 0,
             algorithm + " " + describe(p, "batch"));
     }

@@ -1,10 +1,8 @@
 #include "few_pixels.h"
 
-#include <string.h>
-
 #include "../gemm/copy.h"
 #include "../gemm/transpose.h"
-#include "../util/host.h"
+#include "few_pixels_unit.h"
 #include "im2col.h"
 #include "padding_repair.h"
 
@@ -23,12 +21,9 @@ constexpr int64_t kRowsAtOnce = 6;                   /* of weights, that are wri
 constexpr int64_t kMostReads = 2;
 constexpr int64_t kHeavyWeights = 1 << 20; /* bytes: of lighter ones, packing reads the cache */
 constexpr int64_t kLongRow = 2048;         /* weights of a feature, of which each slot has a part */
+constexpr double kLeastShare = 0.5;        /* of taps that are not in the padding: `direct` leaves out those that are */
+constexpr int64_t kFewDots = 4;            /* pixels, forward; with more, and a batch, packing pays */
 constexpr int64_t kFewTerms = 56;          /* of a weight gradient: with more, packing costs little */
-
-/* Under a pixel and a tap, for the first channel: in the columns of an image, and in the image. */
-struct Place {
-  int64_t column, element;
-};
 
 template <typename T>
 struct Scratch {
@@ -51,28 +46,31 @@ struct Scratch {
 };
 
 template <typename T>
-struct FewPixels {
+struct Unit : ColumnsPart<T> {
+  const Scratch<T> &scratch;
+  int64_t width; /* channels x taps */
+};
+
+/* Adjoint and weight gradient. */
+template <typename T>
+struct Rows : FewPixels<T> {
   static constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
-  const RunContext &context;
-  const Problem &problem;
-  const FewPixelsForm &f;
+  using FewPixels<T>::context;
+  using FewPixels<T>::problem;
+  using FewPixels<T>::f;
   const TileSet<T> &tiles;
 
-  /* What a unit works on. */
-  struct Unit {
-    const Scratch<T> &scratch;
-    int64_t group, first, channels; /* the first within the group */
-    int64_t columns;                /* channels x taps */
-    int64_t places;                 /* that are not in the padding */
-  };
+  explicit Rows(const RunContext &run) : FewPixels<T>(run), tiles(tiles_of<T>(*run.plan->kernels)) {}
 
   void operator()(int64_t number, int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(problem, f, &carver);
     const int64_t first = number % f.channel_blocks * f.channel_block;
     const int64_t channels = smaller(f.channel_block, problem.group_channels - first);
-    const Unit unit = {scratch,  number / f.channel_blocks, first,
-                       channels, channels * problem.taps,   list_places(scratch)};
+    const int64_t places = list_places(problem, f.pitch, scratch.runs, scratch.places);
+    const Unit<T> unit = {{number / f.channel_blocks, first, channels, scratch.columns, scratch.places, places},
+                          scratch,
+                          channels * problem.taps};
     if (context.plan->pass == CK_ADJOINT) {
       add_up_image(unit);
     } else {
@@ -80,72 +78,38 @@ struct FewPixels {
     }
   }
 
-  /* In the order in which im2col with packed weights adds to an element of the image: so the bits are the same. */
-  int64_t list_places(const Scratch<T> &scratch) const {
-    int64_t count = 0;
-    for (int64_t tap = 0; tap < problem.taps; ++tap) {
-      const int32_t runs = list_runs(problem, tap, 0, problem.feature_pixels, scratch.runs);
-      for (int32_t r = 0; r < runs; ++r) {
-        const Run &run = scratch.runs[r];
-        for (int32_t i = 0; i < run.count && run.source != kZeros; ++i) {
-          scratch.places[count++] = {(run.column + i) * f.pitch + tap, run.source + i * run_step(problem)};
-        }
-      }
-    }
-    return count;
-  }
-
-  /* Calls visit(element of an image's columns, element of its channels). */
-  template <typename Visit>
-  void for_each_place(const Unit &unit, const Visit &visit) const {
-    for (int64_t c = 0; c < unit.channels; ++c) {
-      const int64_t column = c * problem.taps, element = c * problem.image.channel;
-      for (int64_t i = 0; i < unit.places; ++i) {
-        visit(column + unit.scratch.places[i].column, element + unit.scratch.places[i].element);
-      }
-    }
-  }
-
-  int64_t image_channel(const Unit &unit) const { return unit.group * problem.group_channels + unit.first; }
-
   /* Features x pixels of some images; channels first. */
-  Matrix<T> features(const Unit &unit, int64_t image, int64_t images) const {
+  Matrix<T> features(const Unit<T> &unit, int64_t image, int64_t images) const {
     const T *const data = static_cast<const T *>(context.operands->features_in) + image * problem.features.batch +
                           unit.group * problem.group_features * problem.features.channel;
     const Axis joint = Axis::composite(problem.feature_pixels, 1, problem.features.batch);
     return {data, images == 1 ? Axis::plain(1) : joint, Axis::plain(problem.features.channel)};
   }
 
-  /* The first weight of the unit's channels. */
-  int64_t weights_at(const Unit &unit, int64_t feature) const {
-    return problem.weights.origin + (unit.group * problem.group_features + feature) * problem.weights.feature +
-           unit.first * problem.weights.channel;
-  }
-
-  void add_up_image(const Unit &unit) const {
+  void add_up_image(const Unit<T> &unit) const {
     const ck_operands &operands = *context.operands;
     const T *const weights = static_cast<const T *>(operands.weights);
-    T *const channels = static_cast<T *>(operands.image_out) + image_channel(unit) * problem.image.channel;
+    T *const channels = static_cast<T *>(operands.image_out) + this->image_channel(unit) * problem.image.channel;
     const int64_t batch = problem.given.batch, elements = unit.channels * problem.image.channel;
     for (int64_t first = 0; first < batch; first += f.images) {
       const int64_t images = smaller(f.images, batch - first), pixels = images * problem.feature_pixels;
       const Panels panels = broadcast_panels(pixels, static_cast<int32_t>(f.height));
       for (int64_t k = 0; k < problem.group_features; k += f.depth) {
         if (cancelled(*context.host)) return;
-        multiply_features(unit, first, pixels, panels, k, weights + weights_at(unit, k));
+        multiply_features(unit, first, pixels, panels, k, weights + this->weights_at(unit, k));
       }
       for (int64_t i = 0; i < images; ++i) {
         T *const image = channels + (first + i) * problem.image.batch;
         memset(image, 0, static_cast<size_t>(elements) * sizeof(T));
-        const T *const columns = unit.scratch.columns + i * problem.feature_pixels * f.pitch;
-        for_each_place(unit, [&](int64_t column, int64_t element) { image[element] += columns[column]; });
+        const T *const columns = unit.columns + i * problem.feature_pixels * f.pitch;
+        this->for_each_place(unit, [&](int64_t column, int64_t element) { image[element] += columns[column]; });
         finish(unit, image);
       }
     }
   }
 
   /* Some features of all pixels: these, packed, beside the weights as they lie. */
-  void multiply_features(const Unit &unit, int64_t image, int64_t pixels, const Panels &panels, int64_t k,
+  void multiply_features(const Unit<T> &unit, int64_t image, int64_t pixels, const Panels &panels, int64_t k,
                          const T *weights) const {
     const int64_t depth = smaller(f.depth, problem.group_features - k), panel_step = depth * panels.step;
     const Matrix<T> matrix = features(unit, image, pixels / problem.feature_pixels);
@@ -165,15 +129,15 @@ struct FewPixels {
     call.continues = k > 0;
     call.fetched_lines = width / kLine;
     call.fetched_step = problem.weights.feature;
-    for (int64_t j = 0; j < unit.columns; j += width) {
-      call.columns = static_cast<int32_t>(smaller(width, unit.columns - j));
+    for (int64_t j = 0; j < unit.width; j += width) {
+      call.columns = static_cast<int32_t>(smaller(width, unit.width - j));
       const int64_t vectors = ceil_div(call.columns, tiles.lanes);
       const T *block = weights + j;
       if (copies) block = copy_block(block, depth, vectors * tiles.lanes, unit.scratch.block);
       for (int64_t p = 0; p < panels.count; ++p) {
         call.a.at = unit.scratch.features + p * panel_step;
         call.b.at = block;
-        call.c = unit.scratch.columns + p * panels.width * f.pitch + j;
+        call.c = unit.columns + p * panels.width * f.pitch + j;
         call.fetched = copies || p > 0 ? nullptr : block + 2 * width; /* memory is as busy as the multiply-adds are */
         const int64_t rows = smaller(panels.width, pixels - p * panels.width);
         tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](&call);
@@ -190,26 +154,25 @@ struct FewPixels {
     return out;
   }
 
-  void finish(const Unit &unit, T *image) const {
+  void finish(const Unit<T> &unit, T *image) const {
     Epilogue<T> epilogue;
     for (int64_t c = 0; c < unit.channels; ++c, image += problem.image.channel) {
-      if (!make_epilogue(context, image_channel(unit) + c, &epilogue)) return;
+      if (!make_epilogue(context, this->image_channel(unit) + c, &epilogue)) return;
       tiles.finish(image, problem.image.channel, 1, problem.image_pixels, &epilogue);
     }
   }
 
-  void add_up_weights(const Unit &unit) const {
+  void add_up_weights(const Unit<T> &unit) const {
     const ck_operands &operands = *context.operands;
-    T *const weights = static_cast<T *>(operands.weight_gradient) + weights_at(unit, 0);
-    const T *const channels = static_cast<const T *>(operands.image_in) + image_channel(unit) * problem.image.channel;
+    T *const weights = static_cast<T *>(operands.weight_gradient) + this->weights_at(unit, 0);
     const int64_t batch = problem.given.batch, width = f.width;
     for (int64_t k = 0; k < kMostDepth; ++k) unit.scratch.offsets[k] = k * f.pitch;
     for (int64_t row = 0; batch == 0 && row < problem.group_features; ++row) {
-      memset(weights + row * problem.weights.feature, 0, static_cast<size_t>(unit.columns) * sizeof(T));
+      memset(weights + row * problem.weights.feature, 0, static_cast<size_t>(unit.width) * sizeof(T));
     }
     for (int64_t first = 0; first < batch; first += f.images) {
       const int64_t images = smaller(f.images, batch - first), pixels = images * problem.feature_pixels;
-      gather(unit, channels + first * problem.image.batch, images);
+      this->gather(unit, first, images);
       const Matrix<T> matrix = features(unit, first, images);
       TileCall<T> call = {};
       call.b = by_table<T>(unit.scratch.offsets);
@@ -221,12 +184,12 @@ struct FewPixels {
         const int64_t rows = smaller(f.height, problem.group_features - row), step = round_up(rows, 4);
         pack_panel<T>({matrix.data, matrix.term, matrix.row}, row, rows, 0, pixels, step, unit.scratch.features);
         call.a = by_step<T>(step);
-        for (int64_t j = 0; j < unit.columns; j += width) {
-          call.columns = static_cast<int32_t>(smaller(width, unit.columns - j));
+        for (int64_t j = 0; j < unit.width; j += width) {
+          call.columns = static_cast<int32_t>(smaller(width, unit.width - j));
           call.a.at = unit.scratch.features;
-          call.b.at = unit.scratch.columns + j;
+          call.b.at = unit.columns + j;
           call.c = weights + row * problem.weights.feature + j;
-          const bool more = j + width < unit.columns;
+          const bool more = j + width < unit.width;
           fetch_tile(more ? call.c + width : weights + (row + rows) * problem.weights.feature, rows);
           tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
         }
@@ -243,18 +206,8 @@ struct FewPixels {
     }
   }
 
-  /* The padding is zeros. */
-  void gather(const Unit &unit, const T *image, int64_t images) const {
-    T *columns = unit.scratch.columns;
-    const int64_t elements = problem.feature_pixels * f.pitch;
-    for (int64_t i = 0; i < images; ++i, image += problem.image.batch, columns += elements) {
-      memset(columns, 0, static_cast<size_t>(elements) * sizeof(T));
-      for_each_place(unit, [&](int64_t column, int64_t element) { columns[column] = image[element]; });
-    }
-  }
-
   /* Weights are far more than features, so these say whether it is worth a look. */
-  void repair(const Unit &unit, T *weights) const {
+  void repair(const Unit<T> &unit, T *weights) const {
     const int64_t elements = problem.group_features * problem.features.channel;
     bool finite = true;
     for (int64_t image = 0; image < problem.given.batch; ++image) {
@@ -284,21 +237,58 @@ void choose_tile(const TileSet<T> &tiles, int64_t rows, int64_t tallest, FewPixe
   }
 }
 
+/* How many of all pairs of a pixel and a tap are not in the padding. */
+double share_of_places(const Problem &p) {
+  double share = 1;
+  for (int a = 0; a < 3; ++a) {
+    const ck_problem &g = p.given;
+    int64_t places = 0;
+    for (int64_t pixel = 0; pixel < g.features[a]; ++pixel) {
+      for (int64_t tap = 0; tap < g.kernel[a]; ++tap) {
+        const int64_t at = pixel * g.stride[a] + tap * g.dilation[a] - g.pad_begin[a];
+        places += at >= 0 && at < g.image[a];
+      }
+    }
+    share *= static_cast<double>(places) / static_cast<double>(g.features[a] * g.kernel[a]);
+  }
+  return share;
+}
+
 bool stays(const ck_plan &plan) {
   const Problem &p = plan.problem;
-  const bool passes = plan.pass == CK_WEIGHT_GRADIENT || (plan.pass == CK_ADJOINT && !plan.prepared);
-  if (!passes || p.given.layout != CK_CHANNELS_FIRST || p.weights.tap != 1 || p.weights.channel != p.taps) return false;
+  if (plan.pass != CK_WEIGHT_GRADIENT && plan.prepared) return false;
+  if (plan.pass == CK_FORWARD) {
+    const int64_t rows = is_f32(p) ? plan.kernels->dots_f32.rows : plan.kernels->dots_f64.rows;
+    if (rows == 0 || p.group_features < larger(rows, p.feature_pixels)) return false;
+  }
+  if (p.given.layout != CK_CHANNELS_FIRST || p.weights.tap != 1 || p.weights.channel != p.taps) return false;
   return p.depth % kWholeVectors == 0 && p.feature_pixels > 0 && p.feature_pixels <= kMostPixels &&
          p.taps <= kMostPatch / p.feature_pixels;
 }
 
 }  // namespace
 
+int64_t list_places(const Problem &problem, int64_t pitch, Run *runs, Place *places) {
+  int64_t count = 0;
+  for (int64_t tap = 0; tap < problem.taps; ++tap) {
+    const int32_t listed = list_runs(problem, tap, 0, problem.feature_pixels, runs);
+    for (int32_t r = 0; r < listed; ++r) {
+      const Run &run = runs[r];
+      for (int32_t i = 0; i < run.count && run.source != kZeros; ++i) {
+        places[count++] = {(run.column + i) * pitch + tap, run.source + i * run_step(problem)};
+      }
+    }
+  }
+  return count;
+}
+
 const char *few_pixels_pay(const ck_plan &plan) {
   const Problem &p = plan.problem;
   if (!stays(plan) || p.depth < kLongRow) return nullptr;
   if (p.group_features * p.depth < kHeavyWeights / element_bytes(p)) return nullptr;
-  /* (The adjoint of an image must not depend on the batch.) */
+  if (plan.pass == CK_FORWARD && p.feature_pixels > kFewDots) return nullptr;
+  if (p.given.padding_mode == CK_ZEROS && share_of_places(p) < kLeastShare) return nullptr;
+  /* (How an image is computed in the other passes must not depend on the batch.) */
   if (plan.pass == CK_WEIGHT_GRADIENT && p.given.batch * p.feature_pixels > kFewTerms) return nullptr;
   return "heavy weights under few pixels are better read where they lie";
 }
@@ -310,6 +300,8 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
   FewPixelsForm &f = plan->few_pixels;
   f.taken = stays(*plan);
   if (!f.taken) return;
+  plan->packs_inside = true;
+  if (plan->pass == CK_FORWARD) return block_few_pixels_forward<T>(plan, slots);
   const bool adjoint = plan->pass == CK_ADJOINT;
   const int64_t batch = larger(problem.given.batch, 1);
   const int64_t together = smaller((adjoint ? kMostPixels : kMostDepth), kMostPatch / problem.taps);
@@ -326,7 +318,6 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
   f.channel_block = smaller(round_up(larger(smaller(most, share), 1), kWholeVectors), problem.group_channels);
   f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
   f.pitch = row_pitch(f.channel_block * problem.taps);
-  plan->packs_inside = true;
   f.units = problem.given.groups * f.channel_blocks;
   plan->blocking.slot_bytes = larger(plan->blocking.slot_bytes, bytes_of<Scratch<T>>(problem, f));
 }
@@ -334,7 +325,8 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status run_few_pixels(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  const FewPixels<T> body = {context, plan.problem, plan.few_pixels, tiles_of<T>(*plan.kernels)};
+  if (plan.pass == CK_FORWARD) return run_few_pixels_forward<T>(context);
+  const Rows<T> body(context);
   return for_each_unit(*context.host, plan.few_pixels.units, plan.small, body);
 }
 

@@ -28,7 +28,7 @@ struct RunContext;
 struct FewPixelsForm {
   bool taken;                            /* unless packed weights are given */
   int64_t images;                        /* whose pixels are taken together */
-  int64_t depth;                         /* adjoint: features at a time */
+  int64_t depth;                         /* features at a time; not of the weight gradient */
   int64_t channel_block, channel_blocks; /* of a group */
   int64_t pitch;                         /* of columns */
   int64_t units;

@@ -112,8 +112,9 @@ const char *refuses_nothing(const Problem &, ck_pass) { return nullptr; }
 /* From a run-time pass to the functions of the three files. */
 template <typename T>
 void block(ck_plan *plan, int32_t slots) {
-  if (plan->pass == CK_FORWARD) return block_forward<T>(plan, slots);
-  if (plan->pass == CK_ADJOINT) {
+  if (plan->pass == CK_FORWARD) {
+    block_forward<T>(plan, slots);
+  } else if (plan->pass == CK_ADJOINT) {
     block_adjoint<T>(plan, slots);
   } else {
     block_weight_gradient<T>(plan, slots);
@@ -131,10 +132,14 @@ ck_status run(const RunContext &context) {
 
 void describe(const ck_plan &plan, Text *id, Text *key) {
   const KernelTable &table = *plan.kernels;
+  const FewPixelsForm &few = plan.few_pixels;
   const bool f32 = is_f32(plan.problem);
-  id->add("/").add(f32 ? table.f32.rows : table.f64.rows).add("x").add(f32 ? table.f32.columns : table.f64.columns);
-  id->add("/kc").add(plan.blocking.depth);
-  if (plan.few_pixels.taken) id->add("/in-place");
+  if (few.taken) {
+    id->add("/").add(few.height).add("x").add(few.width).add("/in-place");
+  } else {
+    id->add("/").add(f32 ? table.f32.rows : table.f64.rows).add("x").add(f32 ? table.f32.columns : table.f64.columns);
+    id->add("/kc").add(plan.blocking.depth);
+  }
   key->add("/").add(plan.blocking.channel_block);
 }
 

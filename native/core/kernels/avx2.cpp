@@ -15,7 +15,7 @@ namespace {
 }  // namespace
 }  // namespace avx2
 
-constexpr KernelTable kernels_avx2 = avx2::kernel_table<avx2::VecF32, avx2::VecF64, 6, 2, 16, 8, 1>("avx2", true);
+constexpr KernelTable kernels_avx2 = avx2::kernel_table<avx2::VecF32, avx2::VecF64, 6, 2, 16, 8, 1, 3, 2>("avx2", true);
 
 }  // namespace convkit
 #endif

@@ -16,7 +16,7 @@ namespace {
 }  // namespace avx512
 
 constexpr KernelTable kernels_avx512 =
-    avx512::kernel_table<avx512::VecF32, avx512::VecF64, 14, 2, 32, 16, 3>("avx512", true);
+    avx512::kernel_table<avx512::VecF32, avx512::VecF64, 14, 2, 32, 16, 3, 6, 4>("avx512", true);
 
 }  // namespace convkit
 #endif

@@ -203,12 +203,13 @@ template <class V, bool FEW, int SUMS, int ROWS, int VECTORS>
 CONVKIT_SHAPED void any_depthwise_tile(const DepthwiseCall<typename V::Element> *call) {
   using T = typename V::Element;
   constexpr bool wide = sizeof(T) == 8;
-  if constexpr (FEW && ROWS > 2) { /* as two, one below the other */
-    DepthwiseCall<T> part = *call;
-    any_depthwise_tile<V, FEW, SUMS, 2, VECTORS>(&part);
-    part.source += 2 * call->stride * call->source_step;
-    part.result += 2 * call->result_step;
-    any_depthwise_tile<V, FEW, SUMS, ROWS - 2, VECTORS>(&part);
+  if constexpr (FEW && ROWS > 1) { /* one row below the other */
+    DepthwiseCall<T> row = *call;
+    for (int i = 0; i < ROWS; ++i) {
+      any_depthwise_tile<V, FEW, SUMS, 1, VECTORS>(&row);
+      row.source += call->stride * call->source_step;
+      row.result += call->result_step;
+    }
   } else if constexpr (depthwise_has_code(FEW, wide, VECTORS, depthwise_vectors(SUMS, ROWS))) {
     depthwise_tile<V, ROWS, VECTORS, 0>(call);
   } else {

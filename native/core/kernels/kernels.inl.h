@@ -9,6 +9,7 @@
 
 CONVKIT_SMALL_BEGIN
 #include "tile.inl.h"
+#include "dots.inl.h"
 CONVKIT_SMALL_END
 
 #include "streams.inl.h"
@@ -28,14 +29,18 @@ CONVKIT_SMALL_END
 #include "depthwise.inl.h"
 
 /* ROWS x COLUMNS vectors are the tile for large problems, REGISTERS those of the instruction set; of depthwise tiles
- * SUMS are sums, and their gradient takes up to TAPS_X taps of several rows at a time. FEW, for a set that only old
+ * SUMS are sums, and their gradient takes up to TAPS_X taps of several rows at a time; DOT_ROWS x DOT_COLUMNS rows are
+ * multiplied where they lie, or none. FEW, for a set that only old
  * CPUs run: few shapes have code of their own, the others are put together from them. */
-template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_X, bool FEW = false>
+template <class F32, class F64, int ROWS, int COLUMNS, int REGISTERS, int SUMS, int TAPS_X, int DOT_ROWS,
+          int DOT_COLUMNS, bool FEW = false>
 constexpr KernelTable kernel_table(const char *name, bool fused) {
   return {name,
           fused,
           tile_set<F32, FEW, ROWS, COLUMNS, REGISTERS>(256),
           tile_set<F64, FEW, ROWS, COLUMNS, REGISTERS>(128),
+          dot_set<F32, DOT_ROWS, DOT_COLUMNS>(),
+          dot_set<F64, DOT_ROWS, DOT_COLUMNS>(),
           depthwise_set<F32, FEW, SUMS, TAPS_X>(),
           depthwise_set<F64, FEW, SUMS, TAPS_X>(),
           fft_set<F32>(),

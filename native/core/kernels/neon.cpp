@@ -15,7 +15,8 @@ namespace {
 }  // namespace
 }  // namespace neon
 
-constexpr KernelTable kernels_neon = neon::kernel_table<neon::VecF32, neon::VecF64, 8, 3, 32, 16, 1>("neon", true);
+constexpr KernelTable kernels_neon =
+    neon::kernel_table<neon::VecF32, neon::VecF64, 8, 3, 32, 16, 1, 3, 2>("neon", true);
 
 }  // namespace convkit
 #endif

@@ -15,6 +15,6 @@ namespace {
 }  // namespace portable
 
 constexpr KernelTable kernels_portable =
-    portable::kernel_table<portable::VecF32, portable::VecF64, 4, 2, 16, 8, 1, true>("portable", false);
+    portable::kernel_table<portable::VecF32, portable::VecF64, 4, 2, 16, 8, 1, 0, 0, true>("portable", false);
 
 }  // namespace convkit

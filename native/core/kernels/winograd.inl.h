@@ -123,7 +123,7 @@ CONVKIT_SHAPED void winograd_result(const WinogradCall<typename V::Element> *cal
       transform_result<V, POINTS, OUTPUTS>(v, y);
       const int32_t count = call->count - t < V::lanes ? int32_t(call->count - t) : V::lanes;
       if (bias_by_lane) bias = load_some<V>(epilogue.all->bias + t, count);
-      if constexpr (V::few_sums == 0) { /* any CPU: two thirds of the code */
+      if constexpr (V::few_sums == 0) { /* for any CPU: two thirds of the code */
         for (int i = 0; i < call->outputs; ++i) {
           store_some<V>(out + i * call->out_step + t, epilogue.finished(y[i], bias), count);
         }
