@@ -34,6 +34,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/few_pixels.cpp
     ${CONVKIT_CORE_DIR}/conv/few_pixels_forward.cpp
+    ${CONVKIT_CORE_DIR}/conv/few_pixels_last.cpp
     ${CONVKIT_CORE_DIR}/conv/fft.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_dense.cpp
     ${CONVKIT_CORE_DIR}/conv/fft_depthwise.cpp

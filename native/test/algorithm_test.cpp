@@ -162,7 +162,7 @@ TEST(gradient_problems) {
  * channels in blocks; blocks of weights that are copied; one pixel under many taps; rows that end within a vector. */
 TEST(few_pixels_problems) {
   Random random(test::options.seed + 29);
-  const std::vector<int> forms = {0, 4, 0, 4}; /* weights are given in half of the runs */
+  const std::vector<int> forms = {0, 4, 0, 4, 3, 7}; /* weights are given in half of the runs */
   compare_forms(make_problem(9, 48, 30, 1, 4, 4, 3, 1, 1, 1), random, forms);
   compare_forms(make_problem(2, 16, 600, 1, 5, 5, 3, 2, 1, 1), random, forms);
   compare_forms(make_problem(1, 208, 20, 1, 3, 4, 3, 1, 1, 1), random, forms);
@@ -173,7 +173,11 @@ TEST(few_pixels_problems) {
   compare_forms(make_problem(2, 15, 19, 1, 4, 5, 3, 1, 1, 1), random,
                 forms); /* a vector would read behind the last row */
   compare_forms(make_problem(1, 130, 161, 1, 8, 8, 4, 2, 1, 1), random, forms); /* heavy: taken unasked */
-  ck_problem modes = make_problem(2, 32, 18, 1, 6, 5, 3, 1, 1, 1);
+  compare_forms(make_problem(3, 14, 32, 2, 5, 6, 3, 1, 1, 1), random, {3, 7});  /* channels last: groups; */
+  compare_forms(make_problem(1, 40, 48, 1, 14, 15, 5, 1, 2, 1), random,
+                {3, 7}); /* taps that mostly lie in the padding */
+  compare_forms(make_problem(2, 9, 16, 1, 3, 3, 5, 1, 4, 2), random, {3, 7});
+  ck_problem modes = make_problem(2, 32, 16, 1, 6, 5, 3, 1, 1, 1);
   for (int32_t mode = 1; mode < 4; ++mode) {
     modes.padding_mode = mode;
     compare_forms(modes, random, forms);

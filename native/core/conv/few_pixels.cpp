@@ -23,7 +23,9 @@ constexpr int64_t kHeavyWeights = 1 << 20; /* bytes: of lighter ones, packing re
 constexpr int64_t kLongRow = 2048;         /* weights of a feature, of which each slot has a part */
 constexpr double kLeastShare = 0.5;        /* of taps that are not in the padding: `direct` leaves out those that are */
 constexpr int64_t kFewDots = 4;            /* pixels, forward; with more, and a batch, packing pays */
-constexpr int64_t kFewTerms = 56;          /* of a weight gradient: with more, packing costs little */
+/* Of a weight gradient: with more, packing costs little. Channels last, several taps leave out the padding. */
+constexpr int64_t kLastTerms = 224, kLastTermsOfOneTap = 16;
+constexpr int64_t kFewTerms = 56;
 
 template <typename T>
 struct Scratch {
@@ -190,20 +192,13 @@ struct Rows : FewPixels<T> {
           call.b.at = unit.columns + j;
           call.c = weights + row * problem.weights.feature + j;
           const bool more = j + width < unit.width;
-          fetch_tile(more ? call.c + width : weights + (row + rows) * problem.weights.feature, rows);
+          this->fetch_tile(more ? call.c + width : weights + (row + rows) * problem.weights.feature, rows,
+                           problem.weights.feature);
           tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
         }
       }
     }
     repair(unit, weights);
-  }
-
-  /* Stores would wait for what they write over. */
-  void fetch_tile(const T *c, int64_t rows) const {
-    const int64_t width = f.width;
-    for (int64_t row = 0; row < rows; ++row, c += problem.weights.feature) {
-      for (int64_t j = 0; j < width; j += kLine) fetch_ahead(c + j);
-    }
   }
 
   /* Weights are far more than features, so these say whether it is worth a look. */
@@ -254,14 +249,25 @@ double share_of_places(const Problem &p) {
   return share;
 }
 
+/* With channels last, that is the weight gradient alone: features of a weight are neighbours there. */
+bool is_last(const Problem &p) { return p.given.layout == CK_CHANNELS_LAST; }
+
+bool stays_last(const ck_plan &plan) {
+  const Problem &p = plan.problem;
+  if (plan.pass != CK_WEIGHT_GRADIENT || p.weights.feature != 1 || p.weights.tap <= 0) return false;
+  return p.group_features % kWholeVectors == 0 && p.feature_pixels > 0 &&
+         p.given.batch <= kMostDepth / p.feature_pixels;
+}
+
 bool stays(const ck_plan &plan) {
   const Problem &p = plan.problem;
+  if (is_last(p)) return stays_last(plan);
   if (plan.pass != CK_WEIGHT_GRADIENT && plan.prepared) return false;
   if (plan.pass == CK_FORWARD) {
     const int64_t rows = is_f32(p) ? plan.kernels->dots_f32.rows : plan.kernels->dots_f64.rows;
     if (rows == 0 || p.group_features < larger(rows, p.feature_pixels)) return false;
   }
-  if (p.given.layout != CK_CHANNELS_FIRST || p.weights.tap != 1 || p.weights.channel != p.taps) return false;
+  if (p.weights.tap != 1 || p.weights.channel != p.taps) return false;
   return p.depth % kWholeVectors == 0 && p.feature_pixels > 0 && p.feature_pixels <= kMostPixels &&
          p.taps <= kMostPatch / p.feature_pixels;
 }
@@ -284,13 +290,16 @@ int64_t list_places(const Problem &problem, int64_t pitch, Run *runs, Place *pla
 
 const char *few_pixels_pay(const ck_plan &plan) {
   const Problem &p = plan.problem;
-  if (!stays(plan) || p.depth < kLongRow) return nullptr;
+  if (!stays(plan) || (!is_last(p) && p.depth < kLongRow)) return nullptr;
   if (p.group_features * p.depth < kHeavyWeights / element_bytes(p)) return nullptr;
+  const char *const reason = "heavy weights under few pixels are better read, or written, where they lie";
+  const int64_t pixels = p.given.batch * p.feature_pixels;
+  if (is_last(p)) return pixels > (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap) ? nullptr : reason;
   if (plan.pass == CK_FORWARD && p.feature_pixels > kFewDots) return nullptr;
   if (p.given.padding_mode == CK_ZEROS && share_of_places(p) < kLeastShare) return nullptr;
   /* (How an image is computed in the other passes must not depend on the batch.) */
-  if (plan.pass == CK_WEIGHT_GRADIENT && p.given.batch * p.feature_pixels > kFewTerms) return nullptr;
-  return "heavy weights under few pixels are better read where they lie";
+  if (plan.pass == CK_WEIGHT_GRADIENT && pixels > kFewTerms) return nullptr;
+  return reason;
 }
 
 template <typename T>
@@ -302,6 +311,10 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
   if (!f.taken) return;
   plan->packs_inside = true;
   if (plan->pass == CK_FORWARD) return block_few_pixels_forward<T>(plan, slots);
+  if (is_last(problem)) {
+    choose_tile(tiles, problem.group_channels, kRowsAtOnce, &f);
+    return block_few_pixels_last<T>(plan, slots);
+  }
   const bool adjoint = plan->pass == CK_ADJOINT;
   const int64_t batch = larger(problem.given.batch, 1);
   const int64_t together = smaller((adjoint ? kMostPixels : kMostDepth), kMostPatch / problem.taps);
@@ -326,6 +339,7 @@ template <typename T>
 ck_status run_few_pixels(const RunContext &context) {
   const ck_plan &plan = *context.plan;
   if (plan.pass == CK_FORWARD) return run_few_pixels_forward<T>(context);
+  if (is_last(plan.problem)) return run_few_pixels_last<T>(context);
   const Rows<T> body(context);
   return for_each_unit(*context.host, plan.few_pixels.units, plan.small, body);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../gemm/pack_matrix.h"
+#include "../gemm/transpose.h"
 #include "../util/host.h"
 #include "plan.h"
 
@@ -57,6 +58,14 @@ struct FewPixels {
     }
   }
 
+  /* Stores would wait for what they write over. */
+  void fetch_tile(const T *c, int64_t rows, int64_t step) const {
+    constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+    for (int64_t row = 0; row < rows; ++row, c += step) {
+      for (int64_t j = 0; j < f.width; j += kLine) fetch_ahead(c + j);
+    }
+  }
+
   int64_t image_channel(const ColumnsPart<T> &part) const { return part.group * problem.group_channels + part.first; }
 
   /* The first weight of the part's channels. */
@@ -66,11 +75,15 @@ struct FewPixels {
   }
 };
 
-/* Defined in few_pixels_forward.cpp. */
+/* Defined in few_pixels_forward.cpp, and for channels last in few_pixels_last.cpp. */
 template <typename T>
 void block_few_pixels_forward(ck_plan *plan, int32_t slots);
 template <typename T>
 ck_status run_few_pixels_forward(const RunContext &context);
+template <typename T>
+void block_few_pixels_last(ck_plan *plan, int32_t slots);
+template <typename T>
+ck_status run_few_pixels_last(const RunContext &context);
 
 }  // namespace convkit
 #endif

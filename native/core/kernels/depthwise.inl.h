@@ -246,10 +246,13 @@ CONVKIT_SHAPED void any_depthwise_zip(const DepthwiseCall<typename V::Element> *
     depthwise_zip<V, ROWS, VECTORS>(call);
   } else {
     DepthwiseCall<typename V::Element> part = *call;
-    any_depthwise_zip<V, AT_ONCE, AT_ONCE, VECTORS>(&part);
-    part.source += AT_ONCE * call->stride * call->source_step;
-    part.result += AT_ONCE * call->result_step;
-    any_depthwise_zip<V, AT_ONCE, ROWS - AT_ONCE, VECTORS>(&part);
+    constexpr int rest = ROWS % AT_ONCE;
+    for (int r = 0; r < ROWS - rest; r += AT_ONCE) {
+      any_depthwise_zip<V, AT_ONCE, AT_ONCE, VECTORS>(&part);
+      part.source += AT_ONCE * call->stride * call->source_step;
+      part.result += AT_ONCE * call->result_step;
+    }
+    if constexpr (rest > 0) any_depthwise_zip<V, AT_ONCE, rest, VECTORS>(&part);
   }
 }
 
@@ -260,7 +263,8 @@ struct ZipTable {
   using Tile = Shaped<DepthwiseCall<typename V::Element>>;
   template <int ROWS, int VECTORS>
   static constexpr Tile at() {
-    if constexpr (2 * ROWS * VECTORS <= SUMS || 2 * AT_ONCE * VECTORS <= SUMS || VECTORS == 1) {
+    constexpr bool fits = 2 * ROWS * VECTORS <= SUMS || 2 * AT_ONCE * VECTORS <= SUMS;
+    if constexpr ((fits && !FEW) || VECTORS == 1) {
       return any_depthwise_zip<V, AT_ONCE, ROWS, VECTORS>;
     } else {
       return nullptr;

@@ -1,0 +1,110 @@
+/* Weight gradient, channels last: weights[tap][channel][feature] = sum over pixels of image[channel] * features, with
+ * features in lanes, which are read, and weights written, as they lie. What a tap has in the padding is left out. A
+ * unit is a block of channels under one tap. */
+#include "../gemm/copy.h"
+#include "few_pixels_unit.h"
+#include "im2col.h"
+
+namespace convkit {
+namespace {
+
+template <typename T>
+struct Scratch {
+  Run *runs;
+  int64_t *offsets, *sources; /* of the pixels that are not in the padding: of features, of the image */
+  T *panel;
+
+  Scratch(const FewPixelsForm &f, Carver *carver) {
+    runs = carver->take<Run>(kChunk);
+    offsets = carver->take<int64_t>(kMostDepth);
+    sources = carver->take<int64_t>(kMostDepth);
+    panel = carver->take<T>(kMostDepth * round_up(f.height, 4));
+  }
+};
+
+template <typename T>
+struct Last : FewPixels<T> {
+  using FewPixels<T>::context;
+  using FewPixels<T>::problem;
+  using FewPixels<T>::f;
+
+  explicit Last(const RunContext &run) : FewPixels<T>(run) {}
+
+  void operator()(int64_t unit, int32_t slot) const {
+    const TileSet<T> &tiles = tiles_of<T>(*context.plan->kernels);
+    const ck_operands &operands = *context.operands;
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const Scratch<T> scratch(f, &carver);
+    const int64_t tap = unit % problem.taps, part = unit / problem.taps, group = part / f.channel_blocks;
+    const int64_t first = part % f.channel_blocks * f.channel_block;
+    const int64_t end = smaller(first + f.channel_block, problem.group_channels);
+    const auto &w = problem.weights;
+    T *const weights =
+        static_cast<T *>(operands.weight_gradient) + w.origin + group * problem.group_features + tap * w.tap;
+    const T *const image = static_cast<const T *>(operands.image_in) + group * problem.group_channels;
+
+    TileCall<T> call = {};
+    call.b = by_table<T>(scratch.offsets);
+    call.depth = call.period = list_terms(tap, scratch);
+    call.c_step = w.channel;
+    for (int64_t channel = first; channel < end; channel += f.height) {
+      if (channel > first && cancelled(*context.host)) return;
+      const int64_t rows = smaller(f.height, end - channel), step = round_up(rows, 4);
+      for (int64_t k = 0; k < call.depth; ++k) {
+        copy_run(image + scratch.sources[k] + channel, rows, scratch.panel + k * step);
+      }
+      call.a = by_step<T>(step);
+      for (int64_t j = 0; j < problem.group_features; j += f.width) {
+        call.columns = static_cast<int32_t>(smaller(f.width, problem.group_features - j));
+        call.a.at = scratch.panel;
+        call.b.at = static_cast<const T *>(operands.features_in) + group * problem.group_features + j;
+        call.c = weights + channel * w.channel + j;
+        const bool more = j + f.width < problem.group_features;
+        this->fetch_tile(more ? call.c + f.width : weights + (channel + rows) * w.channel, rows, w.channel);
+        tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
+      }
+    }
+  }
+
+  /* Image by image, pixel by pixel; returns how many. */
+  int64_t list_terms(int64_t tap, const Scratch<T> &scratch) const {
+    int64_t count = 0;
+    const int32_t runs = list_runs(problem, tap, 0, problem.feature_pixels, scratch.runs);
+    for (int64_t i = 0; i < problem.given.batch; ++i) {
+      for (int32_t r = 0; r < runs; ++r) {
+        const Run &run = scratch.runs[r];
+        for (int32_t p = 0; p < run.count && run.source != kZeros; ++p) {
+          scratch.offsets[count] = i * problem.features.batch + (run.column + p) * problem.features.pixel;
+          scratch.sources[count++] = i * problem.image.batch + run.source + p * run_step(problem);
+        }
+      }
+    }
+    return count;
+  }
+};
+
+}  // namespace
+
+template <typename T>
+void block_few_pixels_last(ck_plan *plan, int32_t slots) {
+  const Problem &problem = plan->problem;
+  FewPixelsForm &f = plan->few_pixels;
+  const int64_t wanted = ceil_div(problem.group_channels, ceil_div(4 * slots, problem.taps));
+  f.channel_block = clamp(round_up(wanted, f.height), 1, problem.group_channels);
+  f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
+  f.units = problem.taps * problem.given.groups * f.channel_blocks;
+  plan->blocking.slot_bytes = larger(plan->blocking.slot_bytes, bytes_of<Scratch<T>>(f));
+}
+
+template <typename T>
+ck_status run_few_pixels_last(const RunContext &context) {
+  const Last<T> body(context);
+  return for_each_unit(*context.host, context.plan->few_pixels.units, context.plan->small, body);
+}
+
+template void block_few_pixels_last<float>(ck_plan *, int32_t);
+template void block_few_pixels_last<double>(ck_plan *, int32_t);
+template ck_status run_few_pixels_last<float>(const RunContext &);
+template ck_status run_few_pixels_last<double>(const RunContext &);
+
+}  // namespace convkit
