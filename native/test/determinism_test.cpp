@@ -223,6 +223,9 @@ TEST(equal_bits) {
       check_same<double>(with_type(depthwise, CK_FLOAT64), random);
     }
   }
+  for (const int64_t features : {3, 4, 5, 6, 7, 8, 9}) { /* the tallest tile of an instruction set does not decide */
+    check_bits<float>(make_problem(2, 16, features, 1, 3, 3, 3, 1, 0, 1), random);
+  }
   for (const int64_t size : {1, 2, 4, 7, 14}) { /* small maps: the direct algorithm takes images together */
     for (const int64_t stride : {1, 2}) {
       ck_problem p = make_problem(1, 18, 20, 1, size, size, 3, stride, 1, 1);

@@ -131,6 +131,9 @@ const Case cases[] = {
     {"deep", 1, 200000, 16, 1, {1, 8, 8}, {1, 3, 3}, 1, 1, 1, first},
     {"many features", 1, 16, 100000, 1, {1, 8, 8}, {1, 4, 4}, 2, 1, 1, first},
     {"stride 64", 1, 3, 64, 1, {1, 4096, 4096}, {1, 8, 8}, 64, 0, 1, first},
+    {"onto one pixel", 64, 2048, 1000, 1, {1, 7, 7}, {1, 7, 7}, 1, 0, 1, first},
+    {"batch onto one pixel", 2048, 1024, 512, 1, {1, 4, 4}, {1, 4, 4}, 1, 0, 1, first},
+    {"few pixels apart", 1, 256, 128, 1, {1, 512, 512}, {1, 2, 2}, 300, 0, 1, first},
     {"mostly padding", 1, 4, 4, 1, {1, 4, 4}, {1, 3, 3}, 1, 1000, 1, first},
     {"NaN in the features", 1, 128, 128, 1, {1, 128, 128}, {1, 3, 3}, 1, 1, 1, nan_features},
     {"NaN in the features, depthwise", 1, 64, 64, 64, {1, 256, 256}, {1, 5, 5}, 1, 2, 1, nan_features},
@@ -183,10 +186,12 @@ int run(const Case &c, const ck_problem &p, double limit) {
   Watch w;
   for (const ck_pass pass : {CK_FORWARD, CK_ADJOINT, CK_WEIGHT_GRADIENT}) {
     if ((c.form & nan_features) != 0 && pass != CK_WEIGHT_GRADIENT) continue;
-    for (const char *const algorithm : {"direct", "depthwise", "winograd", "fft", "im2col"}) {
-      if (2 * test::terms_of(p) > 2.5e11 && std::strcmp(algorithm, "fft") != 0) continue; /* minutes */
+    for (const std::string way : {"direct", "depthwise", "winograd", "fft", "im2col", "im2col, weights in place"}) {
+      const bool prepared = way.find(',') == std::string::npos;
+      const std::string algorithm = way.substr(0, way.find(','));
+      if (2 * test::terms_of(p) > 2.5e11 && algorithm != "fft") continue; /* minutes */
       ck_plan *plan = nullptr;
-      if (ck_plan_create(&w.runtime, &p, pass, algorithm, nullptr, 1, &plan, nullptr) != CK_OK) continue;
+      if (ck_plan_create(&w.runtime, &p, pass, algorithm.c_str(), nullptr, prepared, &plan, nullptr) != CK_OK) continue;
       ck_plan_info info;
       ck_plan_describe(plan, &info);
       const T value = static_cast<T>(0.5), feature = (c.form & nan_features) != 0 ? static_cast<T>(NAN) : value;
@@ -201,7 +206,7 @@ int run(const Case &c, const ck_problem &p, double limit) {
           std::string(c.name) + ", pass " + std::to_string(pass) + ", " + info.id + (p.layout ? ", channels-last" : "");
       failures += !watch(&w, limit, what, [&] { return ck_run(plan, &w.runtime, &o); });
       ck_weights *packed = nullptr;
-      if (pass != CK_WEIGHT_GRADIENT)
+      if (pass != CK_WEIGHT_GRADIENT && prepared)
         failures += !watch(&w, limit, what + ", packing", [&] {
           ck_weights_destroy(packed);
           packed = nullptr;

@@ -9,10 +9,11 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kMostPixels = 64;     /* of an image; in the adjoint, of several together */
 constexpr int64_t kMostPatch = 1 << 12; /* pixels x taps: a table of places, and columns of kWholeVectors channels */
 constexpr int64_t kWholeVectors = 16;   /* no vector of any instruction set reads beyond a row of weights */
 constexpr int64_t kColumnBytes = 512 << 10; /* of the columns of a unit, half of the second-level cache */
+constexpr int64_t kMostColumns = 1 << 15;   /* between two looks at a cancellation */
+constexpr int64_t kLeastFeatures = 8;       /* the tallest tile of dots on any instruction set, which must not decide */
 /* Who writes weights beside what another writes takes cache lines from it, the more so the shorter the rows are. */
 constexpr int64_t kImageUnits = 4, kWeightUnits = 1; /* of a slot */
 constexpr int64_t kRowsAtOnce = 6;                   /* of weights, that are written side by side */
@@ -23,9 +24,9 @@ constexpr int64_t kHeavyWeights = 1 << 20; /* bytes: of lighter ones, packing re
 constexpr int64_t kLongRow = 2048;         /* weights of a feature, of which each slot has a part */
 constexpr double kLeastShare = 0.5;        /* of taps that are not in the padding: `direct` leaves out those that are */
 constexpr int64_t kFewDots = 4;            /* pixels, forward; with more, and a batch, packing pays */
-/* Of a weight gradient: with more, packing costs little. Channels last, several taps leave out the padding. */
-constexpr int64_t kLastTerms = 224, kLastTermsOfOneTap = 16;
-constexpr int64_t kFewTerms = 56;
+/* Pixels in all, of a weight gradient: with more, packing costs little. Channels last, several taps leave out the
+ * padding. */
+constexpr int64_t kFewTerms = 56, kLastTerms = 224, kLastTermsOfOneTap = 16;
 
 template <typename T>
 struct Scratch {
@@ -67,14 +68,14 @@ struct Rows : FewPixels<T> {
   void operator()(int64_t number, int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(problem, f, &carver);
-    const int64_t first = number % f.channel_blocks * f.channel_block;
+    const int64_t part = number % f.channel_blocks, rest = number / f.channel_blocks, first = part * f.channel_block;
     const int64_t channels = smaller(f.channel_block, problem.group_channels - first);
     const int64_t places = list_places(problem, f.pitch, scratch.runs, scratch.places);
-    const Unit<T> unit = {{number / f.channel_blocks, first, channels, scratch.columns, scratch.places, places},
+    const Unit<T> unit = {{rest % problem.given.groups, first, channels, scratch.columns, scratch.places, places},
                           scratch,
                           channels * problem.taps};
     if (context.plan->pass == CK_ADJOINT) {
-      add_up_image(unit);
+      add_up_image(unit, rest / problem.given.groups * f.images);
     } else {
       add_up_weights(unit);
     }
@@ -88,25 +89,22 @@ struct Rows : FewPixels<T> {
     return {data, images == 1 ? Axis::plain(1) : joint, Axis::plain(problem.features.channel)};
   }
 
-  void add_up_image(const Unit<T> &unit) const {
+  void add_up_image(const Unit<T> &unit, int64_t first) const {
     const ck_operands &operands = *context.operands;
-    const T *const weights = static_cast<const T *>(operands.weights);
-    T *const channels = static_cast<T *>(operands.image_out) + this->image_channel(unit) * problem.image.channel;
-    const int64_t batch = problem.given.batch, elements = unit.channels * problem.image.channel;
-    for (int64_t first = 0; first < batch; first += f.images) {
-      const int64_t images = smaller(f.images, batch - first), pixels = images * problem.feature_pixels;
-      const Panels panels = broadcast_panels(pixels, static_cast<int32_t>(f.height));
-      for (int64_t k = 0; k < problem.group_features; k += f.depth) {
-        if (cancelled(*context.host)) return;
-        multiply_features(unit, first, pixels, panels, k, weights + this->weights_at(unit, k));
-      }
-      for (int64_t i = 0; i < images; ++i) {
-        T *const image = channels + (first + i) * problem.image.batch;
-        memset(image, 0, static_cast<size_t>(elements) * sizeof(T));
-        const T *const columns = unit.columns + i * problem.feature_pixels * f.pitch;
-        this->for_each_place(unit, [&](int64_t column, int64_t element) { image[element] += columns[column]; });
-        finish(unit, image);
-      }
+    const int64_t images = smaller(f.images, problem.given.batch - first), pixels = images * problem.feature_pixels;
+    const Panels panels = broadcast_panels(pixels, static_cast<int32_t>(f.height));
+    for (int64_t k = 0; k < problem.group_features; k += f.depth) {
+      if (cancelled(*context.host)) return;
+      multiply_features(unit, first, pixels, panels, k,
+                        static_cast<const T *>(operands.weights) + this->weights_at(unit, k));
+    }
+    T *image = static_cast<T *>(operands.image_out) + first * problem.image.batch +
+               this->image_channel(unit) * problem.image.channel;
+    const T *columns = unit.columns;
+    for (int64_t i = 0; i < images; ++i, image += problem.image.batch, columns += problem.feature_pixels * f.pitch) {
+      memset(image, 0, static_cast<size_t>(unit.channels * problem.image.channel) * sizeof(T));
+      this->for_each_place(unit, [&](int64_t column, int64_t element) { image[element] += columns[column]; });
+      finish(unit, image);
     }
   }
 
@@ -165,43 +163,34 @@ struct Rows : FewPixels<T> {
   }
 
   void add_up_weights(const Unit<T> &unit) const {
-    const ck_operands &operands = *context.operands;
-    T *const weights = static_cast<T *>(operands.weight_gradient) + this->weights_at(unit, 0);
-    const int64_t batch = problem.given.batch, width = f.width;
-    for (int64_t k = 0; k < kMostDepth; ++k) unit.scratch.offsets[k] = k * f.pitch;
-    for (int64_t row = 0; batch == 0 && row < problem.group_features; ++row) {
-      memset(weights + row * problem.weights.feature, 0, static_cast<size_t>(unit.width) * sizeof(T));
-    }
-    for (int64_t first = 0; first < batch; first += f.images) {
-      const int64_t images = smaller(f.images, batch - first), pixels = images * problem.feature_pixels;
-      this->gather(unit, first, images);
-      const Matrix<T> matrix = features(unit, first, images);
-      TileCall<T> call = {};
-      call.b = by_table<T>(unit.scratch.offsets);
-      call.depth = call.period = pixels;
-      call.c_step = problem.weights.feature;
-      call.continues = first > 0;
-      for (int64_t row = 0; row < problem.group_features; row += f.height) {
-        if (cancelled(*context.host)) return;
-        const int64_t rows = smaller(f.height, problem.group_features - row), step = round_up(rows, 4);
-        pack_panel<T>({matrix.data, matrix.term, matrix.row}, row, rows, 0, pixels, step, unit.scratch.features);
-        call.a = by_step<T>(step);
-        for (int64_t j = 0; j < unit.width; j += width) {
-          call.columns = static_cast<int32_t>(smaller(width, unit.width - j));
-          call.a.at = unit.scratch.features;
-          call.b.at = unit.columns + j;
-          call.c = weights + row * problem.weights.feature + j;
-          const bool more = j + width < unit.width;
-          this->fetch_tile(more ? call.c + width : weights + (row + rows) * problem.weights.feature, rows,
-                           problem.weights.feature);
-          tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
-        }
+    T *const weights = static_cast<T *>(context.operands->weight_gradient) + this->weights_at(unit, 0);
+    const int64_t pixels = f.images * problem.feature_pixels;
+    this->gather(unit, 0, f.images);
+    for (int64_t k = 0; k < pixels; ++k) unit.scratch.offsets[k] = k * f.pitch;
+    const Matrix<T> matrix = features(unit, 0, f.images);
+    TileCall<T> call = {};
+    call.b = by_table<T>(unit.scratch.offsets);
+    call.depth = call.period = pixels;
+    call.c_step = problem.weights.feature;
+    for (int64_t row = 0; row < problem.group_features; row += f.height) {
+      if (cancelled(*context.host)) return;
+      const int64_t rows = smaller(f.height, problem.group_features - row), step = round_up(rows, 4);
+      pack_panel<T>({matrix.data, matrix.term, matrix.row}, row, rows, 0, pixels, step, unit.scratch.features);
+      call.a = by_step<T>(step);
+      for (int64_t j = 0; j < unit.width; j += f.width) {
+        call.columns = static_cast<int32_t>(smaller(f.width, unit.width - j));
+        call.a.at = unit.scratch.features;
+        call.b.at = unit.columns + j;
+        call.c = weights + row * call.c_step + j;
+        const bool more = j + f.width < unit.width;
+        this->fetch_tile(more ? call.c + f.width : weights + (row + rows) * call.c_step, rows, call.c_step);
+        tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
       }
     }
     repair(unit, weights);
   }
 
-  /* Weights are far more than features, so these say whether it is worth a look. */
+  /* Features are fewer than weights, so these say whether it is worth a look. */
   void repair(const Unit<T> &unit, T *weights) const {
     const int64_t elements = problem.group_features * problem.features.channel;
     bool finite = true;
@@ -232,7 +221,7 @@ void choose_tile(const TileSet<T> &tiles, int64_t rows, int64_t tallest, FewPixe
   }
 }
 
-/* How many of all pairs of a pixel and a tap are not in the padding. */
+/* Of all pairs of a pixel and a tap, the part that is not in the padding. */
 double share_of_places(const Problem &p) {
   double share = 1;
   for (int a = 0; a < 3; ++a) {
@@ -255,21 +244,24 @@ bool is_last(const Problem &p) { return p.given.layout == CK_CHANNELS_LAST; }
 bool stays_last(const ck_plan &plan) {
   const Problem &p = plan.problem;
   if (plan.pass != CK_WEIGHT_GRADIENT || p.weights.feature != 1 || p.weights.tap <= 0) return false;
-  return p.group_features % kWholeVectors == 0 && p.feature_pixels > 0 &&
-         p.given.batch <= kMostDepth / p.feature_pixels;
+  return p.group_features % kWholeVectors == 0 && p.group_features <= kMostColumns && p.feature_pixels > 0 &&
+         p.given.batch > 0 && p.given.batch <= kMostDepth / p.feature_pixels;
 }
 
 bool stays(const ck_plan &plan) {
   const Problem &p = plan.problem;
   if (is_last(p)) return stays_last(plan);
   if (plan.pass != CK_WEIGHT_GRADIENT && plan.prepared) return false;
+  if (p.feature_pixels <= 0 || p.feature_pixels > kMostPixels || p.taps > kMostPatch / p.feature_pixels) return false;
   if (plan.pass == CK_FORWARD) {
     const int64_t rows = is_f32(p) ? plan.kernels->dots_f32.rows : plan.kernels->dots_f64.rows;
-    if (rows == 0 || p.group_features < larger(rows, p.feature_pixels)) return false;
+    if (rows == 0 || p.group_features < larger(kLeastFeatures, p.feature_pixels)) return false;
+  } else if (plan.pass == CK_ADJOINT) {
+    if (p.image_pixels > p.feature_pixels * p.taps) return false; /* gaps, which may be far larger than the columns */
+  } else if (p.given.batch == 0 || p.given.batch > smaller(kMostDepth, kMostPatch / p.taps) / p.feature_pixels) {
+    return false;
   }
-  if (p.weights.tap != 1 || p.weights.channel != p.taps) return false;
-  return p.depth % kWholeVectors == 0 && p.feature_pixels > 0 && p.feature_pixels <= kMostPixels &&
-         p.taps <= kMostPatch / p.feature_pixels;
+  return p.weights.tap == 1 && p.weights.channel == p.taps && p.depth % kWholeVectors == 0;
 }
 
 }  // namespace
@@ -316,22 +308,22 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
     return block_few_pixels_last<T>(plan, slots);
   }
   const bool adjoint = plan->pass == CK_ADJOINT;
-  const int64_t batch = larger(problem.given.batch, 1);
-  const int64_t together = smaller((adjoint ? kMostPixels : kMostDepth), kMostPatch / problem.taps);
-  f.images = smaller(batch, larger(together / problem.feature_pixels, 1));
+  const int64_t together = smaller(kMostPixels, kMostPatch / problem.taps) / problem.feature_pixels;
+  f.images = adjoint ? clamp(together, 1, larger(problem.given.batch, 1)) : problem.given.batch;
   const int64_t pixels = f.images * problem.feature_pixels;
   f.depth = adjoint ? balanced(problem.group_features, tiles.depth) : 0;
   choose_tile(tiles, adjoint ? pixels : problem.group_features, adjoint ? tiles.rows : kRowsAtOnce, &f);
 
   /* Channels in such numbers that whole vectors have whole columns. */
-  const int64_t element = static_cast<int64_t>(sizeof(T));
-  const int64_t most = kColumnBytes / element / (pixels * problem.taps);
+  const int64_t columns = smaller(kColumnBytes / static_cast<int64_t>(sizeof(T)) / pixels, kMostColumns);
+  const int64_t most = larger(columns / problem.taps / kWholeVectors, 1) * kWholeVectors;
   const int64_t share =
       ceil_div(problem.group_channels, slots > 1 ? (adjoint ? kImageUnits : kWeightUnits) * slots : 1);
-  f.channel_block = smaller(round_up(larger(smaller(most, share), 1), kWholeVectors), problem.group_channels);
+  f.channel_block = smaller(smaller(most, round_up(share, kWholeVectors)), problem.group_channels);
   f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
   f.pitch = row_pitch(f.channel_block * problem.taps);
-  f.units = problem.given.groups * f.channel_blocks;
+  f.units =
+      ceil_div(adjoint ? problem.given.batch : 1, adjoint ? f.images : 1) * problem.given.groups * f.channel_blocks;
   plan->blocking.slot_bytes = larger(plan->blocking.slot_bytes, bytes_of<Scratch<T>>(problem, f));
 }
 

@@ -7,8 +7,8 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kMostTogether = 64; /* pixels of several images */
-constexpr int64_t kUnits = 4;         /* of a slot */
+constexpr int64_t kUnits = 4;          /* of a slot */
+constexpr int64_t kGathered = 1 << 17; /* elements between two looks at a cancellation */
 
 template <typename T>
 struct Scratch {
@@ -77,11 +77,11 @@ struct Forward : FewPixels<T> {
     call.depth = problem.depth;
     call.c_step = scratch.pixels;
     for (int64_t row = begin; row < end; row += dots.rows) {
-      if (row > begin && cancelled(*context.host)) return;
       const int64_t first = smaller(row, problem.group_features - dots.rows);
       call.a = weights + first * call.a_step;
       call.fetched = row + dots.rows < end ? call.a + dots.rows * call.a_step : nullptr;
       for (int64_t p = 0, pixels = images * problem.feature_pixels, some; p < pixels; p += some) {
+        if (cancelled(*context.host)) return; /* rows may be long */
         some = pixels - p < dots.columns ? 1 : dots.columns;
         call.b = columns + p * f.pitch;
         call.c = scratch.sums + p;
@@ -119,11 +119,12 @@ void block_few_pixels_forward(ck_plan *plan, int32_t slots) {
   f.height = dots.rows;
   f.width = dots.columns;
   /* Columns take no more room than the packed weights that they spare. */
-  const int64_t together = smaller(kMostTogether, problem.group_features) / problem.feature_pixels;
+  const int64_t together = smaller(kMostPixels, problem.group_features) / problem.feature_pixels;
   f.images = clamp(together, 1, larger(problem.given.batch, 1));
   f.pitch = row_pitch(problem.depth);
   const int64_t units = slots > 1 ? kUnits * slots : 1;
-  f.channel_block = balanced(problem.group_channels, ceil_div(problem.group_channels, units));
+  const int64_t most = larger(kGathered / (f.images * problem.feature_pixels * problem.taps), 1);
+  f.channel_block = balanced(problem.group_channels, smaller(ceil_div(problem.group_channels, units), most));
   f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
   f.depth = round_up(ceil_div(problem.group_features, units), f.height);
   f.units = ceil_div(problem.group_features, f.depth);

@@ -45,7 +45,8 @@ struct Last : FewPixels<T> {
 
     TileCall<T> call = {};
     call.b = by_table<T>(scratch.offsets);
-    call.depth = call.period = list_terms(tap, scratch);
+    call.depth = list_terms(tap, scratch);
+    call.period = larger(call.depth, 1);
     call.c_step = w.channel;
     for (int64_t channel = first; channel < end; channel += f.height) {
       if (channel > first && cancelled(*context.host)) return;
@@ -89,7 +90,7 @@ template <typename T>
 void block_few_pixels_last(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   FewPixelsForm &f = plan->few_pixels;
-  const int64_t wanted = ceil_div(problem.group_channels, ceil_div(4 * slots, problem.taps));
+  const int64_t wanted = ceil_div(problem.group_channels, ceil_div(4 * static_cast<int64_t>(slots), problem.taps));
   f.channel_block = clamp(round_up(wanted, f.height), 1, problem.group_channels);
   f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
   f.units = problem.taps * problem.given.groups * f.channel_blocks;

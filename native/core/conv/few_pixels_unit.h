@@ -11,6 +11,8 @@
 
 namespace convkit {
 
+constexpr int64_t kMostPixels = 64; /* of an image; of several together */
+
 /* Under a pixel and a tap, for the first channel: in the columns of an image, and in the image. */
 struct Place {
   int64_t column, element;

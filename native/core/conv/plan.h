@@ -98,7 +98,7 @@ struct Flow {
 struct TypedAlgorithm {
   /* Asked of what is not refused, unless the algorithm was asked for by name: why the next one is faster, or null. It
    * sees problem, pass and kernels, may leave notes for `block` in its own part of the plan, and looks neither at batch
-   * nor at slots. A null pointer: it always pays. */
+   * (but for a weight gradient) nor at slots. A null pointer: it always pays. */
   const char *(*unprofitable)(ck_plan *plan);
   void (*block)(ck_plan *plan, int32_t slots); /* fills blocking and weights_bytes */
   ck_status (*pack_weights)(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
