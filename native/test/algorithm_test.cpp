@@ -177,6 +177,8 @@ TEST(few_pixels_problems) {
   compare_forms(make_problem(1, 40, 48, 1, 14, 15, 5, 1, 2, 1), random,
                 {3, 7}); /* taps that mostly lie in the padding */
   compare_forms(make_problem(2, 9, 16, 1, 3, 3, 5, 1, 4, 2), random, {3, 7});
+  compare_forms(make_problem(3, 300, 560, 1, 5, 4, 3, 1, 1, 1), random, {3, 7}); /* blocks of channels, of features */
+  for (int i = 0; i < 4; ++i) compare_forms(make_problem(1, 16, 4112, 1, 7, 7, 1, 1, 0, 1), random, {3});
   ck_problem modes = make_problem(2, 32, 16, 1, 6, 5, 3, 1, 1, 1);
   for (int32_t mode = 1; mode < 4; ++mode) {
     modes.padding_mode = mode;

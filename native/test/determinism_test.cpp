@@ -1,5 +1,6 @@
 /* Equal bits: for any number of slots, for an image alone or in a batch, with weights packed before or
- * during the call, and on all instruction sets with fused multiply-add. And real data close to exact. */
+ * during the call (unless they stay where they lie), and on all instruction sets with fused multiply-add. And real data
+ * close to exact. */
 #include <cmath>
 #include <cstring>
 

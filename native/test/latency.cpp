@@ -133,6 +133,7 @@ const Case cases[] = {
     {"stride 64", 1, 3, 64, 1, {1, 4096, 4096}, {1, 8, 8}, 64, 0, 1, first},
     {"onto one pixel", 64, 2048, 1000, 1, {1, 7, 7}, {1, 7, 7}, 1, 0, 1, first},
     {"batch onto one pixel", 2048, 1024, 512, 1, {1, 4, 4}, {1, 4, 4}, 1, 0, 1, first},
+    {"few pixels, many features", 16, 512, 32768, 1, {1, 2, 2}, {1, 1, 1}, 1, 0, 1, last},
     {"few pixels apart", 1, 256, 128, 1, {1, 512, 512}, {1, 2, 2}, 300, 0, 1, first},
     {"mostly padding", 1, 4, 4, 1, {1, 4, 4}, {1, 3, 3}, 1, 1000, 1, first},
     {"NaN in the features", 1, 128, 128, 1, {1, 128, 128}, {1, 3, 3}, 1, 1, 1, nan_features},

@@ -10,16 +10,12 @@ namespace convkit {
 namespace {
 
 constexpr int64_t kMostPatch = 1 << 12; /* pixels x taps: a table of places, and columns of kWholeVectors channels */
-constexpr int64_t kWholeVectors = 16;   /* no vector of any instruction set reads beyond a row of weights */
 constexpr int64_t kColumnBytes = 512 << 10; /* of the columns of a unit, half of the second-level cache */
 constexpr int64_t kMostColumns = 1 << 15;   /* between two looks at a cancellation */
 constexpr int64_t kLeastFeatures = 8;       /* the tallest tile of dots on any instruction set, which must not decide */
 /* Who writes weights beside what another writes takes cache lines from it, the more so the shorter the rows are. */
-constexpr int64_t kImageUnits = 4, kWeightUnits = 1; /* of a slot */
-constexpr int64_t kRowsAtOnce = 6;                   /* of weights, that are written side by side */
-/* A block of weights whose rows are less than so many cache lines is copied if it is read more often: rows a power of
- * two apart share few sets of the first-level cache, and come from the second each time. */
-constexpr int64_t kMostReads = 2;
+constexpr int64_t kWeightUnits = 1;        /* of a slot */
+constexpr int64_t kRowsAtOnce = 6;         /* of weights, that are written side by side */
 constexpr int64_t kHeavyWeights = 1 << 20; /* bytes: of lighter ones, packing reads the cache */
 constexpr int64_t kLongRow = 2048;         /* weights of a feature, of which each slot has a part */
 constexpr double kLeastShare = 0.5;        /* of taps that are not in the padding: `direct` leaves out those that are */
@@ -31,21 +27,15 @@ constexpr int64_t kFewTerms = 56, kLastTerms = 224, kLastTermsOfOneTap = 16;
 template <typename T>
 struct Scratch {
   Run *runs;
-  int64_t *offsets; /* of the terms of a tile */
-  Place *places;    /* tap by tap */
-  T *features, *block, *columns;
+  Place *places;       /* tap by tap */
+  RowsScratch<T> rows; /* of the weight gradient, a panel of features in it */
+  T *columns;
 
-  Scratch(const Problem &problem, const FewPixelsForm &f, Carver *carver) {
-    const int64_t pixels = f.images * problem.feature_pixels;
-    runs = carver->take<Run>(kChunk);
-    offsets = carver->take<int64_t>(kMostDepth);
-    places = carver->take<Place>(problem.feature_pixels * problem.taps);
-    const int32_t height = static_cast<int32_t>(f.height);
-    features =
-        carver->take<T>(f.depth > 0 ? panels_room(pixels, height) * f.depth : panels_room(height, height) * pixels);
-    block = carver->take<T>(f.depth * f.width);
-    columns = carver->take<T>(pixels * f.pitch);
-  }
+  Scratch(const Problem &problem, const FewPixelsForm &f, Carver *carver)
+      : runs(carver->take<Run>(kChunk)),
+        places(carver->take<Place>(problem.feature_pixels * problem.taps)),
+        rows(f, f.images * problem.feature_pixels, carver),
+        columns(carver->take<T>(f.images * problem.feature_pixels * f.pitch)) {}
 };
 
 template <typename T>
@@ -57,13 +47,12 @@ struct Unit : ColumnsPart<T> {
 /* Adjoint and weight gradient. */
 template <typename T>
 struct Rows : FewPixels<T> {
-  static constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
   using FewPixels<T>::context;
   using FewPixels<T>::problem;
   using FewPixels<T>::f;
-  const TileSet<T> &tiles;
+  using FewPixels<T>::tiles;
 
-  explicit Rows(const RunContext &run) : FewPixels<T>(run), tiles(tiles_of<T>(*run.plan->kernels)) {}
+  explicit Rows(const RunContext &run) : FewPixels<T>(run) {}
 
   void operator()(int64_t number, int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
@@ -93,10 +82,19 @@ struct Rows : FewPixels<T> {
     const ck_operands &operands = *context.operands;
     const int64_t images = smaller(f.images, problem.given.batch - first), pixels = images * problem.feature_pixels;
     const Panels panels = broadcast_panels(pixels, static_cast<int32_t>(f.height));
+    const Matrix<T> matrix = features(unit, first, images);
     for (int64_t k = 0; k < problem.group_features; k += f.depth) {
       if (cancelled(*context.host)) return;
-      multiply_features(unit, first, pixels, panels, k,
-                        static_cast<const T *>(operands.weights) + this->weights_at(unit, k));
+      const int64_t depth = smaller(f.depth, problem.group_features - k);
+      for (int64_t p = 0; p < panels.count; ++p) {
+        const int64_t row = p * panels.width;
+        pack_panel(matrix, row, smaller(panels.width, pixels - row), k, depth, panels.step,
+                   unit.scratch.rows.pixels + p * depth * panels.step);
+      }
+      const T *const weights = static_cast<const T *>(operands.weights) + this->weights_at(unit, k);
+      this->multiply_rows({unit.scratch.rows.pixels, panels, pixels, depth, weights, problem.weights.feature,
+                           unit.width, unit.columns, f.pitch, k > 0, k + depth < problem.group_features, nullptr},
+                          unit.scratch.rows);
     }
     T *image = static_cast<T *>(operands.image_out) + first * problem.image.batch +
                this->image_channel(unit) * problem.image.channel;
@@ -106,52 +104,6 @@ struct Rows : FewPixels<T> {
       this->for_each_place(unit, [&](int64_t column, int64_t element) { image[element] += columns[column]; });
       finish(unit, image);
     }
-  }
-
-  /* Some features of all pixels: these, packed, beside the weights as they lie. */
-  void multiply_features(const Unit<T> &unit, int64_t image, int64_t pixels, const Panels &panels, int64_t k,
-                         const T *weights) const {
-    const int64_t depth = smaller(f.depth, problem.group_features - k), panel_step = depth * panels.step;
-    const Matrix<T> matrix = features(unit, image, pixels / problem.feature_pixels);
-    const int64_t width = f.width;
-    for (int64_t p = 0; p < panels.count; ++p) {
-      const int64_t row = p * panels.width;
-      pack_panel(matrix, row, smaller(panels.width, pixels - row), k, depth, panels.step,
-                 unit.scratch.features + p * panel_step);
-    }
-    TileCall<T> call = {};
-    call.a = by_step<T>(panels.step);
-    call.b = by_table<T>(unit.scratch.offsets);
-    call.depth = call.period = depth;
-    call.c_step = f.pitch;
-    const bool copies = panels.count > kMostReads && width < kMostReads * kLine;
-    for (int64_t i = 0; i < depth; ++i) unit.scratch.offsets[i] = i * (copies ? width : problem.weights.feature);
-    call.continues = k > 0;
-    call.fetched_lines = width / kLine;
-    call.fetched_step = problem.weights.feature;
-    for (int64_t j = 0; j < unit.width; j += width) {
-      call.columns = static_cast<int32_t>(smaller(width, unit.width - j));
-      const int64_t vectors = ceil_div(call.columns, tiles.lanes);
-      const T *block = weights + j;
-      if (copies) block = copy_block(block, depth, vectors * tiles.lanes, unit.scratch.block);
-      for (int64_t p = 0; p < panels.count; ++p) {
-        call.a.at = unit.scratch.features + p * panel_step;
-        call.b.at = block;
-        call.c = unit.columns + p * panels.width * f.pitch + j;
-        call.fetched = copies || p > 0 ? nullptr : block + 2 * width; /* memory is as busy as the multiply-adds are */
-        const int64_t rows = smaller(panels.width, pixels - p * panels.width);
-        tiles.tiles[(rows - 1) * kMostVectors + vectors - 1](&call);
-      }
-    }
-  }
-
-  const T *copy_block(const T *weights, int64_t depth, int64_t width, T *out) const {
-    const int64_t step = f.width;
-    for (int64_t k = 0; k < depth; ++k, weights += problem.weights.feature) {
-      for (int64_t l = 0; l < width; l += kLine) fetch_early(weights + 2 * step + l);
-      copy_run(weights, width, out + k * step);
-    }
-    return out;
   }
 
   void finish(const Unit<T> &unit, T *image) const {
@@ -166,20 +118,20 @@ struct Rows : FewPixels<T> {
     T *const weights = static_cast<T *>(context.operands->weight_gradient) + this->weights_at(unit, 0);
     const int64_t pixels = f.images * problem.feature_pixels;
     this->gather(unit, 0, f.images);
-    for (int64_t k = 0; k < pixels; ++k) unit.scratch.offsets[k] = k * f.pitch;
+    for (int64_t k = 0; k < pixels; ++k) unit.scratch.rows.offsets[k] = k * f.pitch;
     const Matrix<T> matrix = features(unit, 0, f.images);
     TileCall<T> call = {};
-    call.b = by_table<T>(unit.scratch.offsets);
+    call.b = by_table<T>(unit.scratch.rows.offsets);
     call.depth = call.period = pixels;
     call.c_step = problem.weights.feature;
     for (int64_t row = 0; row < problem.group_features; row += f.height) {
       if (cancelled(*context.host)) return;
       const int64_t rows = smaller(f.height, problem.group_features - row), step = round_up(rows, 4);
-      pack_panel<T>({matrix.data, matrix.term, matrix.row}, row, rows, 0, pixels, step, unit.scratch.features);
+      pack_panel<T>({matrix.data, matrix.term, matrix.row}, row, rows, 0, pixels, step, unit.scratch.rows.pixels);
       call.a = by_step<T>(step);
       for (int64_t j = 0; j < unit.width; j += f.width) {
         call.columns = static_cast<int32_t>(smaller(f.width, unit.width - j));
-        call.a.at = unit.scratch.features;
+        call.a.at = unit.scratch.rows.pixels;
         call.b.at = unit.columns + j;
         call.c = weights + row * call.c_step + j;
         const bool more = j + f.width < unit.width;
@@ -238,14 +190,15 @@ double share_of_places(const Problem &p) {
   return share;
 }
 
-/* With channels last, that is the weight gradient alone: features of a weight are neighbours there. */
+/* With channels last, features of a weight are neighbours: they are lanes forward, and terms in the adjoint. */
 bool is_last(const Problem &p) { return p.given.layout == CK_CHANNELS_LAST; }
 
 bool stays_last(const ck_plan &plan) {
   const Problem &p = plan.problem;
-  if (plan.pass != CK_WEIGHT_GRADIENT || p.weights.feature != 1 || p.weights.tap <= 0) return false;
-  return p.group_features % kWholeVectors == 0 && p.group_features <= kMostColumns && p.feature_pixels > 0 &&
-         p.given.batch > 0 && p.given.batch <= kMostDepth / p.feature_pixels;
+  if (p.weights.feature != 1 || p.weights.tap <= 0 || p.feature_pixels <= 0) return false;
+  if (p.group_features % kWholeVectors != 0 || p.group_features > kMostColumns) return false;
+  if (plan.pass == CK_FORWARD) return !plan.prepared && p.feature_pixels <= kMostPixels;
+  return plan.pass == CK_WEIGHT_GRADIENT && p.given.batch > 0 && p.given.batch <= kMostDepth / p.feature_pixels;
 }
 
 bool stays(const ck_plan &plan) {
@@ -254,8 +207,8 @@ bool stays(const ck_plan &plan) {
   if (plan.pass != CK_WEIGHT_GRADIENT && plan.prepared) return false;
   if (p.feature_pixels <= 0 || p.feature_pixels > kMostPixels || p.taps > kMostPatch / p.feature_pixels) return false;
   if (plan.pass == CK_FORWARD) {
-    const int64_t rows = is_f32(p) ? plan.kernels->dots_f32.rows : plan.kernels->dots_f64.rows;
-    if (rows == 0 || p.group_features < larger(kLeastFeatures, p.feature_pixels)) return false;
+    if (!is_f32(p) || plan.kernels->dots.rows == 0 || p.group_features < larger(kLeastFeatures, p.feature_pixels))
+      return false;
   } else if (plan.pass == CK_ADJOINT) {
     if (p.image_pixels > p.feature_pixels * p.taps) return false; /* gaps, which may be far larger than the columns */
   } else if (p.given.batch == 0 || p.given.batch > smaller(kMostDepth, kMostPatch / p.taps) / p.feature_pixels) {
@@ -286,8 +239,10 @@ const char *few_pixels_pay(const ck_plan &plan) {
   if (p.group_features * p.depth < kHeavyWeights / element_bytes(p)) return nullptr;
   const char *const reason = "heavy weights under few pixels are better read, or written, where they lie";
   const int64_t pixels = p.given.batch * p.feature_pixels;
-  if (is_last(p)) return pixels > (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap) ? nullptr : reason;
-  if (plan.pass == CK_FORWARD && p.feature_pixels > kFewDots) return nullptr;
+  if (is_last(p) && plan.pass == CK_WEIGHT_GRADIENT) {
+    return pixels > (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap) ? nullptr : reason;
+  }
+  if (plan.pass == CK_FORWARD && !is_last(p) && p.feature_pixels > kFewDots) return nullptr;
   if (p.given.padding_mode == CK_ZEROS && share_of_places(p) < kLeastShare) return nullptr;
   /* (How an image is computed in the other passes must not depend on the batch.) */
   if (plan.pass == CK_WEIGHT_GRADIENT && pixels > kFewTerms) return nullptr;
@@ -302,16 +257,22 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
   f.taken = stays(*plan);
   if (!f.taken) return;
   plan->packs_inside = true;
-  if (plan->pass == CK_FORWARD) return block_few_pixels_forward<T>(plan, slots);
-  if (is_last(problem)) {
-    choose_tile(tiles, problem.group_channels, kRowsAtOnce, &f);
+  if (plan->pass == CK_FORWARD && !is_last(problem)) return block_few_pixels_forward(plan, slots);
+  const bool adjoint = plan->pass == CK_ADJOINT, last = is_last(problem);
+  const int64_t together =
+      smaller(kMostPixels, last ? kMostPixels : kMostPatch / problem.taps) / problem.feature_pixels;
+  f.images =
+      plan->pass == CK_WEIGHT_GRADIENT ? problem.given.batch : clamp(together, 1, larger(problem.given.batch, 1));
+  const int64_t pixels = f.images * problem.feature_pixels;
+  if (last) {
+    if (plan->pass == CK_FORWARD) {
+      choose_tile(tiles, pixels, tiles.rows, &f);
+    } else {
+      choose_tile(tiles, problem.group_channels, kRowsAtOnce, &f);
+    }
     return block_few_pixels_last<T>(plan, slots);
   }
-  const bool adjoint = plan->pass == CK_ADJOINT;
-  const int64_t together = smaller(kMostPixels, kMostPatch / problem.taps) / problem.feature_pixels;
-  f.images = adjoint ? clamp(together, 1, larger(problem.given.batch, 1)) : problem.given.batch;
-  const int64_t pixels = f.images * problem.feature_pixels;
-  f.depth = adjoint ? balanced(problem.group_features, tiles.depth) : 0;
+  f.depth = balanced(adjoint ? problem.group_features : pixels, tiles.depth);
   choose_tile(tiles, adjoint ? pixels : problem.group_features, adjoint ? tiles.rows : kRowsAtOnce, &f);
 
   /* Channels in such numbers that whole vectors have whole columns. */
@@ -330,8 +291,8 @@ void block_few_pixels(ck_plan *plan, int32_t slots) {
 template <typename T>
 ck_status run_few_pixels(const RunContext &context) {
   const ck_plan &plan = *context.plan;
-  if (plan.pass == CK_FORWARD) return run_few_pixels_forward<T>(context);
   if (is_last(plan.problem)) return run_few_pixels_last<T>(context);
+  if (plan.pass == CK_FORWARD) return run_few_pixels_forward(context);
   const Rows<T> body(context);
   return for_each_unit(*context.host, plan.few_pixels.units, plan.small, body);
 }

@@ -1,5 +1,6 @@
 /* Forward: features[feature][pixel] = sum over (channel, tap) of weights[feature] * columns[pixel], both as they lie: a
- * product of rows with rows, terms in lanes. All units share the columns of some images, which are gathered first. */
+ * product of rows with rows, terms in lanes, float32 alone. All units share the columns of some images, which are
+ * gathered first. */
 #include "../gemm/copy.h"
 #include "few_pixels_unit.h"
 #include "im2col.h"
@@ -10,35 +11,30 @@ namespace {
 constexpr int64_t kUnits = 4;          /* of a slot */
 constexpr int64_t kGathered = 1 << 17; /* elements between two looks at a cancellation */
 
-template <typename T>
 struct Scratch {
   Run *runs;
   Place *places;
-  T *sums; /* [feature][pixel] */
+  float *sums; /* [feature][pixel] */
   int64_t pixels;
 
   Scratch(const Problem &problem, const FewPixelsForm &f, int64_t rows, Carver *carver)
       : pixels(f.images * problem.feature_pixels) {
     runs = carver->take<Run>(kChunk);
     places = carver->take<Place>(problem.feature_pixels * problem.taps);
-    sums = carver->take<T>(rows * pixels);
+    sums = carver->take<float>(rows * pixels);
   }
 };
 
-template <typename T>
-struct Forward : FewPixels<T> {
-  using FewPixels<T>::context;
-  using FewPixels<T>::problem;
-  using FewPixels<T>::f;
-  const DotSet<T> &dots;
-  T *const columns;
+struct Forward : FewPixels<float> {
+  const DotSet &dots;
+  float *const columns;
 
   explicit Forward(const RunContext &run)
-      : FewPixels<T>(run), dots(dots_of<T>(*run.plan->kernels)), columns(reinterpret_cast<T *>(run.shared)) {}
+      : FewPixels<float>(run), dots(run.plan->kernels->dots), columns(reinterpret_cast<float *>(run.shared)) {}
 
-  Scratch<T> scratch_of(int32_t slot) const {
+  Scratch scratch_of(int32_t slot) const {
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
-    return Scratch<T>(problem, f, dots.rows, &carver);
+    return Scratch(problem, f, dots.rows, &carver);
   }
 
   ck_status run() const {
@@ -57,21 +53,21 @@ struct Forward : FewPixels<T> {
   }
 
   void gather_part(int64_t group, int64_t unit, int64_t first, int64_t images, int32_t slot) const {
-    const Scratch<T> scratch = scratch_of(slot);
+    const Scratch scratch = scratch_of(slot);
     const int64_t channel = unit * f.channel_block;
     const int64_t places = list_places(problem, f.pitch, scratch.runs, scratch.places);
-    this->gather({group, channel, smaller(f.channel_block, problem.group_channels - channel),
-                  columns + channel * problem.taps, scratch.places, places},
-                 first, images);
+    gather({group, channel, smaller(f.channel_block, problem.group_channels - channel),
+            columns + channel * problem.taps, scratch.places, places},
+           first, images);
   }
 
   /* Some features of all pixels, as many rows as a tile at a time; the last ones again, if they are fewer. */
   void multiply_part(int64_t group, int64_t unit, int64_t image, int64_t images, int32_t slot) const {
-    const Scratch<T> scratch = scratch_of(slot);
+    const Scratch scratch = scratch_of(slot);
     const int64_t begin = unit * f.depth, end = smaller(begin + f.depth, problem.group_features);
-    const T *const weights = static_cast<const T *>(context.operands->weights) + problem.weights.origin +
-                             group * problem.group_features * problem.weights.feature;
-    DotCall<T> call = {};
+    const float *const weights = static_cast<const float *>(context.operands->weights) + problem.weights.origin +
+                                 group * problem.group_features * problem.weights.feature;
+    DotCall call = {};
     call.a_step = problem.weights.feature;
     call.b_step = f.pitch;
     call.depth = problem.depth;
@@ -93,15 +89,14 @@ struct Forward : FewPixels<T> {
     }
   }
 
-  void store(int64_t feature, int64_t rows, int64_t first, int64_t images, const T *sums) const {
-    const TileSet<T> &tiles = tiles_of<T>(*context.plan->kernels);
+  void store(int64_t feature, int64_t rows, int64_t first, int64_t images, const float *sums) const {
     const int64_t pixels = problem.feature_pixels;
-    T *const result = static_cast<T *>(context.operands->features_out) + first * problem.features.batch;
+    float *const result = static_cast<float *>(context.operands->features_out) + first * problem.features.batch;
     for (int64_t row = 0; row < rows; ++row, ++feature, sums += f.images * pixels) {
-      Epilogue<T> epilogue;
-      const Epilogue<T> *const finish = make_epilogue(context, feature, &epilogue);
+      Epilogue<float> epilogue;
+      const Epilogue<float> *const finish = make_epilogue(context, feature, &epilogue);
       for (int64_t i = 0; i < images; ++i) {
-        T *const to = result + i * problem.features.batch + feature * problem.features.channel;
+        float *const to = result + i * problem.features.batch + feature * problem.features.channel;
         copy_run(sums + i * pixels, pixels, to);
         if (finish) tiles.finish(to, problem.features.channel, 1, pixels, finish);
       }
@@ -111,10 +106,9 @@ struct Forward : FewPixels<T> {
 
 }  // namespace
 
-template <typename T>
 void block_few_pixels_forward(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
-  const DotSet<T> &dots = dots_of<T>(*plan->kernels);
+  const DotSet &dots = plan->kernels->dots;
   FewPixelsForm &f = plan->few_pixels;
   f.height = dots.rows;
   f.width = dots.columns;
@@ -129,18 +123,10 @@ void block_few_pixels_forward(ck_plan *plan, int32_t slots) {
   f.depth = round_up(ceil_div(problem.group_features, units), f.height);
   f.units = ceil_div(problem.group_features, f.depth);
   Blocking &b = plan->blocking;
-  b.slot_bytes = larger(b.slot_bytes, bytes_of<Scratch<T>>(problem, f, f.height));
-  b.shared_bytes = f.images * problem.feature_pixels * f.pitch * static_cast<int64_t>(sizeof(T));
+  b.slot_bytes = larger(b.slot_bytes, bytes_of<Scratch>(problem, f, f.height));
+  b.shared_bytes = f.images * problem.feature_pixels * f.pitch * static_cast<int64_t>(sizeof(float));
 }
 
-template <typename T>
-ck_status run_few_pixels_forward(const RunContext &context) {
-  return Forward<T>(context).run();
-}
-
-template void block_few_pixels_forward<float>(ck_plan *, int32_t);
-template void block_few_pixels_forward<double>(ck_plan *, int32_t);
-template ck_status run_few_pixels_forward<float>(const RunContext &);
-template ck_status run_few_pixels_forward<double>(const RunContext &);
+ck_status run_few_pixels_forward(const RunContext &context) { return Forward(context).run(); }
 
 }  // namespace convkit

@@ -8,6 +8,97 @@
 namespace convkit {
 namespace {
 
+constexpr int64_t kFewestFeatures = 256; /* of a unit: each packs all pixels */
+constexpr int64_t kMostSums = 1 << 17;   /* of a unit, which stay in the second-level cache */
+
+template <typename T>
+struct ForwardScratch {
+  Run *runs;
+  int64_t *sources; /* of the pixels, or kZeros */
+  RowsScratch<T> rows;
+
+  ForwardScratch(const Problem &problem, const FewPixelsForm &f, Carver *carver)
+      : runs(carver->take<Run>(kChunk)),
+        sources(carver->take<int64_t>(f.images * problem.feature_pixels)),
+        rows(f, f.images * problem.feature_pixels, carver) {}
+};
+
+template <typename T>
+struct Forward : FewPixels<T> {
+  using FewPixels<T>::context;
+  using FewPixels<T>::problem;
+  using FewPixels<T>::f;
+
+  explicit Forward(const RunContext &run) : FewPixels<T>(run) {}
+
+  void operator()(int64_t number, int32_t slot) const {
+    const ck_operands &operands = *context.operands;
+    const auto &w = problem.weights;
+    Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
+    const ForwardScratch<T> scratch(problem, f, &carver);
+    const int64_t part = number % f.channel_blocks, rest = number / f.channel_blocks;
+    const int64_t group = rest % problem.given.groups, image = rest / problem.given.groups * f.images;
+    const int64_t first = part * f.channel_block, images = smaller(f.images, problem.given.batch - image);
+    const int64_t feature = group * problem.group_features + first;
+    const T *const source =
+        static_cast<const T *>(operands.image_in) + image * problem.image.batch + group * problem.group_channels;
+    Epilogue<T> epilogue;
+    const Epilogue<T> *const finish = make_epilogue(context, feature, &epilogue);
+
+    WeightRows<T> rows = {};
+    rows.count = images * problem.feature_pixels;
+    rows.pixels = scratch.rows.pixels;
+    rows.panels = broadcast_panels(rows.count, static_cast<int32_t>(f.height));
+    rows.step = w.channel;
+    rows.columns = smaller(f.channel_block, problem.group_features - first);
+    rows.sums = static_cast<T *>(operands.features_out) + image * problem.features.batch + feature;
+    rows.sums_step = problem.features.pixel;
+    for (int64_t tap = 0; tap < problem.taps; ++tap) {
+      const bool last_tap = tap + 1 == problem.taps;
+      if (!list_sources(tap, images, scratch) && tap > 0 && !last_tap) continue; /* in the padding */
+      for (int64_t channel = 0; channel < problem.group_channels; channel += f.depth) {
+        if (cancelled(*context.host)) return;
+        rows.depth = smaller(f.depth, problem.group_channels - channel);
+        pack(rows, source + channel, scratch);
+        rows.weights =
+            static_cast<const T *>(operands.weights) + w.origin + tap * w.tap + channel * w.channel + feature;
+        rows.more = channel + rows.depth < problem.group_channels;
+        rows.epilogue = last_tap && !rows.more ? finish : nullptr;
+        this->multiply_rows(rows, scratch.rows);
+        rows.continues = true;
+      }
+    }
+  }
+
+  /* Whether any pixel has an image under the tap. */
+  bool list_sources(int64_t tap, int64_t images, const ForwardScratch<T> &scratch) const {
+    bool any = false;
+    const int32_t runs = list_runs(problem, tap, 0, problem.feature_pixels, scratch.runs);
+    for (int64_t i = 0; i < images; ++i) {
+      for (int32_t r = 0; r < runs; ++r) {
+        const Run &run = scratch.runs[r];
+        const bool zeros = run.source == kZeros;
+        any = any || !zeros;
+        for (int32_t p = 0; p < run.count; ++p) {
+          scratch.sources[i * problem.feature_pixels + run.column + p] =
+              zeros ? kZeros : i * problem.image.batch + run.source + p * run_step(problem);
+        }
+      }
+    }
+    return any;
+  }
+
+  /* [panel][channel][pixel] */
+  void pack(const WeightRows<T> &rows, const T *source, const ForwardScratch<T> &scratch) const {
+    const Panels &panels = rows.panels;
+    for (int64_t p = 0; p < rows.count; ++p) {
+      const int64_t at = scratch.sources[p];
+      T *const out = scratch.rows.pixels + p / panels.width * rows.depth * panels.step + p % panels.width;
+      for (int64_t k = 0; k < rows.depth; ++k) out[k * panels.step] = at == kZeros ? T(0) : source[at + k];
+    }
+  }
+};
+
 template <typename T>
 struct Scratch {
   Run *runs;
@@ -23,15 +114,15 @@ struct Scratch {
 };
 
 template <typename T>
-struct Last : FewPixels<T> {
+struct Gradient : FewPixels<T> {
   using FewPixels<T>::context;
   using FewPixels<T>::problem;
   using FewPixels<T>::f;
+  using FewPixels<T>::tiles;
 
-  explicit Last(const RunContext &run) : FewPixels<T>(run) {}
+  explicit Gradient(const RunContext &run) : FewPixels<T>(run) {}
 
   void operator()(int64_t unit, int32_t slot) const {
-    const TileSet<T> &tiles = tiles_of<T>(*context.plan->kernels);
     const ck_operands &operands = *context.operands;
     Carver carver(context.scratch + slot * context.plan->blocking.slot_bytes);
     const Scratch<T> scratch(f, &carver);
@@ -90,17 +181,33 @@ template <typename T>
 void block_few_pixels_last(ck_plan *plan, int32_t slots) {
   const Problem &problem = plan->problem;
   FewPixelsForm &f = plan->few_pixels;
+  Blocking &b = plan->blocking;
+  if (plan->pass == CK_FORWARD) {
+    const int64_t share = ceil_div(problem.group_features, slots > 1 ? kImageUnits * slots : 1);
+    f.depth = balanced(problem.group_channels, tiles_of<T>(*plan->kernels).depth);
+    const int64_t fitting = kMostSums / (f.images * problem.feature_pixels) / kWholeVectors * kWholeVectors;
+    f.channel_block = smaller(smaller(round_up(share, kFewestFeatures), fitting), problem.group_features);
+    f.channel_blocks = ceil_div(problem.group_features, f.channel_block);
+    f.units = ceil_div(problem.given.batch, f.images) * problem.given.groups * f.channel_blocks;
+    b.slot_bytes = larger(b.slot_bytes, bytes_of<ForwardScratch<T>>(problem, f));
+    return;
+  }
   const int64_t wanted = ceil_div(problem.group_channels, ceil_div(4 * static_cast<int64_t>(slots), problem.taps));
   f.channel_block = clamp(round_up(wanted, f.height), 1, problem.group_channels);
   f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
   f.units = problem.taps * problem.given.groups * f.channel_blocks;
-  plan->blocking.slot_bytes = larger(plan->blocking.slot_bytes, bytes_of<Scratch<T>>(f));
+  b.slot_bytes = larger(b.slot_bytes, bytes_of<Scratch<T>>(f));
 }
 
 template <typename T>
 ck_status run_few_pixels_last(const RunContext &context) {
-  const Last<T> body(context);
-  return for_each_unit(*context.host, context.plan->few_pixels.units, context.plan->small, body);
+  const ck_plan &plan = *context.plan;
+  if (plan.pass == CK_FORWARD) {
+    const Forward<T> forward(context);
+    return for_each_unit(*context.host, plan.few_pixels.units, plan.small, forward);
+  }
+  const Gradient<T> gradient(context);
+  return for_each_unit(*context.host, plan.few_pixels.units, plan.small, gradient);
 }
 
 template void block_few_pixels_last<float>(ck_plan *, int32_t);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../gemm/copy.h"
 #include "../gemm/pack_matrix.h"
 #include "../gemm/transpose.h"
 #include "../util/host.h"
@@ -11,7 +12,10 @@
 
 namespace convkit {
 
+/* Rows of weights, and parts of them, are whole times as long: no vector of any instruction set reads beyond. */
+constexpr int64_t kWholeVectors = 16;
 constexpr int64_t kMostPixels = 64; /* of an image; of several together */
+constexpr int64_t kImageUnits = 4;  /* of a slot, at most, where units read weights */
 
 /* Under a pixel and a tap, for the first channel: in the columns of an image, and in the image. */
 struct Place {
@@ -31,13 +35,92 @@ struct ColumnsPart {
   int64_t count;       /* of those that are not in the padding */
 };
 
+/* Terms of a product whose sums are pixels: packed panels of these, and rows of weights as they lie. */
+template <typename T>
+struct WeightRows {
+  const T *pixels;
+  Panels panels;
+  int64_t count, depth; /* pixels; terms, at most kMostDepth */
+  const T *weights;
+  int64_t step, columns; /* from row to row; of a row */
+  T *sums;
+  int64_t sums_step;
+  bool continues, more;        /* more: rows follow that will be read next */
+  const Epilogue<T> *epilogue; /* of channels in lanes, or null */
+};
+
+/* Working memory of multiply_rows. */
+template <typename T>
+struct RowsScratch {
+  int64_t *offsets;
+  T *pixels, *block;
+
+  RowsScratch(const FewPixelsForm &f, int64_t pixels_together, Carver *carver) {
+    offsets = carver->take<int64_t>(kMostDepth);
+    pixels = carver->take<T>(panels_room(pixels_together, static_cast<int32_t>(f.height)) * f.depth);
+    block = carver->take<T>(f.depth * f.width);
+  }
+};
+
 template <typename T>
 struct FewPixels {
+  static constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
   const RunContext &context;
   const Problem &problem;
   const FewPixelsForm &f;
+  const TileSet<T> &tiles;
 
-  explicit FewPixels(const RunContext &run) : context(run), problem(run.plan->problem), f(run.plan->few_pixels) {}
+  explicit FewPixels(const RunContext &run)
+      : context(run), problem(run.plan->problem), f(run.plan->few_pixels), tiles(tiles_of<T>(*run.plan->kernels)) {}
+
+  /* Memory is as busy as the multiply-adds are: the first tile of a block fetches the one after the next. */
+  void multiply_rows(const WeightRows<T> &rows, const RowsScratch<T> &scratch) const {
+    /* A block of weights whose rows are less than so many cache lines is copied if it is read more often: rows a power
+     * of two apart share few sets of the first-level cache, and come from the second each time. */
+    constexpr int64_t kMostReads = 2;
+    const Panels &panels = rows.panels;
+    const bool copies = panels.count > kMostReads && f.width < kMostReads * kLine;
+    for (int64_t i = 0; i < rows.depth; ++i) scratch.offsets[i] = i * (copies ? f.width : rows.step);
+    TileCall<T> call = {};
+    call.a = by_step<T>(panels.step);
+    call.b = by_table<T>(scratch.offsets);
+    call.depth = call.period = rows.depth;
+    call.c_step = rows.sums_step;
+    call.continues = rows.continues;
+    call.fetched_lines = ceil_div(f.width, kLine);
+    call.fetched_step = rows.step;
+    for (int64_t j = 0; j < rows.columns; j += f.width) {
+      call.columns = static_cast<int32_t>(smaller(f.width, rows.columns - j));
+      const int64_t vectors = ceil_div(call.columns, tiles.lanes), later = j + 2 * f.width - rows.columns;
+      const T *next = rows.weights + j + 2 * f.width;
+      if (later >= 0) next = rows.more ? rows.weights + rows.depth * rows.step + later : nullptr;
+      const T *block = rows.weights + j;
+      if (copies) block = copy_block(block, next, rows, vectors * tiles.lanes, scratch.block);
+      Epilogue<T> epilogue;
+      if (rows.epilogue) {
+        epilogue = *rows.epilogue;
+        if (epilogue.bias) epilogue.bias += j;
+        if (epilogue.slope) epilogue.slope += j;
+        call.epilogue = &epilogue;
+      }
+      for (int64_t p = 0; p < panels.count; ++p) {
+        const int64_t first = p * panels.width, height = smaller(panels.width, rows.count - first);
+        call.a.at = rows.pixels + first / panels.width * rows.depth * panels.step;
+        call.b.at = block;
+        call.c = rows.sums + first * rows.sums_step + j;
+        call.fetched = copies || p > 0 ? nullptr : next;
+        tiles.tiles[(height - 1) * kMostVectors + vectors - 1](&call);
+      }
+    }
+  }
+
+  const T *copy_block(const T *weights, const T *next, const WeightRows<T> &rows, int64_t width, T *out) const {
+    for (int64_t k = 0; k < rows.depth; ++k, weights += rows.step) {
+      for (int64_t l = 0; next && l < width; l += kLine) fetch_early(next + k * rows.step + l);
+      copy_run(weights, width, out + k * f.width);
+    }
+    return out;
+  }
 
   /* Calls visit(element of an image's columns, element of its channels). */
   template <typename Visit>
@@ -62,7 +145,6 @@ struct FewPixels {
 
   /* Stores would wait for what they write over. */
   void fetch_tile(const T *c, int64_t rows, int64_t step) const {
-    constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
     for (int64_t row = 0; row < rows; ++row, c += step) {
       for (int64_t j = 0; j < f.width; j += kLine) fetch_ahead(c + j);
     }
@@ -78,9 +160,7 @@ struct FewPixels {
 };
 
 /* Defined in few_pixels_forward.cpp, and for channels last in few_pixels_last.cpp. */
-template <typename T>
 void block_few_pixels_forward(ck_plan *plan, int32_t slots);
-template <typename T>
 ck_status run_few_pixels_forward(const RunContext &context);
 template <typename T>
 void block_few_pixels_last(ck_plan *plan, int32_t slots);

@@ -4,7 +4,7 @@
  *     a0  |----|----|----|              of it adds up the terms k with k modulo lanes = l, in their order. At the end
  *     a1  |----|----|----|              the upper half is added to the lower one, and so on. */
 template <class V, int ROWS, int COLUMNS>
-CONVKIT_SHAPED void dots(const DotCall<typename V::Element> *call) {
+CONVKIT_SHAPED void dots(const DotCall *call) {
   using T = typename V::Element;
   constexpr int lanes = 64 / int(sizeof(T)), parts = lanes / V::lanes;
   const T *a = call->a, *b = call->b, *fetched = call->fetched;
@@ -54,7 +54,7 @@ CONVKIT_SHAPED void dots(const DotCall<typename V::Element> *call) {
 }
 
 template <class V, int ROWS, int COLUMNS>
-constexpr DotSet<typename V::Element> dot_set() {
+constexpr DotSet dot_set() {
   if constexpr (ROWS > 0) {
     return {ROWS, COLUMNS, dots<V, ROWS, COLUMNS>, dots<V, ROWS, 1>};
   } else {

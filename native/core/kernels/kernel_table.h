@@ -127,21 +127,19 @@ struct TileSet {
   void (*turn)(int64_t rows, int64_t columns, const T *in, int64_t in_step, T *out, int64_t out_step, int64_t ahead);
 };
 
-/* c[r * c_step + j] = sum over k < depth of a[r * a_step + k] * b[j * b_step + k], where both operands lie as they
- * came; depth is whole times 64 bytes. While it reads, the line of term k of each of as many rows from `fetched` on, if
- * not null, is brought to the second-level cache. */
-template <typename T>
+/* Float32 alone: c[r * c_step + j] = sum over k < depth of a[r * a_step + k] * b[j * b_step + k], where both operands
+ * lie as they came; depth is whole times 64 bytes. While it reads, the line of term k of each of as many rows from
+ * `fetched` on, if not null, is brought to the second-level cache. */
 struct DotCall {
-  const T *a, *b;
+  const float *a, *b;
   int64_t a_step, b_step, depth;
-  T *c;
+  float *c;
   int64_t c_step;
-  const T *fetched;
+  const float *fetched;
 };
-template <typename T>
 struct DotSet {
-  int32_t rows, columns;        /* of `many`; 0: there is none */
-  Shaped<DotCall<T>> many, one; /* one: a single column */
+  int32_t rows, columns;     /* of `many`; 0: there is none */
+  Shaped<DotCall> many, one; /* one: a single column */
 };
 
 /* Weights of some taps, [depth][height][count], and where along a row they read. */
@@ -380,8 +378,7 @@ struct KernelTable {
   int32_t fused; /* 1: multiply-adds round once, so results agree bit for bit with other fused tables */
   TileSet<float> f32;
   TileSet<double> f64;
-  DotSet<float> dots_f32;
-  DotSet<double> dots_f64;
+  DotSet dots;
   DepthwiseSet<float> depthwise_f32;
   DepthwiseSet<double> depthwise_f64;
   FftSet<float> fft_f32;

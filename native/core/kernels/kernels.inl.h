@@ -40,7 +40,6 @@ constexpr KernelTable kernel_table(const char *name, bool fused) {
           tile_set<F32, FEW, ROWS, COLUMNS, REGISTERS>(256),
           tile_set<F64, FEW, ROWS, COLUMNS, REGISTERS>(128),
           dot_set<F32, DOT_ROWS, DOT_COLUMNS>(),
-          dot_set<F64, DOT_ROWS, DOT_COLUMNS>(),
           depthwise_set<F32, FEW, SUMS, TAPS_X>(),
           depthwise_set<F64, FEW, SUMS, TAPS_X>(),
           fft_set<F32>(),

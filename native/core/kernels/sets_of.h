@@ -33,10 +33,6 @@ const TileSet<T> &tiles_of(const KernelTable &table) {
   return of_type<T>(table.f32, table.f64);
 }
 template <typename T>
-const DotSet<T> &dots_of(const KernelTable &table) {
-  return of_type<T>(table.dots_f32, table.dots_f64);
-}
-template <typename T>
 const DepthwiseSet<T> &depthwise_of(const KernelTable &table) {
   return of_type<T>(table.depthwise_f32, table.depthwise_f64);
 }
