@@ -136,6 +136,7 @@ const Case cases[] = {
     {"few pixels, many features", 16, 512, 32768, 1, {1, 2, 2}, {1, 1, 1}, 1, 0, 1, last},
     {"few pixels apart", 1, 256, 128, 1, {1, 512, 512}, {1, 2, 2}, 300, 0, 1, first},
     {"mostly padding", 1, 4, 4, 1, {1, 4, 4}, {1, 3, 3}, 1, 1000, 1, first},
+    {"mostly padding", 1, 1, 16, 1, {1, 1, 8192}, {1, 1, 1 << 22}, 1, (1 << 21) - 4096, 1, last},
     {"NaN in the features", 1, 128, 128, 1, {1, 128, 128}, {1, 3, 3}, 1, 1, 1, nan_features},
     {"NaN in the features, depthwise", 1, 64, 64, 64, {1, 256, 256}, {1, 5, 5}, 1, 2, 1, nan_features},
 };

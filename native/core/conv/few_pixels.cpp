@@ -197,7 +197,9 @@ bool stays_last(const ck_plan &plan) {
   const Problem &p = plan.problem;
   if (p.weights.feature != 1 || p.weights.tap <= 0 || p.feature_pixels <= 0) return false;
   if (p.group_features % kWholeVectors != 0 || p.group_features > kMostColumns) return false;
-  if (plan.pass == CK_FORWARD) return !plan.prepared && p.feature_pixels <= kMostPixels;
+  if (plan.pass == CK_FORWARD) {
+    return !plan.prepared && p.feature_pixels <= kMostPixels && p.taps <= kMostPatch / p.feature_pixels;
+  }
   return plan.pass == CK_WEIGHT_GRADIENT && p.given.batch > 0 && p.given.batch <= kMostDepth / p.feature_pixels;
 }
 

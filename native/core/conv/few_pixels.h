@@ -15,8 +15,8 @@
  *     or pixels |   |    |         columns         |   in the cache: added up to an image, or gathered from it
  *               +---+    +-------------------------+
  *
- * Forward, terms are in lanes (few_pixels_forward.cpp); with channels last, there is the weight gradient alone, with
- * features in lanes (few_pixels_last.cpp). */
+ * Forward, terms are in lanes (few_pixels_forward.cpp). With channels last, features are neighbours, and lanes, forward
+ * and in the weight gradient (few_pixels_last.cpp). */
 #ifndef CONVKIT_CONV_FEW_PIXELS_H
 #define CONVKIT_CONV_FEW_PIXELS_H
 
@@ -27,13 +27,14 @@ namespace convkit {
 struct RunContext;
 
 /* What a unit is: adjoint, a set of images and a block of channels; weight gradient, a block of channels, and with
- * channels last, of one tap; forward, a block of features (and before, of a block of channels to gather). */
+ * channels last, of one tap; forward, a block of features (and before, of a block of channels to gather), with channels
+ * last of a set of images. */
 struct FewPixelsForm {
   bool taken;                            /* unless packed weights are given */
   int64_t units;                         /* forward: of a group and a set of images */
   int64_t images;                        /* of a set; of a weight gradient, all */
-  int64_t depth;                         /* adjoint: features whose terms are added at a time; forward: of a unit */
-  int64_t channel_block, channel_blocks; /* of a group */
+  int64_t depth;                         /* terms added at a time; channels first, forward: features of a unit */
+  int64_t channel_block, channel_blocks; /* of a group; channels last, forward: of features */
   int64_t pitch;                         /* of columns */
   int64_t height, width;                 /* of a tile */
 };

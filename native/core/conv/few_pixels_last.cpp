@@ -1,6 +1,11 @@
-/* Weight gradient, channels last: weights[tap][channel][feature] = sum over pixels of image[channel] * features, with
- * features in lanes, which are read, and weights written, as they lie. What a tap has in the padding is left out. A
- * unit is a block of channels under one tap. */
+/* Channels last: weights[tap][channel][feature], features in lanes.
+ *
+ *     forward           features[pixel] += sum over channels of image[pixel, tap][channel] * weights[tap][channel]
+ *     weight gradient   weights[tap][channel] = sum over pixels of image[pixel, tap][channel] * features[pixel]
+ *
+ * Features and weights are read and written as they lie. Taps in the padding are left out: forward, where they lie
+ * there for all pixels. A unit is, forward, a block of features of a set of images; of the gradient, a block of
+ * channels under one tap. */
 #include "../gemm/copy.h"
 #include "few_pixels_unit.h"
 #include "im2col.h"
@@ -8,8 +13,8 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kFewestFeatures = 256; /* of a unit: each packs all pixels */
-constexpr int64_t kMostSums = 1 << 17;   /* of a unit, which stay in the second-level cache */
+constexpr int64_t kFewestFeatures = 64; /* of a unit: each packs all pixels */
+constexpr int64_t kMostSums = 1 << 17;  /* of a unit, which stay in the second-level cache */
 
 template <typename T>
 struct ForwardScratch {
@@ -183,7 +188,7 @@ void block_few_pixels_last(ck_plan *plan, int32_t slots) {
   FewPixelsForm &f = plan->few_pixels;
   Blocking &b = plan->blocking;
   if (plan->pass == CK_FORWARD) {
-    const int64_t share = ceil_div(problem.group_features, slots > 1 ? kImageUnits * slots : 1);
+    const int64_t share = ceil_div(problem.group_features, slots);
     f.depth = balanced(problem.group_channels, tiles_of<T>(*plan->kernels).depth);
     const int64_t fitting = kMostSums / (f.images * problem.feature_pixels) / kWholeVectors * kWholeVectors;
     f.channel_block = smaller(smaller(round_up(share, kFewestFeatures), fitting), problem.group_features);
