@@ -33,6 +33,7 @@ set(CONVKIT_CORE_SOURCES
     ${CONVKIT_CORE_DIR}/conv/direct_unit.cpp
     ${CONVKIT_CORE_DIR}/conv/direct_weights.cpp
     ${CONVKIT_CORE_DIR}/conv/few_pixels.cpp
+    ${CONVKIT_CORE_DIR}/conv/few_pixels_first.cpp
     ${CONVKIT_CORE_DIR}/conv/few_pixels_forward.cpp
     ${CONVKIT_CORE_DIR}/conv/few_pixels_last.cpp
     ${CONVKIT_CORE_DIR}/conv/fft.cpp

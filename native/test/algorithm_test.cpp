@@ -172,8 +172,8 @@ TEST(few_pixels_problems) {
   compare_forms(make_problem(70, 16, 9, 1, 7, 7, 7, 1, 0, 1), random, forms);
   compare_forms(make_problem(2, 15, 19, 1, 4, 5, 3, 1, 1, 1), random,
                 forms); /* a vector would read behind the last row */
-  compare_forms(make_problem(1, 130, 161, 1, 8, 8, 4, 2, 1, 1), random, forms); /* heavy: taken unasked */
-  compare_forms(make_problem(3, 14, 32, 2, 5, 6, 3, 1, 1, 1), random, {3, 7});  /* channels last: groups; */
+  compare_forms(make_problem(1, 130, 161, 1, 8, 8, 4, 2, 1, 1), random, forms);
+  compare_forms(make_problem(3, 14, 32, 2, 5, 6, 3, 1, 1, 1), random, {3, 7}); /* channels last: groups; */
   compare_forms(make_problem(1, 40, 48, 1, 14, 15, 5, 1, 2, 1), random,
                 {3, 7}); /* taps that mostly lie in the padding */
   compare_forms(make_problem(2, 9, 16, 1, 3, 3, 5, 1, 4, 2), random, {3, 7});
@@ -190,6 +190,27 @@ TEST(few_pixels_problems) {
   ck_problem line = make_problem(4, 16, 40, 1, 1, 300, 1, 1, 0, 1);
   line.kernel[2] = 40, line.stride[2] = 9, line.features[2] = 29;
   compare_forms(line, random, forms);
+}
+
+/* The planner takes it unasked for heavy weights that come with the call, on few pixels, whatever the batch; not for
+ * packed ones, lighter ones, more pixels, or where most taps lie in the padding. */
+TEST(few_pixels_plans) {
+  const auto stays = [](const ck_problem &p, ck_pass pass, int32_t prepared = 0) {
+    Host host(2);
+    const PlanOwner owner(host, p, pass, nullptr, nullptr, prepared);
+    return std::string(owner.info().id).find("/in-place") != std::string::npos;
+  };
+  const ck_problem heavy = make_problem(1, 130, 161, 1, 8, 8, 4, 2, 1, 1);
+  CHECK(stays(heavy, CK_ADJOINT) && stays(heavy, CK_WEIGHT_GRADIENT), "heavy weights");
+  CHECK(stays(make_problem(64, 130, 161, 1, 8, 8, 4, 2, 1, 1), CK_ADJOINT), "a batch");
+  CHECK(!stays(make_problem(64, 130, 161, 1, 8, 8, 4, 2, 1, 1), CK_WEIGHT_GRADIENT), "the pixels of a batch");
+  CHECK(!stays(heavy, CK_ADJOINT, 1), "weights that are packed ahead");
+  CHECK(!stays(make_problem(1, 130, 61, 1, 8, 8, 4, 2, 1, 1), CK_ADJOINT), "lighter weights");
+  CHECK(!stays(make_problem(1, 130, 161, 1, 32, 32, 4, 2, 1, 1), CK_ADJOINT), "more pixels");
+  CHECK(!stays(make_problem(1, 512, 512, 1, 1, 1, 3, 1, 1, 1), CK_ADJOINT), "one tap of nine outside the padding");
+  ck_problem last = make_problem(1, 130, 176, 1, 8, 8, 4, 2, 1, 1);
+  last.layout = last.weight_layout = CK_CHANNELS_LAST;
+  CHECK(stays(last, CK_FORWARD) && stays(last, CK_WEIGHT_GRADIENT), "channels last");
 }
 
 /* What the Winograd algorithm tells apart: forms, blocks along each axis, pieces, runs of a dilation, planes, phases.

@@ -123,7 +123,6 @@ struct Gradient : FewPixels<T> {
   using FewPixels<T>::context;
   using FewPixels<T>::problem;
   using FewPixels<T>::f;
-  using FewPixels<T>::tiles;
 
   explicit Gradient(const RunContext &run) : FewPixels<T>(run) {}
 
@@ -151,15 +150,10 @@ struct Gradient : FewPixels<T> {
         copy_run(image + scratch.sources[k] + channel, rows, scratch.panel + k * step);
       }
       call.a = by_step<T>(step);
-      for (int64_t j = 0; j < problem.group_features; j += f.width) {
-        call.columns = static_cast<int32_t>(smaller(f.width, problem.group_features - j));
-        call.a.at = scratch.panel;
-        call.b.at = static_cast<const T *>(operands.features_in) + group * problem.group_features + j;
-        call.c = weights + channel * w.channel + j;
-        const bool more = j + f.width < problem.group_features;
-        this->fetch_tile(more ? call.c + f.width : weights + (channel + rows) * w.channel, rows, w.channel);
-        tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
-      }
+      call.a.at = scratch.panel;
+      call.b.at = static_cast<const T *>(operands.features_in) + group * problem.group_features;
+      call.c = weights + channel * w.channel;
+      this->write_rows(call, rows, problem.group_features);
     }
   }
 

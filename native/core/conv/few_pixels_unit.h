@@ -14,8 +14,9 @@ namespace convkit {
 
 /* Rows of weights, and parts of them, are whole times as long: no vector of any instruction set reads beyond. */
 constexpr int64_t kWholeVectors = 16;
-constexpr int64_t kMostPixels = 64; /* of an image; of several together */
-constexpr int64_t kImageUnits = 4;  /* of a slot, at most, where units read weights */
+constexpr int64_t kMostPixels = 64;       /* of an image; of several together */
+constexpr int64_t kMostColumns = 1 << 15; /* of a unit, between two looks at a cancellation */
+constexpr int64_t kMostPatch = 1 << 12;   /* pixels x taps: a table of places, and columns of kWholeVectors channels */
 
 /* Under a pixel and a tap, for the first channel: in the columns of an image, and in the image. */
 struct Place {
@@ -143,6 +144,19 @@ struct FewPixels {
     }
   }
 
+  /* Of a weight gradient, `rows` rows: the call is that of the first tile of `columns`. */
+  void write_rows(const TileCall<T> &first, int64_t rows, int64_t columns) const {
+    TileCall<T> call = first;
+    for (int64_t j = 0; j < columns; j += f.width) {
+      call.columns = static_cast<int32_t>(smaller(f.width, columns - j));
+      call.b.at = first.b.at + j;
+      call.c = first.c + j;
+      const bool more = j + f.width < columns;
+      fetch_tile(more ? call.c + f.width : first.c + rows * call.c_step, rows, call.c_step);
+      tiles.tiles[(rows - 1) * kMostVectors + ceil_div(call.columns, tiles.lanes) - 1](&call);
+    }
+  }
+
   /* Stores would wait for what they write over. */
   void fetch_tile(const T *c, int64_t rows, int64_t step) const {
     for (int64_t row = 0; row < rows; ++row, c += step) {
@@ -159,7 +173,11 @@ struct FewPixels {
   }
 };
 
-/* Defined in few_pixels_forward.cpp, and for channels last in few_pixels_last.cpp. */
+/* Each in a file of its own: channels first, adjoint and weight gradient; forward; channels last. */
+template <typename T>
+void block_few_pixels_first(ck_plan *plan, int32_t slots);
+template <typename T>
+ck_status run_few_pixels_first(const RunContext &context);
 void block_few_pixels_forward(ck_plan *plan, int32_t slots);
 ck_status run_few_pixels_forward(const RunContext &context);
 template <typename T>
