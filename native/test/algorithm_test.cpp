@@ -208,6 +208,8 @@ TEST(few_pixels_plans) {
   CHECK(!stays(make_problem(1, 130, 61, 1, 8, 8, 4, 2, 1, 1), CK_ADJOINT), "lighter weights");
   CHECK(!stays(make_problem(1, 130, 161, 1, 32, 32, 4, 2, 1, 1), CK_ADJOINT), "more pixels");
   CHECK(!stays(make_problem(1, 512, 512, 1, 1, 1, 3, 1, 1, 1), CK_ADJOINT), "one tap of nine outside the padding");
+  CHECK(!stays(make_problem(1, 512, 512, 1, 2, 2, 3, 1, 2, 1), CK_ADJOINT),
+        "a quarter of the taps outside the padding");
   ck_problem last = make_problem(1, 130, 176, 1, 8, 8, 4, 2, 1, 1);
   last.layout = last.weight_layout = CK_CHANNELS_LAST;
   CHECK(stays(last, CK_FORWARD) && stays(last, CK_WEIGHT_GRADIENT), "channels last");
