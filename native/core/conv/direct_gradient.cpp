@@ -11,6 +11,7 @@
 
 #include "../gemm/move_block.h"
 #include "../util/host.h"
+#include "direct_geometry.h"
 #include "padding_repair.h"
 
 namespace convkit {
@@ -21,18 +22,30 @@ constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
 constexpr int64_t kLanesAtOnce = 16;
 
+/* Terms in the padding are left out where they are more than a part of so many. */
+constexpr int64_t kWorthLeavingOut = 16;
+
 template <typename T>
 struct Scratch {
   T *grid, *features, *sums;
-  int64_t *table;
+  int64_t *places, *pixels; /* of the terms, in the grid and in a panel of features */
   Run *runs;
 
   Scratch(const DirectGradientForm &f, Carver *carver) {
     grid = carver->take<T>(f.box[0] * f.grid[0] * f.grid[1] * f.grid[2] * f.channel_block + kOverread);
     features = carver->take<T>(f.pixels() * f.panels.count * f.panels.step);
     sums = carver->take<T>(f.parts > 1 || f.in_place ? 0 : f.sum_elements());
-    table = carver->take<int64_t>(f.pixels());
+    places = carver->take<int64_t>(f.pixels());
+    pixels = carver->take<int64_t>(f.pixels());
     runs = carver->take<Run>(kChunk);
+  }
+};
+
+/* Positions of a box, along each axis. */
+struct Positions {
+  Range axes[3];
+  int64_t count() const {
+    return (axes[0].end - axes[0].begin) * (axes[1].end - axes[1].begin) * (axes[2].end - axes[2].begin);
   }
 };
 
@@ -94,7 +107,9 @@ struct DirectGradient {
     box.has_terms = true;
     for (int a = 0; a < 3; ++a) {
       bool any = false;
-      for (int64_t t = 0; t < b.taps[a]; ++t) any = any || !misses(box, a, b.first_tap[a] + t);
+      for (int64_t t = 0; t < b.taps[a]; ++t) {
+        any = any || !reached_by(box, a, b.first_tap[a] + t).empty();
+      }
       box.has_terms = box.has_terms && any;
     }
     return box;
@@ -180,14 +195,11 @@ struct DirectGradient {
     const T *const features = static_cast<const T *>(o.features_in) + b.feature * problem.features.channel;
     copy_gradient_grid(problem, f, box, b.first_tap, image, b.channels, scratch.grid);
     copy_gradient_features(problem, f, box, features, b.features, scratch.features);
-    fill_table(box, b.channels, scratch.table);
   }
 
   void add_box(const GradientBlock &b, const GradientBox &box, bool continues, const Scratch<T> &scratch,
                const T *features, T *sums) const {
     TileCall<T> call = {};
-    call.a = call.b = by_step<T>(f.panels.step);
-    (f.features_in_lanes ? call.a : call.b) = by_table<T>(scratch.table);
     call.continues = continues;
     const ck_problem &p = problem.given;
     const SumSteps s = steps(b);
@@ -200,14 +212,26 @@ struct DirectGradient {
                  b.feature_elements(), 0};
     }
     call.c_step = f.features_in_lanes ? s.channel : s.feature;
+    const Positions all = {{{0, box.count[1]}, {0, box.count[2]}, {0, box.count[3]}}};
+    Positions listed = {};
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
         for (int64_t x = 0; x < (side_by_side ? 1 : b.taps[2]); ++x, sums += sum_step) {
-          const bool outside = !box.has_terms || misses(box, 0, b.first_tap[0] + z) ||
-                               misses(box, 1, b.first_tap[1] + y) ||
-                               (!side_by_side && misses(box, 2, b.first_tap[2] + x));
-          if (outside && continues) continue;
-          call.depth = call.period = outside ? 0 : box.pixels(); /* sums without terms are zero */
+          const Positions reached = {{reached_by(box, 0, b.first_tap[0] + z), reached_by(box, 1, b.first_tap[1] + y),
+                                      side_by_side ? all.axes[2] : reached_by(box, 2, b.first_tap[2] + x)}};
+          const int64_t count = box.has_terms ? reached.count() : 0;
+          if (count == 0 && continues) continue;
+          const bool leaves_out = all.count() - count > all.count() / kWorthLeavingOut;
+          const Positions &wanted = leaves_out ? reached : all;
+          if (count > 0 && memcmp(&wanted, &listed, sizeof(listed)) != 0) {
+            list_terms(box, wanted, b.channels, scratch);
+            listed = wanted;
+          }
+          (f.features_in_lanes ? call.a : call.b) = by_table<T>(scratch.places);
+          (f.features_in_lanes ? call.b : call.a) =
+              leaves_out ? by_table<T>(scratch.pixels) : by_step<T>(f.panels.step);
+          /* Sums without terms are zero. */
+          call.depth = call.period = count == 0 ? 0 : box.count[0] * wanted.count();
           const int64_t shift = (z * p.dilation[0] * f.grid[1] + y * p.dilation[1]) * f.grid[2] + x * p.dilation[2];
           const T *const grid = scratch.grid + shift * b.channels;
           if (f.features_in_lanes) {
@@ -220,21 +244,28 @@ struct DirectGradient {
     }
   }
 
-  /* Does a tap read nothing but zeros of the padding, for all positions of a box along an axis? */
-  bool misses(const GradientBox &box, int axis, int64_t tap) const {
+  /* The positions of a box along an axis for which a tap reads the image, not the zeros of its padding. */
+  Range reached_by(const GradientBox &box, int axis, int64_t tap) const {
     const ck_problem &p = problem.given;
-    if (!f.padded) return false;
-    const int64_t first = box.first[axis + 1] * p.stride[axis] + tap * p.dilation[axis] - p.pad_begin[axis];
-    return first >= p.image[axis] || first + (box.count[axis + 1] - 1) * p.stride[axis] < 0;
+    const int64_t count = box.count[axis + 1], stride = p.stride[axis];
+    if (!f.padded) return {0, count};
+    const int64_t origin = box.first[axis + 1] * stride + tap * p.dilation[axis] - p.pad_begin[axis];
+    return inside({stride, origin}, p.image[axis], 0, count);
   }
 
-  /* The place of each pixel in the grid. */
-  void fill_table(const GradientBox &box, int64_t channels, int64_t *table) const {
+  /* The place of each pixel in the grid, and in a panel of features. */
+  void list_terms(const GradientBox &box, const Positions &wanted, int64_t channels, const Scratch<T> &scratch) const {
+    int64_t *place = scratch.places, *pixel = scratch.pixels;
+    const Range &zs = wanted.axes[0], &ys = wanted.axes[1], &xs = wanted.axes[2];
     for (int64_t n = 0; n < box.count[0]; ++n) {
-      for (int64_t z = 0; z < box.count[1]; ++z) {
-        for (int64_t y = 0; y < box.count[2]; ++y) {
+      for (int64_t z = zs.begin; z < zs.end; ++z) {
+        for (int64_t y = ys.begin; y < ys.end; ++y) {
           const int64_t row = ((n * f.grid[0] + z * f.step[0]) * f.grid[1] + y * f.step[1]) * f.grid[2];
-          for (int64_t x = 0; x < box.count[3]; ++x) *table++ = (row + x * f.step[2]) * channels;
+          const int64_t features = ((n * box.count[1] + z) * box.count[2] + y) * box.count[3];
+          for (int64_t x = xs.begin; x < xs.end; ++x) {
+            *place++ = (row + x * f.step[2]) * channels;
+            *pixel++ = (features + x) * f.panels.step;
+          }
         }
       }
     }

@@ -45,11 +45,11 @@ struct Winograd {
     Place p;
     for (int a = 2; a >= 0; --a) {
       const WinogradAxis &axis = f.axes[a];
-      const int64_t first = number % axis.blocks * axis.block;
+      const Range across = axis.tiles_of(number % axis.blocks);
       number /= axis.blocks;
-      p.block.tiles[a] = smaller(axis.block, axis.tiles - first);
+      p.block.tiles[a] = across.end - across.begin;
       p.block.band.residue[a] = 0;
-      p.block.band.first[a] = first * axis.outputs;
+      p.block.band.first[a] = across.begin * axis.outputs;
       p.block.band.count[a] = smaller(axis.positions(p.block.tiles[a]), axis.geometry.count - p.block.band.first[a]);
     }
     p.block.lanes = f.box_lanes(p.block.tiles);

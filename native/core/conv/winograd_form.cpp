@@ -15,6 +15,7 @@ constexpr int64_t kChunkBytes = 128 << 10; /* of the source that is copied at a 
 constexpr int64_t kMostAxisTaps = 64, kMostPlanes = 256, kMostPhases = 1 << 13;
 
 constexpr int64_t kUnitsPerSlot = 4;
+constexpr int64_t kRowParts = 8; /* a block costs that part of a row of its tiles */
 /* In rows of the product, by the time they take: to transform the source along one axis or two, and to read what
  * another thread has transformed. */
 constexpr int64_t kSourceRows[3] = {0, 12, 48}, kOthersRows = 12;
@@ -267,9 +268,32 @@ int64_t winograd_blocks(const Problem &problem, const WinogradForm &form) {
   return blocks;
 }
 
+namespace {
+
+/* As many blocks as let the slots end together: up to twice as many as fit into the cache. In rows of tiles, what the
+ * slot with the most has to do; each block costs a part of a row more. */
+void even_blocks(int64_t others, int64_t slots, WinogradAxis *axis) {
+  const int64_t rows = ceil_div(axis->tiles, axis->inner), most = smaller(2 * axis->blocks, rows);
+  int64_t least = 0;
+  for (int64_t blocks = axis->blocks, first = blocks; blocks <= most; ++blocks) {
+    const int64_t each = kRowParts * (rows / blocks) + 1, more = kRowParts * ceil_div(others * (rows % blocks), slots);
+    const int64_t cost = ceil_div(others * blocks, slots) * each + more;
+    if (blocks > first && cost >= least) continue;
+    least = cost;
+    axis->blocks = blocks;
+  }
+}
+
+}  // namespace
+
 /* Either each slot transforms the source for itself, for all panels of a block or for a part of them, and the number of
  * such units decides when the last has ended; or all slots share one block after the other. */
 void share_winograd(const Problem &problem, int32_t slots, WinogradForm *form) {
+  for (WinogradAxis &axis : form->axes) {
+    if (axis.blocks == 1) continue;
+    even_blocks(winograd_blocks(problem, *form) / axis.blocks, slots, &axis);
+    break;
+  }
   const int64_t blocks = larger(winograd_blocks(problem, *form), 1), panels = form->panels.count;
   const int64_t source = kSourceRows[(form->axes[1].points > 1) + (form->axes[2].points > 1)];
   const int64_t wanted = smaller(panels, slots == 1 ? 1 : int64_t{kUnitsPerSlot} * slots);

@@ -23,9 +23,9 @@
  *       M[point][row][tile] = chain over (channel, plane, piece) of U V              tiles, one product a point
  *       result = A M, epilogue                                                       kernels/winograd.inl.h
  *
- * Where there are too few blocks for all threads, the panels of each are cut into parts; and either every part has a V
- * of its own, or blocks are taken one after the other, and the threads share each: first the channels of V, then the
- * parts of the panels. */
+ * A few blocks more, if threads then end together. Where there are too few blocks for all, the panels of each are cut
+ * into parts; and either every part has a V of its own, or blocks are taken one after the other, and the threads share
+ * each: first the channels of V, then the parts of the panels. */
 #ifndef CONVKIT_CONV_WINOGRAD_FORM_H
 #define CONVKIT_CONV_WINOGRAD_FORM_H
 
@@ -45,9 +45,15 @@ struct WinogradAxis {
   int64_t inner;
   int32_t scheme;
   int64_t outputs, points, pieces, piece_step; /* of the scheme; tiles from piece to piece */
-  int64_t tiles, block, blocks;
-  int64_t halo; /* tiles behind a block, for its pieces */
+  int64_t tiles, block, blocks;                /* block: the most tiles of one */
+  int64_t halo;                                /* tiles behind a block, for its pieces */
   int64_t grid() const { return block + halo; }
+  /* Of a block; the first blocks are the larger ones. */
+  Range tiles_of(int64_t number) const {
+    const int64_t units = ceil_div(tiles, inner), each = units / blocks, more = units % blocks;
+    const int64_t begin = number * each + smaller(number, more), end = begin + each + (number < more ? 1 : 0);
+    return {begin * inner, smaller(end * inner, tiles)};
+  }
   int64_t positions(int64_t count) const {
     return outputs == 1 ? count : (count + inner - 1) / inner * outputs * inner;
   }
