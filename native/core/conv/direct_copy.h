@@ -30,11 +30,24 @@ ResultPlace result_place(const Problem &problem, const DirectForm &form, const D
 /* The positions of a band that exist in a phase, counted from the band's first. */
 void phase_ranges(const DirectForm &form, const DirectBand &band, const int64_t phase[3], Range ranges[3]);
 
+/* Phases of a row of results, where they lie: the same for all channels of a band, so those met last are kept. (With
+ * small maps, finding them took half of the time.) */
+struct PhasesOfRow {
+  int64_t number = -1; /* of the first phase and their count */
+  Range ranges[3], last;
+  ResultPlace place;
+};
+struct KnownPhases {
+  static constexpr int64_t kKept = 16;
+  PhasesOfRow kept[kKept];
+};
+
 /* Rows first_row .. first_row + rows - 1 of a line of products, from the stage to `result`, the first channel of a
- * group of the image. `line` is the phase of the line; its width is ignored. */
+ * group of the image. `line` is the phase of the line; its width is ignored. `known` is the band's. */
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &form, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles);
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles,
+                 KnownPhases *known);
 
 /* Where the kernel is shorter than the stride, some phases have no taps: their results are constant, and filled in by
  * whole rows before others are stored. So it is for lines of which no product has a tap; and for any line if there are

@@ -9,6 +9,8 @@
 namespace convkit {
 namespace {
 
+constexpr int64_t kFewElements = 48; /* of a row: moved one by one */
+
 /* What one panel of a line of products needs on its way. */
 template <typename T>
 struct Store {
@@ -20,6 +22,7 @@ struct Store {
   int64_t channel_step;
   void (*zip_rows)(const RowsZip<T> *);
   bool streams;
+  KnownPhases *known;
 
   /* Steps of the stage between positions and between rows of the product. */
   int64_t position_step() const { return f.pixels_in_lanes ? 1 : f.stage_step; }
@@ -46,19 +49,30 @@ struct Store {
     }
   }
 
+  const PhasesOfRow &find_row(const int64_t of[3], int64_t first, int64_t count) const {
+    const int64_t line = of[0] * f.axes[1].phases + of[1], width = f.axes[2].phases;
+    const int64_t number = (line * width + first) * width + count - 1;
+    PhasesOfRow &row = known->kept[line % KnownPhases::kKept];
+    if (row.number == number) return row;
+    row.number = number;
+    int64_t phase[3] = {of[0], of[1], first + count - 1};
+    phase_ranges(f, band, phase, row.ranges);
+    row.last = row.ranges[2];
+    phase[2] = first;
+    phase_ranges(f, band, phase, row.ranges);
+    row.place = result_place(problem, f, band, phase);
+    return row;
+  }
+
   /* Phases first .. first + count - 1 along the width of some channels, `apart` elements apart in the stage, whose rows
    * `channel_rows` apart are channels. The result elements of a position are neighbours; at the ends of a row, some of
    * them do not exist. */
-  void phases(int64_t phase[3], const T *from, int64_t apart, int64_t channel, int64_t first, int64_t count,
+  void phases(const int64_t phase[3], const T *from, int64_t apart, int64_t channel, int64_t first, int64_t count,
               int64_t channels, int64_t channel_rows) const {
-    Range r[3];
-    phase[2] = first + count - 1;
-    phase_ranges(f, band, phase, r);
-    const Range last = r[2];
-    phase[2] = first;
-    phase_ranges(f, band, phase, r);
+    const PhasesOfRow &row = find_row(phase, first, count);
+    const Range *const r = row.ranges, &last = row.last;
+    const ResultPlace &place = row.place;
     if (r[0].empty() || r[1].empty()) return;
-    const ResultPlace place = result_place(problem, f, band, phase);
     const bool pairs = count == 2 && place.step[2] == 2 && position_step() == 1 && !r[2].empty() && !last.empty();
     for (int64_t c = 0; c < channels; ++c) {
       const T *const stage_row = from + c * channel_rows;
@@ -107,19 +121,25 @@ struct Store {
                          larger(smaller(r[2].end, last.end), larger(r[2].begin, last.begin))};
     const int64_t begin = smaller(r[2].begin, last.begin), end = larger(r[2].end, last.end);
     const GridMap map = result_map(f.axes[2], first, band.residue[2]);
+    const int64_t before =
+        -((band.first[2] + begin) * map.step + map.offset); /* phases missing at the first position */
+    const int64_t left = f.axes[2].result - (band.first[2] + end - 1) * map.step - map.offset; /* phases at the last */
     const int64_t step = place.step[2], unit = step / f.axes[2].phases, across = position_step();
+    const bool few = (end - begin) * count <= kFewElements;
     for (int64_t y = r[1].begin; y < r[1].end; ++y) {
       const T *const in = from + position(z, y, 0) * across;
       T *const line = out + z * place.step[0] + y * place.step[1];
-      move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart, line + whole.begin * step,
-                 step, unit);
+      if (!few) {
+        move_block(whole.end - whole.begin, count, in + whole.begin * across, across, apart, line + whole.begin * step,
+                   step, unit);
+      }
       for (int64_t x = begin; x < end; ++x) {
-        if (x == whole.begin) x = whole.end;
+        if (!few && x == whole.begin) x = whole.end;
         if (x >= end) break;
-        const int64_t at = (band.first[2] + x) * map.step + map.offset;
-        for (int64_t p = larger(0, -at); p < smaller(count, f.axes[2].result - at); ++p) {
-          line[x * step + p * unit] = in[x * across + p * apart];
-        }
+        const int64_t stop = x < end - 1 ? count : smaller(left, count);
+        const T *element = in + x * across;
+        T *const to = line + x * step;
+        for (int64_t p = x > begin ? 0 : larger(before, 0); p < stop; ++p) to[p * unit] = element[p * apart];
       }
     }
   }
@@ -154,11 +174,12 @@ bool has_gaps(const DirectForm &f) { return fills_rows(f) && f.line_products > 2
 
 template <typename T>
 void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &band, const int64_t line[3],
-                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles) {
+                 int64_t first_row, int64_t rows, const T *stage, T *result, const TileSet<T> &tiles,
+                 KnownPhases *known) {
   const MapSteps &steps = result_steps(problem, f.axes[0].adjoint);
   const bool first = steps.rows();
   const bool streams = first && streams_result(problem, f.axes[0].adjoint);
-  const Store<T> store = {problem, f, band, stage, result, steps.channel, tiles.zip_rows, streams};
+  const Store<T> store = {problem, f, band, stage, result, steps.channel, tiles.zip_rows, streams, known};
   int64_t phase[3] = {line[0], line[1], 0};
   if (!f.joint) {
     /* The stage holds (channel, phase along the width) pairs. */
@@ -173,22 +194,27 @@ void store_stage(const Problem &problem, const DirectForm &f, const DirectBand &
     }
     return;
   }
-  const int64_t width = f.axes[2].phases;
+  if (f.phase_inner) {
+    int64_t channel = first_row / f.phases;
+    split_phase(f, first_row % f.phases, phase);
+    for (int64_t i = 0; i < rows; phase[2] = 0) {
+      const int64_t count = smaller(rows - i, f.axes[2].phases - phase[2]);
+      store.phases(phase, stage + i * store.row_step(), store.row_step(), channel, phase[2], count, 1, 0);
+      i += count;
+      if (++phase[1] < f.axes[1].phases) continue;
+      phase[1] = 0;
+      if (++phase[0] < f.axes[0].phases) continue;
+      phase[0] = 0, ++channel;
+    }
+    return store.fence();
+  }
   for (int64_t i = 0; i < rows;) {
     const int64_t row = first_row + i;
-    const T *const from = stage + i * store.row_step();
-    if (f.phase_inner) {
-      split_phase(f, row % f.phases, phase);
-      const int64_t count = smaller(rows - i, width - phase[2]);
-      store.phases(phase, from, store.row_step(), row / f.phases, phase[2], count, 1, 0);
-      i += count;
-    } else {
-      split_phase(f, row / f.rows, phase);
-      int64_t count = smaller(rows - i, f.rows - row % f.rows);
-      if (row % f.rows == 0 && f.rows == steps.pixel) count *= phases_in_one(f, band, phase, (rows - i) / f.rows);
-      store.channels(phase, from, row % f.rows, count);
-      i += count;
-    }
+    split_phase(f, row / f.rows, phase);
+    int64_t count = smaller(rows - i, f.rows - row % f.rows);
+    if (row % f.rows == 0 && f.rows == steps.pixel) count *= phases_in_one(f, band, phase, (rows - i) / f.rows);
+    store.channels(phase, stage + i * store.row_step(), row % f.rows, count);
+    i += count;
   }
   store.fence();
 }
@@ -211,15 +237,19 @@ void fill_line(const Problem &problem, const DirectForm &f, const DirectBand &ba
   const GridMap map = result_map(f.axes[2], 0, 0);
   const int64_t at = band.first[2] * map.step + map.offset; /* where the first position begins */
   const int64_t begin = larger(at, 0), end = smaller(at + band.count[2] * map.step, f.axes[2].result);
-  for (int64_t z = r[0].begin; z < r[0].end; ++z) {
-    for (int64_t y = r[1].begin; y < r[1].end; ++y) {
-      T *const row = result + place.origin + z * place.step[0] + y * place.step[1] + first_row * steps.channel;
-      for (int64_t i = 0; i < rows && steps.pixel == 1; ++i) {
-        for (int64_t x = begin - at; x < end - at; ++x) row[i * steps.channel + x] = values[i];
-      }
-      for (int64_t x = begin - at; x < end - at && steps.pixel != 1; ++x) copy_run(values, rows, row + x * steps.pixel);
+  T *const first = result + place.origin + first_row * steps.channel + (begin - at) * steps.pixel;
+  const auto each_row = [&](const auto &fill) {
+    for (int64_t z = r[0].begin; z < r[0].end; ++z) {
+      for (int64_t y = r[1].begin; y < r[1].end; ++y) fill(first + z * place.step[0] + y * place.step[1]);
     }
+  };
+  for (int64_t i = 0; i < rows && steps.pixel == 1; ++i) {
+    each_row([&](T *row) { fill_run(values[i], end - begin, row + i * steps.channel); });
   }
+  if (steps.pixel == 1) return;
+  each_row([&](T *row) {
+    for (int64_t x = begin; x < end; ++x, row += steps.pixel) copy_run(values, rows, row);
+  });
 }
 
 template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
@@ -227,8 +257,8 @@ template void fill_line(const Problem &, const DirectForm &, const DirectBand &,
 template void fill_line(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
                         const Epilogue<double> *, const TileSet<double> &, double *, double *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
-                          const float *, float *, const TileSet<float> &);
+                          const float *, float *, const TileSet<float> &, KnownPhases *);
 template void store_stage(const Problem &, const DirectForm &, const DirectBand &, const int64_t[3], int64_t, int64_t,
-                          const double *, double *, const TileSet<double> &);
+                          const double *, double *, const TileSet<double> &, KnownPhases *);
 
 }  // namespace convkit

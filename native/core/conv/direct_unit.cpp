@@ -91,10 +91,11 @@ struct Direct {
       copy_grid(problem, f, groups * f.channels, band, source, scratch.grid, &tiles);
     }
     int64_t at_line = -1;
+    KnownPhases known;
     for (int64_t n = 0; n < groups; ++n) {
       const int64_t group = first + n;
       if (n > 0 && cancelled(*context.host)) return;
-      if (!run_group(group, part, band, scratch, &at_line, grid.at(n * f.channels * f.channel_size),
+      if (!run_group(group, part, band, scratch, &at_line, &known, grid.at(n * f.channels * f.channel_size),
                      result + group * f.rows * out.channel))
         return;
     }
@@ -102,12 +103,12 @@ struct Direct {
 
   /* The tables of a line serve all groups. False: cancelled. */
   bool run_group(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, int64_t *at_line,
-                 DirectGrid<T> grid, T *result) const {
+                 KnownPhases *known, DirectGrid<T> grid, T *result) const {
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
-    if (f.blocks_first && !weights) return run_blocks(group, part, band, scratch, grid, epilogue, result);
+    if (f.blocks_first && !weights) return run_blocks(group, part, band, scratch, known, grid, epilogue, result);
     int64_t line[3] = {0, 0, 0};
     const int64_t end = smaller(f.items, (part + 1) * f.part_items);
     for (int64_t item = part * f.part_items; item < end; ++item) {
@@ -139,14 +140,14 @@ struct Direct {
         grid.fetches = f.reads_source && grid.pixel == 1 && item == part * f.part_items && p == 0;
         multiply(product, blocks, {rows, finish, c}, grid);
       }
-      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, tiles);
+      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, tiles, known);
     }
     return true;
   }
 
   /* All lines of a share of the panels, blocks of source channels outermost. */
-  bool run_blocks(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, DirectGrid<T> grid,
-                  const Epilogue<T> *epilogue, T *result) const {
+  bool run_blocks(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, KnownPhases *known,
+                  DirectGrid<T> grid, const Epilogue<T> *epilogue, T *result) const {
     const int64_t lines = f.lines(), line_stage = stage_elements(f);
     const int64_t first = part * f.part_panels(), end = smaller(f.panels.count, first + f.part_panels());
     int64_t line[3];
@@ -179,7 +180,7 @@ struct Direct {
       split_phase(f, i % lines * f.line_products, line);
       const int64_t first_row = (first + i / lines) * f.panels.width;
       const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
-      store_stage(problem, f, band, line, first_row, rows, scratch.stage + i * line_stage, result, tiles);
+      store_stage(problem, f, band, line, first_row, rows, scratch.stage + i * line_stage, result, tiles, known);
     }
     return true;
   }

@@ -111,6 +111,7 @@ struct Winograd {
                                  ? reinterpret_cast<const T *>(context.weights) + p.group * f.panels.count * panel_size
                                  : nullptr;
     WinogradPacker<T> packer(*context.plan, context.operands->weights);
+    KnownPhases known;
     const int64_t end = smaller(f.panels.count, (part + 1) * f.part_panels);
     for (int64_t panel = part * f.part_panels; panel < end; ++panel) {
       if (cancelled(*context.host)) return;
@@ -134,7 +135,7 @@ struct Winograd {
       }
       const int64_t line[3] = {0, 0, 0};
       if (!f.in_place) {
-        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result, tiles);
+        store_stage(problem, f.store, p.block.band, line, first_row, rows, scratch.stage, p.result, tiles, &known);
       }
     }
   }

@@ -19,6 +19,16 @@ CONVKIT_INLINE void copy_run(const T *source, int64_t count, T *out) {
 }
 
 template <typename T>
+CONVKIT_INLINE void fill_run(T value, int64_t count, T *out) {
+  constexpr int64_t kGroup = 16 / sizeof(T);
+  T group[kGroup];
+  for (int64_t i = 0; i < kGroup; ++i) group[i] = value;
+  int64_t i = 0;
+  for (; i + kGroup <= count; i += kGroup) memcpy(out + i, group, 16);
+  for (; i < count; ++i) out[i] = value;
+}
+
+template <typename T>
 CONVKIT_INLINE void fill_zeros(T *out, int64_t count) {
   constexpr int64_t kGroup = 16 / sizeof(T);
   int64_t i = 0;
