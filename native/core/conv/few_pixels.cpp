@@ -13,6 +13,7 @@ constexpr int64_t kFewDots = 4;            /* pixels, forward; with more, and a 
 /* Pixels in all, of a weight gradient: with more, packing costs little. Channels last, several taps leave out the
  * padding. */
 constexpr int64_t kFewTerms = 56, kLastTerms = 224, kLastTermsOfOneTap = 16;
+constexpr int64_t kFewerTerms = 32; /* of lighter weights, with twice as many features */
 
 /* The tile that takes so many rows, at most `tallest` at a time, with the fewest instructions a vector. */
 template <typename T>
@@ -48,6 +49,27 @@ double share_of_places(const Problem &p) {
   return share;
 }
 
+/* The adjoint of an image with channels first, in cycles (measured with AVX-512, on all instruction sets and for both
+ * types alike: the choice shows in the last bits). In place: products, weights that are read for each set of images,
+ * features that are packed, places that are found, columns that are added up one by one. `direct`: products, weights
+ * that are packed, results that are stored, and what each position takes besides. Neither may know the batch; of two
+ * images, the choice is right for most. */
+constexpr double kImages = 2, kLanes = 16;
+
+double cost_in_place(const Problem &p, double share) {
+  const double pixels = static_cast<double>(p.feature_pixels), depth = static_cast<double>(p.depth);
+  const double features = static_cast<double>(p.group_features), taps = static_cast<double>(p.taps);
+  const double set = static_cast<double>(kMostPixels) / pixels, sets = 1 / (set < kImages ? set : kImages);
+  return pixels * depth * (features / kLanes + 2.7 * share) + 3.6 * sets * features * depth / kLanes +
+         pixels * (2.8 * features + 7.3 * taps);
+}
+double cost_of_packing(const Problem &p, double share) {
+  const double pixels = static_cast<double>(p.feature_pixels), depth = static_cast<double>(p.depth);
+  const double features = static_cast<double>(p.group_features), result = static_cast<double>(p.image_pixels);
+  return 1.4 * share * pixels * depth * features / kLanes + 0.94 * features * depth / kImages +
+         result * (2.1 * static_cast<double>(p.group_channels) + 52);
+}
+
 /* With channels last, features of a weight are neighbours: they are lanes forward, and terms in the adjoint. */
 bool is_last(const Problem &p) { return p.given.layout == CK_CHANNELS_LAST; }
 
@@ -79,20 +101,27 @@ bool stays(const ck_plan &plan) {
 
 }  // namespace
 
-const char *few_pixels_pay(const ck_plan &plan) {
+namespace {
+
+/* (How an image is computed must not depend on the batch; of a weight gradient, all images are one product.) */
+bool pays(const ck_plan &plan) {
   const Problem &p = plan.problem;
-  if (!stays(plan) || (!is_last(p) && p.depth < kLongRow)) return nullptr;
-  if (p.group_features * p.depth < kHeavyWeights / element_bytes(p)) return nullptr;
-  const char *const reason = "heavy weights under few pixels are better read, or written, where they lie";
-  const int64_t pixels = p.given.batch * p.feature_pixels;
-  if (is_last(p) && plan.pass == CK_WEIGHT_GRADIENT) {
-    return pixels > (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap) ? nullptr : reason;
+  const bool last = is_last(p), few = p.feature_pixels <= kFewDots;
+  const bool heavy = p.group_features * p.depth >= kHeavyWeights / element_bytes(p) && (last || p.depth >= kLongRow);
+  const double share = p.given.padding_mode == CK_ZEROS ? share_of_places(p) : 1;
+  if (plan.pass == CK_ADJOINT) {
+    return (heavy && share >= kLeastShare) || cost_in_place(p, share) < cost_of_packing(p, share);
   }
-  if (plan.pass == CK_FORWARD && !is_last(p) && p.feature_pixels > kFewDots) return nullptr;
-  if (p.given.padding_mode == CK_ZEROS && share_of_places(p) < kLeastShare) return nullptr;
-  /* (How an image is computed in the other passes must not depend on the batch.) */
-  if (plan.pass == CK_WEIGHT_GRADIENT && pixels > kFewTerms) return nullptr;
-  return reason;
+  if (plan.pass == CK_FORWARD) return last ? share >= kLeastShare && (heavy || few) : heavy && few;
+  const int64_t pixels = p.given.batch * p.feature_pixels;
+  if (last) return heavy && pixels <= (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap);
+  return pixels <= smaller(kFewerTerms, p.group_features / 2) || (heavy && share >= kLeastShare && pixels <= kFewTerms);
+}
+
+}  // namespace
+
+const char *few_pixels_pay(const ck_plan &plan) {
+  return stays(plan) && pays(plan) ? "weights under few pixels are better read, or written, where they lie" : nullptr;
 }
 
 template <typename T>

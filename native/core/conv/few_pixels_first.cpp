@@ -165,13 +165,13 @@ void block_few_pixels_first(ck_plan *plan, int32_t slots) {
   /* Channels in such numbers that whole vectors have whole columns. */
   const int64_t columns = smaller(kColumnBytes / static_cast<int64_t>(sizeof(T)) / pixels, kMostColumns);
   const int64_t most = larger(columns / problem.taps / kWholeVectors, 1) * kWholeVectors;
-  const int64_t share =
-      ceil_div(problem.group_channels, slots > 1 ? (adjoint ? kImageUnits : kWeightUnits) * slots : 1);
+  const int64_t sets = (adjoint ? ceil_div(larger(problem.given.batch, 1), f.images) : 1) * problem.given.groups;
+  const int64_t wanted = slots > 1 ? (adjoint ? kImageUnits : kWeightUnits) * slots : 1;
+  const int64_t share = ceil_div(problem.group_channels, ceil_div(wanted, sets));
   f.channel_block = smaller(smaller(most, round_up(share, kWholeVectors)), problem.group_channels);
   f.channel_blocks = ceil_div(problem.group_channels, f.channel_block);
   f.pitch = row_pitch(f.channel_block * problem.taps);
-  f.units =
-      ceil_div(adjoint ? problem.given.batch : 1, adjoint ? f.images : 1) * problem.given.groups * f.channel_blocks;
+  f.units = problem.given.batch > 0 ? sets * f.channel_blocks : 0;
   plan->blocking.slot_bytes = larger(plan->blocking.slot_bytes, bytes_of<Scratch<T>>(problem, f, adjoint));
 }
 
