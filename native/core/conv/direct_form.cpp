@@ -158,21 +158,6 @@ int64_t choose_bundle(const Problem &problem, int32_t slots, const DirectForm &f
   return clamp(kBundleBytes / bytes / f.channels, 1, clamp(smaller(room, most), 1, problem.given.groups));
 }
 
-/* Are weights given with a call to be packed for all phases at once, blocks of source channels outermost? Where rows
- * lie closer together in memory than channels, that reads memory from end to end. */
-bool takes_blocks_first(const Problem &problem, int32_t slots, const DirectForm &f) {
-  const auto &w = problem.weights;
-  const int64_t row_step = f.axes[0].adjoint ? w.channel : w.feature, step = f.axes[0].adjoint ? w.feature : w.channel;
-  const int64_t bytes = element_bytes(problem), channel_bytes = f.channel_weights() * bytes;
-  const int64_t tables = f.lines() * f.line_products * f.tables * f.table_terms;
-  const int64_t grid = f.reads_source ? 0 : f.bundle * f.channels * f.channel_size;
-  const int64_t stage = f.in_place ? 0 : f.part_panels() * f.lines() * stage_elements(f);
-  const bool shared = ceil_div(f.panels.count, f.part_panels()) >= smaller(f.parts, slots); /* only panels are */
-  return !f.by_rows && !is_one_tile(f) && row_step < step && channel_bytes <= kFetchedBlock && shared &&
-         tables <= kLineTerms && f.group_weights * bytes > kFarWeights &&
-         (grid + stage) * bytes <= kGridBytes + kStageBytes;
-}
-
 void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectForm *f) {
   share_out(problem, slots, f);
   f->bundle = choose_bundle(problem, slots, *f);
@@ -194,7 +179,6 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
   if (f->by_rows || f->skips[0] || f->skips[1] || f->skips[2]) f->tables = 2 * f->boxes;
   f->table_terms = f->by_rows ? larger(kTableTerms, f->channels * f->axes[0].taps) : kTableTerms;
   f->group_weights = 0;
-  bool every = true; /* product has taps */
   const int64_t terms = f->channels * f->panels.count * f->panels.step;
   int64_t phase[3];
   for (int64_t r = 0; r < (f->joint ? 1 : f->phases); ++r) {
@@ -203,7 +187,6 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
     const int64_t count = product_taps(*f, phase, taps);
     f->table_terms = larger(f->table_terms, count);
     f->group_weights += count * terms;
-    every = every && count > 0;
   }
   int64_t units = f->images ? 1 : problem.given.batch;
   for (int a = 0; a < 3; ++a) units *= f->bands[a] * f->axes[a].residues;
@@ -211,8 +194,6 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
   const int64_t bytes = element_bytes(problem), tap = problem.weights.tap;
   const bool alone = f->joint || f->phases == 1 || tap > 1 || tap < -1; /* each phase reads memory of its own */
   f->packs_inside = alone && f->table_terms * f->panels.step * bytes <= kWeightBlock;
-  f->blocks_first = every && takes_blocks_first(problem, slots, *f);
-  f->packs_inside = f->packs_inside || f->blocks_first;
 }
 
 }  // namespace

@@ -25,7 +25,6 @@ namespace convkit {
 /* Weights stay in the second-level cache while the tiles of a band pass by. */
 constexpr int64_t kWeightBlock = 128 << 10;
 /* Or, where the block behind one is fetched and other panels pass by before it is needed, half of that. */
-constexpr int64_t kFetchedBlock = kWeightBlock / 2;
 /* Tiles of short vectors have fewer multiply-adds for each element they load, so theirs stay in the first-level cache.
  */
 constexpr int64_t kNearBlock = 16 << 10;
@@ -52,7 +51,6 @@ struct DirectForm {
   bool in_place;        /* tiles write to the result itself */
   bool reads_source; /* tiles read the source itself: it is the grid; or, with channels last, turn the pixels of each */
   bool packs_inside; /* weights given with the call are packed block by block, by the unit that uses them */
-  bool blocks_first; /* and that for all phases, blocks of source channels outermost: as they lie in memory */
   bool skips[3];     /* axes cut into runs of positions with the same taps: the others, in padding, are left out */
   int64_t boxes;     /* of a product, at most: runs of z, y and x */
   int64_t tables;    /* of a product, at most: one, or two for each box where taps are left out */
@@ -70,7 +68,6 @@ struct DirectForm {
 
   int64_t lines() const { return joint ? 1 : phases / line_products; }
   int64_t channel_weights() const { return group_weights / channels / panels.count; } /* packed, of a panel */
-  int64_t part_panels() const { return ceil_div(panels.count, parts); } /* blocks_first: these are shared */
 };
 
 /* Null, or the reason why the pass is left to another algorithm. */

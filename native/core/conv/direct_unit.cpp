@@ -7,10 +7,6 @@
  *         for each block of weights, each box and each run of its positions: tiles, from the grid to the stage
  *       results to their places, phases side by side                       direct_store.cpp
  *
- * Or, with weights given with the call whose rows lie closer together in memory than source channels do
- * (form.blocks_first), blocks of source channels outermost, in each the panels and in these all lines: so weights are
- * read from end to end, and once for all phases. The results of all panels are staged meanwhile.
- *
  * One chain of multiply-adds per result, source channels outer and taps inner, whatever the tile. */
 #include "direct.h"
 
@@ -28,7 +24,7 @@ constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
 /* Elements for weights that are packed where they are used: a block, or all of a panel. */
 int64_t inside_room(const DirectForm &f, int64_t element_bytes) {
-  return smaller((f.blocks_first ? kFetchedBlock : kWeightBlock) / element_bytes, f.group_weights / f.panels.count);
+  return smaller(kWeightBlock / element_bytes, f.group_weights / f.panels.count);
 }
 
 template <typename T>
@@ -40,14 +36,13 @@ struct Scratch {
 
   Scratch(const DirectForm &f, Carver *carver) {
     grid = carver->take<T>(f.bundle * f.channels * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
-    stage = carver->take<T>(f.in_place ? 0 : stage_elements(f) * (f.blocks_first ? f.lines() * f.part_panels() : 1));
+    stage = carver->take<T>(f.in_place ? 0 : stage_elements(f));
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
     weights = carver->take<T>(f.packs_inside ? inside_room(f, sizeof(T)) : 0);
-    const int64_t count = f.line_products * (f.blocks_first ? f.lines() : 1);
-    tables = carver->take<int64_t>(count * f.tables * f.table_terms);
-    products = carver->take<DirectProduct>(count);
-    boxes = carver->take<DirectBox>(count * f.boxes);
+    tables = carver->take<int64_t>(f.line_products * f.tables * f.table_terms);
+    products = carver->take<DirectProduct>(f.line_products);
+    boxes = carver->take<DirectBox>(f.line_products * f.boxes);
   }
 };
 
@@ -62,7 +57,6 @@ struct Direct {
   void operator()(int64_t unit, int32_t slot) const {
     DirectBand band;
     const int64_t part = unit % f.parts;
-    if (f.blocks_first && !context.weights && part * f.part_panels() >= f.panels.count) return;
     unit /= f.parts;
     for (int a = 2; a >= 0; --a) {
       const int64_t bands = f.bands[a] * f.axes[a].residues, number = unit % bands;
@@ -108,7 +102,6 @@ struct Direct {
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
     const Epilogue<T> *const epilogue = make_epilogue(context, group * f.rows, &group_epilogue);
-    if (f.blocks_first && !weights) return run_blocks(group, part, band, scratch, known, grid, epilogue, result);
     int64_t line[3] = {0, 0, 0};
     const int64_t end = smaller(f.items, (part + 1) * f.part_items);
     for (int64_t item = part * f.part_items; item < end; ++item) {
@@ -118,7 +111,7 @@ struct Direct {
       const int64_t number = item / f.panels.count;
       const int64_t first_product = number * f.line_products;
       split_phase(f, first_product, line);
-      if (number != *at_line && !is_empty_line(f, line)) prepare_line(band, line, scratch, 0);
+      if (number != *at_line && !is_empty_line(f, line)) prepare_line(band, line, scratch);
       *at_line = number;
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
@@ -145,46 +138,6 @@ struct Direct {
     return true;
   }
 
-  /* All lines of a share of the panels, blocks of source channels outermost. */
-  bool run_blocks(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, KnownPhases *known,
-                  DirectGrid<T> grid, const Epilogue<T> *epilogue, T *result) const {
-    const int64_t lines = f.lines(), line_stage = stage_elements(f);
-    const int64_t first = part * f.part_panels(), end = smaller(f.panels.count, first + f.part_panels());
-    int64_t line[3];
-    for (int64_t n = 0; n < lines; ++n) {
-      split_phase(f, n * f.line_products, line);
-      prepare_line(band, line, scratch, n);
-    }
-    const int64_t block = balanced(f.channels, inside_room(f, sizeof(T)) / f.channel_weights());
-    for (int64_t channel = 0; channel < f.channels; channel += block) {
-      const int64_t channels = smaller(block, f.channels - channel);
-      for (int64_t panel = first; panel < end; ++panel) {
-        if (cancelled(*context.host)) return false;
-        const int64_t first_row = panel * f.panels.width, rows = smaller(f.panels.width, f.product_rows - first_row);
-        Epilogue<T> rows_epilogue;
-        const Epilogue<T> *const finish =
-            epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
-        const T *const given = static_cast<const T *>(context.operands->weights);
-        pack_direct_block(problem, f, given, group, panel, nullptr, channel, channels, scratch.weights);
-        T *const stage = scratch.stage + (panel - first) * lines * line_stage;
-        for (int64_t n = 0; n < lines * f.line_products; ++n) {
-          const DirectProduct &product = scratch.products[n];
-          T *c = stage + n / f.line_products * line_stage + product_offset(n % f.line_products);
-          if (f.in_place) c = result_of(product, first_row, result);
-          const T *const weights = scratch.weights + product.weights / f.channels / f.panels.count * channels;
-          products.multiply(product, {weights, f.panels.step, 0, channel, channels}, {rows, finish, c}, grid);
-        }
-      }
-    }
-    for (int64_t i = 0; i < (f.in_place ? 0 : (end - first) * lines); ++i) {
-      split_phase(f, i % lines * f.line_products, line);
-      const int64_t first_row = (first + i / lines) * f.panels.width;
-      const int64_t rows = smaller(f.panels.width, f.product_rows - first_row);
-      store_stage(problem, f, band, line, first_row, rows, scratch.stage + i * line_stage, result, tiles, known);
-    }
-    return true;
-  }
-
   /* Where the first row of a panel begins: in a stage; in the result. */
   int64_t product_offset(int64_t product) const {
     return product * (f.pixels_in_lanes ? f.stage_step : f.panels.width);
@@ -200,23 +153,21 @@ struct Direct {
     return taps;
   }
 
-  /* Offset tables and ranges of the products of a line, of those that scratch has room for the one with this number. */
-  void prepare_line(const DirectBand &band, const int64_t line[3], const Scratch<T> &scratch, int64_t number) const {
+  /* Offset tables and ranges of the products of a line. */
+  void prepare_line(const DirectBand &band, const int64_t line[3], const Scratch<T> &scratch) const {
     /* Those of the lines before come first, which have (rows of taps) x (taps along the width of all phases). */
     const int64_t rows = taps_before(0, line[0]) * taps_before(1, f.axes[1].phases) +
                          phase_taps(f.axes[0], line[0]).count * taps_before(1, line[1]);
     int64_t weights = rows > 0 ? rows * taps_before(2, f.axes[2].phases) : 0, phase[3];
     PhaseTaps taps[3];
     for (int64_t p = 0; p < f.line_products; ++p) {
-      const int64_t at = number * f.line_products + p;
-      DirectProduct &product = scratch.products[at];
+      DirectProduct &product = scratch.products[p];
       phase[0] = line[0], phase[1] = line[1], phase[2] = p;
       product.taps = product_taps(f, phase, taps);
       product.weights = weights * f.channels * f.panels.count * f.panels.step;
       weights += product.taps;
       product.place = result_place(problem, f, band, phase).origin;
-      fill_boxes(f, band, phase, scratch.boxes + at * f.boxes, scratch.tables + at * f.tables * f.table_terms,
-                 &product);
+      fill_boxes(f, band, phase, scratch.boxes + p * f.boxes, scratch.tables + p * f.tables * f.table_terms, &product);
     }
   }
 
@@ -255,7 +206,7 @@ struct Direct {
         return place;
       *step = f.panels.step;
     }
-    pack_direct_block(problem, f, given, w.group, w.panel, &w.products, channel, channels, w.room);
+    pack_direct_block(problem, f, given, w.group, w.panel, w.products, channel, channels, w.room);
     return w.room;
   }
 
