@@ -241,7 +241,8 @@ double adjoint_cost(const Problem &problem, const TileSet<T> &tiles) {
   double tile = kVectorLoad * vectors + tall;
   if (tile < kLeastTile) tile = kLeastTile;
   if (tile < tall * vectors) tile = tall * vectors;
-  const double all_tiles = pixels / static_cast<double>(tiles.columns) * static_cast<double>(ceil_div(rows, height));
+  const double in_vectors = static_cast<double>(ceil_div(problem.feature_pixels, tiles.lanes)); /* image by image */
+  const double all_tiles = in_vectors / vectors * static_cast<double>(ceil_div(rows, height));
   const double blocks = static_cast<double>(ceil_div(problem.group_features, tiles.depth));
   const double add = p.stride[2] == 1 ? kAddVector / static_cast<double>(tiles.lanes) : kAddElement;
   const double find = kFindRow * pixels / static_cast<double>(p.features[2]) +

@@ -257,6 +257,16 @@ constexpr double kLeastFlops = 1e6;
 /* Terms of a chain: with fewer, its own error does not hide that of the transforms (see README.md). */
 constexpr int64_t kLeastDepth = 8;
 
+/* What im2col takes for an image, where direct refuses: products, with their weights on the way; columns, one by one.
+ */
+double columns_cost(const Problem &problem, int64_t lanes) {
+  constexpr double kProduct = 1.9, kColumn = 4;
+  const double products = problem.flops / 2 / static_cast<double>(larger(problem.given.batch, 1) * lanes);
+  const double columns =
+      static_cast<double>(problem.feature_pixels * problem.given.groups) * static_cast<double>(problem.depth);
+  return kProduct * products + kColumn * columns;
+}
+
 template <typename T>
 const char *unprofitable(ck_plan *plan) {
   const Problem &problem = plan->problem;
@@ -265,10 +275,11 @@ const char *unprofitable(ck_plan *plan) {
   const WinogradForm &f = plan->winograd;
   const double cost = make_winograd_form(problem, plan->pass, tiles, !plan->prepared, &plan->winograd);
   if (f.depth < kLeastDepth) return "too few channels";
-  const double direct = direct_cost(problem, plan->pass, tiles);
+  const double without_columns = direct_cost(problem, plan->pass, tiles);
+  const double direct = without_columns < 0 ? columns_cost(problem, tiles.lanes) : without_columns;
   const double packing = plan->prepared ? 0 : winograd_packing_cost(problem, f);
   const bool fast = direct >= kLeastGain * (cost - packing) && (plan->prepared || direct >= kLeastGainPacked * cost);
-  return direct < 0 || fast ? nullptr : "the transforms would cost what they save";
+  return fast ? nullptr : "the transforms would cost what they save";
 }
 
 /* Spatial sizes are not in the key, only what they decide: which taps are used, the forms, and the panels. */
