@@ -52,7 +52,13 @@ TEST(direct_problems) {
     compare_forms(make_problem(1, channels * 6, 30, 6, 8, 9, 4, 2, 1, 1), random, {1, 7});
   }
   compare_forms(make_problem(1, 2, 300, 1, 12, 4, 2, 2, 0, 1), random, forms); /* blocks of weights */
-  /* Weights beyond the second-level cache: blocks of source channels outermost, or of each product alone. */
+  /* Deep sources, some channels at a time: planes of a stride, phases, heavy weights that residues read too often. */
+  ck_problem deep = make_problem(1, 700, 6, 1, 9, 9, 3, 2, 1, 1);
+  deep.image[0] = 9, deep.kernel[0] = 3, deep.stride[0] = 2, deep.pad_begin[0] = 1, deep.features[0] = 5;
+  compare_forms(deep, random, {0, 3});
+  compare_forms(make_problem(1, 3, 2600, 1, 28, 60, 4, 2, 1, 1), random, {0, 3});
+  compare_forms(make_problem(2, 1100, 29, 1, 14, 13, 3, 1, 6, 6), random, {0, 3});
+  /* Weights beyond the second-level cache. */
   compare_forms(make_problem(1, 70, 300, 1, 8, 8, 4, 2, 1, 1), random, forms);
   compare_forms(make_problem(1, 330, 90, 1, 5, 6, 3, 1, 1, 1), random, forms);
   compare_forms(make_problem(1, 60, 190, 1, 9, 8, 5, 2, 2, 1), random, forms);

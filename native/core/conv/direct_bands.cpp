@@ -49,15 +49,21 @@ void lay_out_band(const Problem &problem, const int64_t band[3], DirectForm *f) 
 
 namespace {
 
+/* Of a deep source, the sums of all rows and phases. */
+int64_t staged_bytes(const DirectForm &f, int64_t bytes) {
+  return f.deep() ? stage_positions(f, false) * f.rows * f.phases * bytes : 0;
+}
+
 /* Extents are compared in floating point first: products of spans may not fit into integers. */
 bool fits(const Problem &problem, const int64_t band[3], DirectForm *f) {
-  double elements = static_cast<double>(f->channels);
+  double elements = static_cast<double>(f->held);
   for (const DirectAxis &a : f->axes) elements *= static_cast<double>(a.planes);
   for (int a = 0; a < 3; ++a) elements *= static_cast<double>(band[a] + f->axes[a].span);
   const int64_t bytes = element_bytes(problem);
   if (elements * static_cast<double>(bytes) > 4.0 * kGridBytes) return false;
   lay_out_band(problem, band, f);
-  return f->channels * f->channel_size * bytes <= kGridBytes && fits_stage(*f, kStageWidth, bytes, false);
+  const int64_t grid = f->held * f->channel_size * bytes;
+  return grid + staged_bytes(*f, bytes) <= kGridBytes && fits_stage(*f, kStageWidth, bytes, false);
 }
 
 /* The largest extent of one axis that fits, the axes before it being 1 and those behind it whole. 0: none. */
@@ -93,7 +99,8 @@ bool cut_bands(const Problem &problem, DirectForm *f) {
       /* Rows of a large dilation: a band lower than the reach of the taps would copy mostly rows that it does not use.
        */
       DirectAxis *const axis = f->axes + a;
-      const bool sparse = attempt == 0 && a < 2 && axis->dilation > 1 && most < smaller(whole, axis->span);
+      const bool sparse =
+          attempt == 0 && !f->deep() && a < 2 && axis->dilation > 1 && most < smaller(whole, axis->span);
       if (sparse) {
         split_residues(axis);
         if (axis->residues > 1) break;
@@ -126,6 +133,14 @@ bool take_taps_apart(const Problem &problem, DirectForm *f) {
 
 }  // namespace
 
-bool choose_band(const Problem &problem, DirectForm *f) { return take_taps_apart(problem, f) || cut_bands(problem, f); }
+bool choose_band(const Problem &problem, DirectForm *f) {
+  if (!take_taps_apart(problem, f) && !cut_bands(problem, f)) return false;
+  if (f->deep()) {
+    const int64_t bytes = element_bytes(problem), room = kGridBytes - staged_bytes(*f, bytes);
+    const int64_t most = larger(room / (f->channel_size * bytes), f->held);
+    f->held = smaller(round_up(balanced(f->channels, most), kLeastHeld / 2), most - most % (kLeastHeld / 2));
+  }
+  return true;
+}
 
 }  // namespace convkit

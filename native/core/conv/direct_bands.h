@@ -10,6 +10,9 @@ namespace convkit {
  * (kStageBytes in direct_form.cpp) and a block of weights (kWeightBlock in direct_form.h) stay in it together. */
 constexpr int64_t kGridBytes = 656 << 10;
 
+/* Channels of a deep source that a grid holds at least, and in halves of which they are counted. */
+constexpr int64_t kLeastHeld = 32;
+
 /* Cuts the positions into bands, for the axes and the order of phases in the form; false where none is small enough. */
 bool choose_band(const Problem &problem, DirectForm *form);
 

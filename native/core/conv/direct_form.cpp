@@ -33,6 +33,7 @@ const char *prepare(const Problem &problem, ck_pass pass, DirectForm *f) {
   const bool adjoint = pass == CK_ADJOINT;
   f->channels = adjoint ? problem.group_features : problem.group_channels;
   f->rows = adjoint ? problem.group_channels : problem.group_features;
+  f->held = f->channels;
   const ck_problem &p = problem.given;
   f->images = p.batch > 1 && p.image[0] == 1 && p.features[0] == 1 && p.kernel[0] == 1 && p.pad_begin[0] == 0;
   if (f->images) f->axes[0].source = f->axes[0].result = f->axes[0].count = p.batch;
@@ -48,8 +49,18 @@ int64_t most_taps(const DirectForm &f) {
   return taps;
 }
 
-/* The two ways to order phases, if they are possible; true when one is. */
-bool choose_bands(const Problem &problem, DirectForm *joint, DirectForm *separate, bool possible[2]) {
+/* Of an image. */
+int64_t all_bands(const DirectForm &f) {
+  int64_t bands = 1;
+  for (int a = 0; a < 3; ++a) bands *= f.bands[a] * f.axes[a].residues;
+  return bands;
+}
+
+/* The two ways to order phases, joint and separate, if they are possible; true when one is. */
+bool choose_bands(const Problem &problem, bool deep, DirectForm forms[2], bool possible[2]) {
+  DirectForm *const joint = forms, *const separate = forms + 1;
+  if (deep) joint->held = smaller(kLeastHeld, joint->channels);
+  *separate = *joint;
   joint->joint = true;
   possible[0] = can_join(*joint) && choose_band(problem, joint);
   const int64_t line_terms = separate->axes[2].phases * larger(kTableTerms, most_taps(*separate));
@@ -139,6 +150,7 @@ bool reads_in_place(const Problem &problem, const DirectForm &f, int64_t tail_wi
 void read_in_place(const Problem &problem, int64_t tail_width, DirectForm *f) {
   const MapSteps &in = source_steps(problem, f->axes[0].adjoint);
   f->reads_source = true;
+  f->held = f->channels;
   f->tail_width = in.pixel > 1 ? tail_width + 16 : tail_width; /* turned: not a power of two */
   f->pitch = f->axes[2].source;
   f->depth_size = depth_step(*f, in, f->axes[1].source * f->pitch) / in.pixel;
@@ -166,6 +178,7 @@ void finish_form(const Problem &problem, int32_t slots, int64_t lanes, DirectFor
   if (f->stacked) f->stage_plane = f->grid[1] * f->pitch;
   const int64_t tail_width = f->pixels_in_lanes ? f->vectors * lanes : 0;
   if (reads_in_place(problem, *f, tail_width)) read_in_place(problem, tail_width, f);
+
   if (f->pixels_in_lanes) {
     f->stage_step = row_pitch(stage_positions(*f, f->stacked));
   } else {
@@ -255,12 +268,14 @@ const char *direct_refuses(const Problem &problem, ck_pass pass) {
   if (pass == CK_WEIGHT_GRADIENT) return direct_gradient_refuses(problem);
   if (pass == CK_ADJOINT && problem.given.padding_mode != CK_ZEROS)
     return "the adjoint of this padding mode is not direct";
-  DirectForm joint, separate;
-  if (const char *const reason = prepare(problem, pass, &joint)) return reason;
-  if (most_taps(joint) > kMostTaps) return "the kernel has too many taps";
-  separate = joint;
+  DirectForm forms[2];
+  if (const char *const reason = prepare(problem, pass, &forms[0])) return reason;
+  if (most_taps(forms[0]) > kMostTaps) return "the kernel has too many taps";
   bool possible[2];
-  if (choose_bands(problem, &joint, &separate, possible)) return nullptr;
+  for (int deep = 0; deep < 2; ++deep) {
+    prepare(problem, pass, &forms[0]);
+    if (choose_bands(problem, deep == 1, forms, possible)) return nullptr;
+  }
   return "the source under the smallest band does not fit into the cache";
 }
 
@@ -269,23 +284,47 @@ namespace {
 /* Joint phases are stored one soon after the other, which for large results is worth some percent. */
 constexpr double kJointGain = 0.96;
 
+/* Weights that come from beyond the second-level cache for each band, in cycles of a vector. */
+constexpr double kFarVector = 10;
+/* What some channels at a time must promise. */
+constexpr double kDeepGain = 0.9;
+
 /* The cheaper of the two ways to order phases, and its cost per term of a chain; `skips` as in choose_direct_tile. */
 template <typename T>
-double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, const bool *skips, DirectForm *form) {
+double choose_order(const Problem &problem, ck_pass pass, bool deep, const TileSet<T> &tiles, const bool *skips,
+                    DirectForm *form) {
   DirectForm forms[2]; /* joint, separate */
   prepare(problem, pass, &forms[0]);
-  forms[1] = forms[0];
   bool possible[2];
-  choose_bands(problem, &forms[0], &forms[1], possible);
+  if (!choose_bands(problem, deep, forms, possible)) return -1;
   double costs[2] = {0, 0};
   for (int i = 0; i < 2; ++i) {
     if (!possible[i]) continue;
-    costs[i] = choose_direct_tile(problem, tiles, skips, &forms[i]);
-    for (int a = 0; a < 3; ++a) costs[i] *= static_cast<double>(forms[i].bands[a] * forms[i].axes[a].residues);
+    costs[i] = choose_direct_tile(problem, tiles, skips, &forms[i]) * static_cast<double>(all_bands(forms[i]));
   }
   const int best = possible[0] && (!possible[1] || kJointGain * costs[0] <= costs[1]) ? 0 : 1;
   *form = forms[best];
   return costs[best];
+}
+
+/* With all channels at once, or some at a time: where there is no room for more, or where weights would pass by for
+ * many small bands. */
+template <typename T>
+double choose_form(const Problem &problem, ck_pass pass, const TileSet<T> &tiles, const bool *skips, DirectForm *form) {
+  prepare(problem, pass, form);
+  const double cost = choose_order(problem, pass, false, tiles, skips, form);
+  const int64_t bytes = element_bytes(problem), taps = form->axes[0].taps * form->axes[1].taps * form->axes[2].taps;
+  const bool heavy = form->rows * form->channels * taps * bytes > kFarWeights;
+  if (cost >= 0 && (!heavy || all_bands(*form) == 1 || form->channels < 2 * kLeastHeld)) return cost;
+  const auto with_weights = [&](const DirectForm &f, double of) {
+    const double vectors = static_cast<double>(f.rows * f.phases) / static_cast<double>(tiles.lanes);
+    return of + (heavy ? kFarVector * vectors * static_cast<double>(all_bands(f)) : 0);
+  };
+  DirectForm deep;
+  const double other = choose_order(problem, pass, true, tiles, skips, &deep);
+  if (other < 0 || (cost >= 0 && with_weights(deep, other) >= kDeepGain * with_weights(*form, cost))) return cost;
+  *form = deep;
+  return cost < 0 ? other : cost; /* the planner's choice is as sure as it was */
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ struct DirectForm {
   DirectAxis axes[3];
   int64_t channels, rows; /* of one group: channels of the source, channels of the result */
   int64_t phases;         /* of the result */
+  int64_t held; /* channels of the source in the grid at a time. Where these are not all, sums are staged meanwhile */
 
   int64_t band[3], bands[3]; /* positions of a band; bands of one residue class */
   int64_t grid[3];           /* extents of the copy of a plane; grid[2] elements are written per row */
@@ -66,6 +67,7 @@ struct DirectForm {
   int64_t bundle, bundles;          /* groups of a unit, those whose channels share cache lines; units for all */
   int64_t items, part_items, parts; /* items: lines of products x panels; shared among the units of a band */
 
+  bool deep() const { return held < channels; }
   int64_t lines() const { return joint ? 1 : phases / line_products; }
   int64_t channel_weights() const { return group_weights / channels / panels.count; } /* packed, of a panel */
 };

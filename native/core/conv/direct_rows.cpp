@@ -24,7 +24,8 @@ bool columns_pay_as(const ck_plan &plan) {
 bool can_go_by_rows(const DirectForm &f, int64_t element_bytes) {
   const DirectAxis &y = f.axes[1];
   const PhaseTaps taps = phase_taps(y, 0); /* no phase has more */
-  if (f.joint || f.rows > kImageRowChannels || y.planes > 1 || y.taps < kLeastRowTaps * y.phases) return false;
+  if (f.joint || f.deep() || f.rows > kImageRowChannels || y.planes > 1 || y.taps < kLeastRowTaps * y.phases)
+    return false;
   const int64_t step = tap_shift(y, taps, 1) - tap_shift(y, taps, 0);
   if (step != 1 && step != -1) return false;
   const int64_t planes = f.channels * phase_taps(f.axes[0], 0).count;

@@ -31,7 +31,7 @@ struct DirectRows {
   T *c;
 };
 
-/* Packed weights of some source channels; `next` as in multiply_box. */
+/* Packed weights of some source channels, the first of the grid; `next` as in multiply_box. */
 template <typename T>
 struct DirectBlock {
   const T *weights;
@@ -78,8 +78,7 @@ class DirectTiles {
           box.gaps ? by_table<T>(box.gaps, p.channels * p.taps * f.panels.step) : by_step<T>(block.step);
       call.epilogue = to.epilogue;
       call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
-      multiply_box(call, box, block.weights, &box == fetching ? block.next : 0, to.rows,
-                   grid.at(block.channel * f.channel_size), to.c, steps);
+      multiply_box(call, box, block.weights, &box == fetching ? block.next : 0, to.rows, grid, to.c, steps);
     }
   }
 

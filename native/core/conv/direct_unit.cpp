@@ -2,6 +2,7 @@
  * share of the items (lines of products x panels of rows).
  *
  *     copy the source under the band                                       direct_copy.cpp
+ *     (of a deep source some channels, for which the rest is done; the next go on from the sums in the stage)
  *     for each line of products and each panel of its rows
  *       for each product of the line
  *         for each block of weights, each box and each run of its positions: tiles, from the grid to the stage
@@ -35,8 +36,8 @@ struct Scratch {
   DirectBox *boxes;
 
   Scratch(const DirectForm &f, Carver *carver) {
-    grid = carver->take<T>(f.bundle * f.channels * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
-    stage = carver->take<T>(f.in_place ? 0 : stage_elements(f));
+    grid = carver->take<T>(f.bundle * f.held * (f.reads_source ? f.tail_width : f.channel_size) + kOverread);
+    stage = carver->take<T>(f.in_place ? 0 : stage_elements(f) * (f.deep() ? f.part_items : 1));
     bias = carver->take<T>(f.panels.step);
     slope = carver->take<T>(f.panels.step);
     weights = carver->take<T>(f.packs_inside ? inside_room(f, sizeof(T)) : 0);
@@ -81,23 +82,26 @@ struct Direct {
     if (f.reads_source) {
       const int64_t place = source_place(problem, f, band), before = image * in.batch + first * f.channels * in.channel;
       grid = {source + place, problem.given.batch * in.batch - before - place, false, scratch.grid, in.pixel};
-    } else {
-      copy_grid(problem, f, groups * f.channels, band, source, scratch.grid, &tiles);
     }
     int64_t at_line = -1;
     KnownPhases known;
-    for (int64_t n = 0; n < groups; ++n) {
-      const int64_t group = first + n;
-      if (n > 0 && cancelled(*context.host)) return;
-      if (!run_group(group, part, band, scratch, &at_line, &known, grid.at(n * f.channels * f.channel_size),
-                     result + group * f.rows * out.channel))
-        return;
+    for (int64_t c = 0; c < f.channels; c += f.held) { /* but of deep sources, once */
+      const Range channels = {c, smaller(c + f.held, f.channels)};
+      const int64_t copied = f.deep() ? channels.end - c : groups * f.channels;
+      if (!f.reads_source) copy_grid(problem, f, copied, band, source + c * in.channel, scratch.grid, &tiles);
+      for (int64_t n = 0; n < groups; ++n) {
+        const int64_t group = first + n;
+        if (n + c > 0 && cancelled(*context.host)) return;
+        if (!run_group(group, part, channels, band, scratch, &at_line, &known, grid.at(n * f.channels * f.channel_size),
+                       result + group * f.rows * out.channel))
+          return;
+      }
     }
   }
 
   /* The tables of a line serve all groups. False: cancelled. */
-  bool run_group(int64_t group, int64_t part, const DirectBand &band, const Scratch<T> &scratch, int64_t *at_line,
-                 KnownPhases *known, DirectGrid<T> grid, T *result) const {
+  bool run_group(int64_t group, int64_t part, const Range &channels, const DirectBand &band, const Scratch<T> &scratch,
+                 int64_t *at_line, KnownPhases *known, DirectGrid<T> grid, T *result) const {
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
@@ -117,8 +121,11 @@ struct Direct {
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       const bool empty = is_empty_line(f, line), gaps = has_gaps(f);
-      if (empty || gaps) fill_line(problem, f, band, line, first_row, rows, finish, tiles, scratch.stage, result);
+      const bool last = channels.end == f.channels;
+      if (last && (empty || gaps))
+        fill_line(problem, f, band, line, first_row, rows, finish, tiles, scratch.stage, result);
       if (empty) continue;
+      T *const stage = scratch.stage + (f.deep() && !f.in_place ? (item - part * f.part_items) * stage_elements(f) : 0);
       for (int64_t p = 0; p < f.line_products; ++p) {
         const DirectProduct &product = scratch.products[p];
         if (gaps && product.taps == 0) continue;
@@ -128,12 +135,12 @@ struct Direct {
                                        group,
                                        panel,
                                        {first_product + p, first_product + p + 1}};
-        T *const c = f.in_place ? result_of(product, first_row, result) : scratch.stage + product_offset(p);
+        T *const c = f.in_place ? result_of(product, first_row, result) : stage + product_offset(p);
         /* The first tiles to read the source in place fetch what later ones will read. */
         grid.fetches = f.reads_source && grid.pixel == 1 && item == part * f.part_items && p == 0;
-        multiply(product, blocks, {rows, finish, c}, grid);
+        multiply(product, blocks, channels, {rows, finish, c}, grid);
       }
-      if (!f.in_place) store_stage(problem, f, band, line, first_row, rows, scratch.stage, result, tiles, known);
+      if (last && !f.in_place) store_stage(problem, f, band, line, first_row, rows, stage, result, tiles, known);
     }
     return true;
   }
@@ -211,7 +218,7 @@ struct Direct {
   }
 
   /* One product of one panel, for all positions of the band. */
-  void multiply(const DirectProduct &p, const BlockOfWeights &blocks, const DirectRows<T> &to,
+  void multiply(const DirectProduct &p, const BlockOfWeights &blocks, const Range &held, const DirectRows<T> &to,
                 const DirectGrid<T> &grid) const {
     const int64_t channel_weights = p.taps * f.panels.step;
     const int64_t table_bytes = p.channels * channel_weights * static_cast<int64_t>(sizeof(T));
@@ -219,12 +226,13 @@ struct Direct {
     const int64_t block = f.by_rows ? f.channels : p.channels * larger(most / larger(table_bytes, 1), 1);
     /* Weights that come from beyond the second-level cache do so while the tiles of the block before are at work. */
     const bool weights_pass = blocks.packed && f.group_weights * static_cast<int64_t>(sizeof(T)) > kFarWeights;
-    for (int64_t channel = 0; channel < f.channels; channel += block) {
-      const int64_t channels = smaller(block, f.channels - channel);
+    for (int64_t channel = held.begin; channel < held.end; channel += block) {
+      const int64_t channels = smaller(block, held.end - channel);
       int64_t step = f.panels.step;
       const T *const weights = block_of_weights(p, blocks, channel, channels, &step);
       const int64_t next = weights_pass ? channels * channel_weights : 0;
-      products.multiply(p, {weights, step, next, channel, channels}, to, grid);
+      products.multiply(p, {weights, step, next, channel, channels}, to,
+                        grid.at((channel - held.begin) * f.channel_size));
     }
   }
 };
