@@ -23,11 +23,5 @@ template <typename T>
 void pack_direct_block(const Problem &problem, const DirectForm &form, const T *weights, int64_t group, int64_t panel,
                        const Range &products, int64_t first, int64_t channels, T *out);
 
-/* Where the weights themselves hold this panel from a source channel on, with whole vectors and a step from channel to
- * channel: for a product of one tap. Null where they do not. */
-template <typename T>
-const T *find_direct_block(const Problem &problem, const DirectForm &form, const T *weights, int64_t group,
-                           int64_t panel, const Range &products, int64_t first, int64_t *step);
-
 }  // namespace convkit
 #endif

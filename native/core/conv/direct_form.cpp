@@ -241,8 +241,6 @@ int64_t stage_elements(const DirectForm &f) {
   return f.stage_step * (f.pixels_in_lanes ? f.panels.width * f.line_products : stage_positions(f, f.stacked));
 }
 
-bool is_one_tile(const DirectForm &f) { return !f.pixels_in_lanes && stage_positions(f, f.stacked) <= f.height; }
-
 bool fits_stage(const DirectForm &f, int64_t width, int64_t bytes, bool stacked) {
   return stage_positions(f, stacked) * width * f.line_products * bytes <= kStageBytes;
 }

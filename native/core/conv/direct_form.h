@@ -96,9 +96,6 @@ int64_t stage_elements(const DirectForm &form);
 /* Positions of the stage of a band from its first to its last. */
 int64_t stage_positions(const DirectForm &form, bool stacked);
 
-/* Channels in lanes: does a tile take all positions of a band, so that it alone reads the weights of its rows? */
-bool is_one_tile(const DirectForm &form);
-
 /* Does the stage of a band hold panels of this width? */
 bool fits_stage(const DirectForm &form, int64_t width, int64_t element_bytes, bool stacked);
 

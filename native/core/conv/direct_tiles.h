@@ -35,7 +35,7 @@ struct DirectRows {
 template <typename T>
 struct DirectBlock {
   const T *weights;
-  int64_t step, next, channel, channels;
+  int64_t next, channel, channels;
 };
 
 template <typename T>
@@ -75,7 +75,7 @@ class DirectTiles {
       TileSide<T> &pixels = f.pixels_in_lanes ? call.b : call.a;
       pixels = by_table<T>(box.table, p.channels * f.channel_size);
       (f.pixels_in_lanes ? call.a : call.b) =
-          box.gaps ? by_table<T>(box.gaps, p.channels * p.taps * f.panels.step) : by_step<T>(block.step);
+          box.gaps ? by_table<T>(box.gaps, p.channels * p.taps * f.panels.step) : by_step<T>(f.panels.step);
       call.epilogue = to.epilogue;
       call.c_step = f.pixels_in_lanes ? steps.row : steps.x;
       multiply_box(call, box, block.weights, &box == fetching ? block.next : 0, to.rows, grid, to.c, steps);

@@ -195,25 +195,19 @@ struct Direct {
     return out;
   }
 
-  /* The weights of a panel: packed beforehand, or packed now, a block at a time. Where a single tile reads them, they
-   * are read as they lie, if that is possible. */
+  /* The weights of a panel: packed beforehand, or packed now, a block at a time. */
   struct BlockOfWeights {
     const T *packed;
     T *room;
     int64_t group, panel;
     Range products;
   };
-  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t channel, int64_t channels,
-                            int64_t *step) const {
+  const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t channel, int64_t channels) const {
     if (w.packed) return w.packed + channel * p.taps * f.panels.step;
-    if (p.taps == 0) return w.room;
-    const T *const given = static_cast<const T *>(context.operands->weights);
-    if (p.taps == 1 && is_one_tile(f)) {
-      if (const T *const place = find_direct_block(problem, f, given, w.group, w.panel, w.products, channel, step))
-        return place;
-      *step = f.panels.step;
+    if (p.taps > 0) {
+      const T *const given = static_cast<const T *>(context.operands->weights);
+      pack_direct_block(problem, f, given, w.group, w.panel, w.products, channel, channels, w.room);
     }
-    pack_direct_block(problem, f, given, w.group, w.panel, w.products, channel, channels, w.room);
     return w.room;
   }
 
@@ -228,11 +222,9 @@ struct Direct {
     const bool weights_pass = blocks.packed && f.group_weights * static_cast<int64_t>(sizeof(T)) > kFarWeights;
     for (int64_t channel = held.begin; channel < held.end; channel += block) {
       const int64_t channels = smaller(block, held.end - channel);
-      int64_t step = f.panels.step;
-      const T *const weights = block_of_weights(p, blocks, channel, channels, &step);
+      const T *const weights = block_of_weights(p, blocks, channel, channels);
       const int64_t next = weights_pass ? channels * channel_weights : 0;
-      products.multiply(p, {weights, step, next, channel, channels}, to,
-                        grid.at((channel - held.begin) * f.channel_size));
+      products.multiply(p, {weights, next, channel, channels}, to, grid.at((channel - held.begin) * f.channel_size));
     }
   }
 };

@@ -256,20 +256,6 @@ void pack_direct_block(const Problem &problem, const DirectForm &f, const T *wei
 }
 
 template <typename T>
-const T *find_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
-                           const Range &products, int64_t first, int64_t *step) {
-  const Places places = {problem, f};
-  Job job = places.job(panel, first, 1);
-  job.products = products;
-  int64_t at[kWidestPanel] = {0};
-  if (job.rows < f.panels.width || !places.find_rows(job, at)) return nullptr;
-  *step = places.channel_step();
-  Terms terms(places, job);
-  return terms.next() ? of_group(problem, weights, group) + first * *step + at[0] + terms.tap * problem.weights.tap
-                      : nullptr;
-}
-
-template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed) {
   const DirectForm &f = plan.direct;
   const Places places = {plan.problem, f};
@@ -292,13 +278,9 @@ ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const
 
 template ck_status pack_direct_weights<float>(const ck_plan &, const ck_runtime &, const void *, char *);
 template ck_status pack_direct_weights<double>(const ck_plan &, const ck_runtime &, const void *, char *);
-#define CONVKIT_INSTANTIATE(T)                                                                                         \
-  template void pack_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, const Range &,     \
-                                  int64_t, int64_t, T *);                                                              \
-  template const T *find_direct_block(const Problem &, const DirectForm &, const T *, int64_t, int64_t, const Range &, \
-                                      int64_t, int64_t *);
-CONVKIT_INSTANTIATE(float)
-CONVKIT_INSTANTIATE(double)
-#undef CONVKIT_INSTANTIATE
+template void pack_direct_block(const Problem &, const DirectForm &, const float *, int64_t, int64_t, const Range &,
+                                int64_t, int64_t, float *);
+template void pack_direct_block(const Problem &, const DirectForm &, const double *, int64_t, int64_t, const Range &,
+                                int64_t, int64_t, double *);
 
 }  // namespace convkit
