@@ -111,6 +111,8 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
  * there when its next plane is made. */
 constexpr int64_t kElementsAtOnce = 4096;
 
+constexpr int64_t kFewElements = 48; /* of a row, under all planes: moved one by one */
+
 template <typename T>
 struct GridCopy {
   const Problem &problem;
@@ -210,15 +212,16 @@ struct GridCopy {
       return inside({step, map[2].offset + plane}, f.axes[2].source, begin(2), begin(2) + width);
     };
     const int64_t left = real(0).begin, right = larger(real(planes - 1).end, left);
-    for (int64_t c = channel; c < channel + channels; ++c) {
-      for (int64_t row = 0; row < rows(0) * rows(1); ++row) {
-        const int64_t z = row / rows(1), y = row % rows(1), iz = source_at(map, 0, z), iy = source_at(map, 1, y);
-        T *const out = grid + c * f.channel_size + first_plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
+    const bool few = (right - left) * planes <= kFewElements;
+    for (int64_t row = 0; row < rows(0) * rows(1); ++row) {
+      const int64_t z = row / rows(1), y = row % rows(1), iz = source_at(map, 0, z), iy = source_at(map, 1, y);
+      const T *from = source + channel * steps().channel + iz * source_depth() + iy * source_row() + map[2].offset;
+      T *out = grid + channel * f.channel_size + first_plane * f.plane_size + (z * f.grid[1] + y) * f.pitch;
+      for (int64_t c = 0; c < channels; ++c, from += steps().channel, out += f.channel_size) {
         if (iz == kZeros || iy == kZeros) {
           for (int64_t p = 0; p < planes; ++p) fill_zeros(out + p * f.plane_size, width);
           continue;
         }
-        const T *const from = source + c * steps().channel + iz * source_depth() + iy * source_row() + map[2].offset;
         const auto copy_edge = [&](int64_t first, int64_t last) {
           for (int64_t p = 0; p < planes; ++p) {
             for (int64_t x = first; x < last; ++x) {
@@ -229,7 +232,14 @@ struct GridCopy {
         };
         copy_edge(begin(2), left);
         copy_edge(right, begin(2) + width);
-        turn_block(right - left, planes, from + left * step, step, out + left - begin(2), f.plane_size);
+        T *const to = out + left - begin(2);
+        if (!few) {
+          turn_block(right - left, planes, from + left * step, step, to, f.plane_size);
+          continue;
+        }
+        for (int64_t x = 0; x < right - left; ++x) {
+          for (int64_t p = 0; p < planes; ++p) to[p * f.plane_size + x] = from[(left + x) * step + p];
+        }
       }
     }
   }
