@@ -22,8 +22,9 @@ constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
 constexpr int64_t kLanesAtOnce = 16;
 
-/* Terms in the padding are left out where they are more than a part of so many. */
-constexpr int64_t kWorthLeavingOut = 16;
+/* Terms in the padding are left out where they are more than a part of so many; of a tile of few sums, which two tables
+ * cost more. */
+constexpr int64_t kWorthLeavingOut = 16, kWorthWithFewSums = 4, kFewSums = 8;
 
 template <typename T>
 struct Scratch {
@@ -213,6 +214,7 @@ struct DirectGradient {
     }
     call.c_step = f.features_in_lanes ? s.channel : s.feature;
     const Positions all = {{{0, box.count[1]}, {0, box.count[2]}, {0, box.count[3]}}};
+    const int64_t worth = f.height * f.vectors < kFewSums ? kWorthWithFewSums : kWorthLeavingOut;
     Positions listed = {};
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
@@ -221,7 +223,7 @@ struct DirectGradient {
                                       side_by_side ? all.axes[2] : reached_by(box, 2, b.first_tap[2] + x)}};
           const int64_t count = box.has_terms ? reached.count() : 0;
           if (count == 0 && continues) continue;
-          const bool leaves_out = all.count() - count > all.count() / kWorthLeavingOut;
+          const bool leaves_out = all.count() - count > all.count() / worth;
           const Positions &wanted = leaves_out ? reached : all;
           if (count > 0 && memcmp(&wanted, &listed, sizeof(listed)) != 0) {
             list_terms(box, wanted, b.channels, scratch);
