@@ -58,6 +58,11 @@ TEST(direct_problems) {
   compare_forms(deep, random, {0, 3});
   compare_forms(make_problem(1, 3, 2600, 1, 28, 60, 4, 2, 1, 1), random, {0, 3});
   compare_forms(make_problem(2, 1100, 29, 1, 14, 13, 3, 1, 6, 6), random, {0, 3});
+  for (const int64_t features : {1800, 6000}) { /* and phases without taps */
+    ck_problem gaps = make_problem(1, 9, features, 1, 1, 120, 1, 1, 0, 1);
+    gaps.kernel[2] = 2, gaps.stride[2] = 3, gaps.features[2] = 40;
+    compare_forms(gaps, random, forms);
+  }
   /* Weights beyond the second-level cache. */
   compare_forms(make_problem(1, 70, 300, 1, 8, 8, 4, 2, 1, 1), random, forms);
   compare_forms(make_problem(1, 330, 90, 1, 5, 6, 3, 1, 1, 1), random, forms);

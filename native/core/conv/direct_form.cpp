@@ -1,5 +1,7 @@
 #include "direct_form.h"
 
+#include <math.h>
+
 #include "../gemm/tile_fetch.h"
 #include "direct_bands.h"
 #include "direct_gradient.h"
@@ -299,7 +301,9 @@ double choose_order(const Problem &problem, ck_pass pass, bool deep, const TileS
   for (int i = 0; i < 2; ++i) {
     if (!possible[i]) continue;
     costs[i] = choose_direct_tile(problem, tiles, skips, &forms[i]) * static_cast<double>(all_bands(forms[i]));
+    possible[i] = costs[i] < HUGE_VAL;
   }
+  if (!possible[0] && !possible[1]) return -1;
   const int best = possible[0] && (!possible[1] || kJointGain * costs[0] <= costs[1]) ? 0 : 1;
   *form = forms[best];
   return costs[best];

@@ -24,7 +24,6 @@ namespace convkit {
 
 /* Weights stay in the second-level cache while the tiles of a band pass by. */
 constexpr int64_t kWeightBlock = 128 << 10;
-/* Or, where the block behind one is fetched and other panels pass by before it is needed, half of that. */
 /* Tiles of short vectors have fewer multiply-adds for each element they load, so theirs stay in the first-level cache.
  */
 constexpr int64_t kNearBlock = 16 << 10;

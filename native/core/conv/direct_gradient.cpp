@@ -22,8 +22,8 @@ constexpr int64_t kOverread = int64_t{kMostVectors} * 16;
 
 constexpr int64_t kLanesAtOnce = 16;
 
-/* Terms in the padding are left out where they are more than a part of so many; of a tile of few sums, which two tables
- * cost more. */
+/* Terms in the padding are left out where they are more than a part of so many; of few sums, for which two
+ * tables cost more. */
 constexpr int64_t kWorthLeavingOut = 16, kWorthWithFewSums = 4, kFewSums = 8;
 
 template <typename T>
@@ -214,13 +214,17 @@ struct DirectGradient {
     }
     call.c_step = f.features_in_lanes ? s.channel : s.feature;
     const Positions all = {{{0, box.count[1]}, {0, box.count[2]}, {0, box.count[3]}}};
-    const int64_t worth = f.height * f.vectors < kFewSums ? kWorthWithFewSums : kWorthLeavingOut;
+    /* What is left out does not depend on the slots, which blocks follow: where features are not finite, it shows in
+     * the last bits. */
+    const int64_t along = problem.group_channels * (p.dilation[2] == 1 ? p.kernel[2] : 1);
+    const int64_t worth = smaller(problem.group_features, along) < kFewSums ? kWorthWithFewSums : kWorthLeavingOut;
     Positions listed = {};
     for (int64_t z = 0; z < b.taps[0]; ++z) {
       for (int64_t y = 0; y < b.taps[1]; ++y) {
         for (int64_t x = 0; x < (side_by_side ? 1 : b.taps[2]); ++x, sums += sum_step) {
-          const Positions reached = {{reached_by(box, 0, b.first_tap[0] + z), reached_by(box, 1, b.first_tap[1] + y),
-                                      side_by_side ? all.axes[2] : reached_by(box, 2, b.first_tap[2] + x)}};
+          Positions reached = {{reached_by(box, 0, b.first_tap[0] + z), reached_by(box, 1, b.first_tap[1] + y),
+                                side_by_side ? all.axes[2] : reached_by(box, 2, b.first_tap[2] + x)}};
+          if (p.dilation[2] == 1 && !reached.axes[2].empty()) reached.axes[2] = all.axes[2];
           const int64_t count = box.has_terms ? reached.count() : 0;
           if (count == 0 && continues) continue;
           const bool leaves_out = all.count() - count > all.count() / worth;

@@ -121,9 +121,9 @@ struct Direct {
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
       const bool empty = is_empty_line(f, line), gaps = has_gaps(f);
-      const bool last = channels.end == f.channels;
+      const bool last = channels.end == f.channels; /* (what joint forms need for biases is room here) */
       if (last && (empty || gaps))
-        fill_line(problem, f, band, line, first_row, rows, finish, tiles, scratch.stage, result);
+        fill_line(problem, f, band, line, first_row, rows, finish, tiles, scratch.bias, result);
       if (empty) continue;
       T *const stage = scratch.stage + (f.deep() && !f.in_place ? (item - part * f.part_items) * stage_elements(f) : 0);
       for (int64_t p = 0; p < f.line_products; ++p) {

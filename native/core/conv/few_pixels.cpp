@@ -108,13 +108,15 @@ bool pays(const ck_plan &plan) {
   const Problem &p = plan.problem;
   const bool last = is_last(p), few = p.feature_pixels <= kFewDots;
   const bool heavy = p.group_features * p.depth >= kHeavyWeights / element_bytes(p) && (last || p.depth >= kLongRow);
+  const int64_t pixels = p.given.batch * p.feature_pixels;
+  if (plan.pass == CK_WEIGHT_GRADIENT && last) {
+    return heavy && pixels <= (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap);
+  }
   const double share = p.given.padding_mode == CK_ZEROS ? share_of_places(p) : 1;
   if (plan.pass == CK_ADJOINT) {
     return (heavy && share >= kLeastShare) || cost_in_place(p, share) < cost_of_packing(p, share);
   }
   if (plan.pass == CK_FORWARD) return last ? share >= kLeastShare && (heavy || few) : heavy && few;
-  const int64_t pixels = p.given.batch * p.feature_pixels;
-  if (last) return heavy && pixels <= (p.taps > 1 ? kLastTerms : kLastTermsOfOneTap);
   return pixels <= smaller(kFewerTerms, p.group_features / 2) || (heavy && share >= kLeastShare && pixels <= kFewTerms);
 }
 
