@@ -18,10 +18,10 @@ ck_status run_direct(const RunContext &context);
 template <typename T>
 ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const void *weights, char *packed);
 
-/* Some source channels of one panel alone, of some products. */
+/* Some source channels of one panel of one product. */
 template <typename T>
 void pack_direct_block(const Problem &problem, const DirectForm &form, const T *weights, int64_t group, int64_t panel,
-                       const Range &products, int64_t first, int64_t channels, T *out);
+                       int64_t product, int64_t first, int64_t channels, T *out);
 
 }  // namespace convkit
 #endif

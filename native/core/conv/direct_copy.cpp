@@ -111,8 +111,6 @@ void copy_row_last(const RowMap &row, const T *source, int64_t channels, int64_t
  * there when its next plane is made. */
 constexpr int64_t kElementsAtOnce = 4096;
 
-constexpr int64_t kFewElements = 48; /* of a row, under all planes: moved one by one */
-
 template <typename T>
 struct GridCopy {
   const Problem &problem;

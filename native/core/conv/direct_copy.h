@@ -6,6 +6,9 @@
 
 namespace convkit {
 
+/* Rows of so few elements, under all planes or phases, are moved one by one: calls take longer. */
+constexpr int64_t kFewElements = 48;
+
 /* Positions first .. first + count - 1 of a residue class, on each axis. */
 struct DirectBand {
   int64_t residue[3], first[3], count[3];

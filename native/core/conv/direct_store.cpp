@@ -9,8 +9,6 @@
 namespace convkit {
 namespace {
 
-constexpr int64_t kFewElements = 48; /* of a row: moved one by one */
-
 /* What one panel of a line of products needs on its way. */
 template <typename T>
 struct Store {

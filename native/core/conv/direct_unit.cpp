@@ -83,8 +83,7 @@ struct Direct {
       const int64_t place = source_place(problem, f, band), before = image * in.batch + first * f.channels * in.channel;
       grid = {source + place, problem.given.batch * in.batch - before - place, false, scratch.grid, in.pixel};
     }
-    int64_t at_line = -1;
-    KnownPhases known;
+    Under under = {band, scratch, -1, {}};
     for (int64_t c = 0; c < f.channels; c += f.held) { /* but of deep sources, once */
       const Range channels = {c, smaller(c + f.held, f.channels)};
       const int64_t copied = f.deep() ? channels.end - c : groups * f.channels;
@@ -92,16 +91,26 @@ struct Direct {
       for (int64_t n = 0; n < groups; ++n) {
         const int64_t group = first + n;
         if (n + c > 0 && cancelled(*context.host)) return;
-        if (!run_group(group, part, channels, band, scratch, &at_line, &known, grid.at(n * f.channels * f.channel_size),
-                       result + group * f.rows * out.channel))
+        if (!run_group(group, part, channels, grid.at(n * f.channels * f.channel_size),
+                       result + group * f.rows * out.channel, &under))
           return;
       }
     }
   }
 
-  /* The tables of a line serve all groups. False: cancelled. */
-  bool run_group(int64_t group, int64_t part, const Range &channels, const DirectBand &band, const Scratch<T> &scratch,
-                 int64_t *at_line, KnownPhases *known, DirectGrid<T> grid, T *result) const {
+  /* What all groups and channels under a band share. */
+  struct Under {
+    const DirectBand &band;
+    const Scratch<T> &scratch;
+    int64_t line; /* whose tables are in the scratch */
+    KnownPhases known;
+  };
+
+  /* Some channels of a group: all, but of deep sources. False: cancelled. */
+  bool run_group(int64_t group, int64_t part, const Range &channels, DirectGrid<T> grid, T *result,
+                 Under *under) const {
+    const DirectBand &band = under->band;
+    const Scratch<T> &scratch = under->scratch;
     const T *const weights =
         context.weights ? reinterpret_cast<const T *>(context.weights) + group * f.group_weights : nullptr;
     Epilogue<T> group_epilogue;
@@ -115,8 +124,8 @@ struct Direct {
       const int64_t number = item / f.panels.count;
       const int64_t first_product = number * f.line_products;
       split_phase(f, first_product, line);
-      if (number != *at_line && !is_empty_line(f, line)) prepare_line(band, line, scratch);
-      *at_line = number;
+      if (number != under->line && !is_empty_line(f, line)) prepare_line(band, line, scratch);
+      under->line = number;
       Epilogue<T> rows_epilogue;
       const Epilogue<T> *const finish =
           epilogue ? panel_epilogue(*epilogue, first_row, rows, scratch, &rows_epilogue) : nullptr;
@@ -130,17 +139,15 @@ struct Direct {
         const DirectProduct &product = scratch.products[p];
         if (gaps && product.taps == 0) continue;
         const int64_t panel_weights = product.weights + panel * f.channels * product.taps * f.panels.step;
-        const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr,
-                                       scratch.weights,
-                                       group,
-                                       panel,
-                                       {first_product + p, first_product + p + 1}};
+        const BlockOfWeights blocks = {weights ? weights + panel_weights : nullptr, scratch.weights, group, panel,
+                                       first_product + p};
         T *const c = f.in_place ? result_of(product, first_row, result) : stage + product_offset(p);
         /* The first tiles to read the source in place fetch what later ones will read. */
         grid.fetches = f.reads_source && grid.pixel == 1 && item == part * f.part_items && p == 0;
         multiply(product, blocks, channels, {rows, finish, c}, grid);
       }
-      if (last && !f.in_place) store_stage(problem, f, band, line, first_row, rows, stage, result, tiles, known);
+      if (last && !f.in_place)
+        store_stage(problem, f, band, line, first_row, rows, stage, result, tiles, &under->known);
     }
     return true;
   }
@@ -199,14 +206,13 @@ struct Direct {
   struct BlockOfWeights {
     const T *packed;
     T *room;
-    int64_t group, panel;
-    Range products;
+    int64_t group, panel, product;
   };
   const T *block_of_weights(const DirectProduct &p, const BlockOfWeights &w, int64_t channel, int64_t channels) const {
     if (w.packed) return w.packed + channel * p.taps * f.panels.step;
     if (p.taps > 0) {
       const T *const given = static_cast<const T *>(context.operands->weights);
-      pack_direct_block(problem, f, given, w.group, w.panel, w.products, channel, channels, w.room);
+      pack_direct_block(problem, f, given, w.group, w.panel, w.product, channel, channels, w.room);
     }
     return w.room;
   }

@@ -246,11 +246,10 @@ const T *of_group(const Problem &problem, const T *weights, int64_t group) {
 
 template <typename T>
 void pack_direct_block(const Problem &problem, const DirectForm &f, const T *weights, int64_t group, int64_t panel,
-                       const Range &products, int64_t first, int64_t channels, T *out) {
+                       int64_t product, int64_t first, int64_t channels, T *out) {
   const Places places = {problem, f};
   Job job = places.job(panel, first, channels);
-  job.products = products;
-  job.product_step = channels * f.panels.step;
+  job.products = {product, product + 1};
   job.ahead = channels; /* the block behind this one */
   Packer<T>{places, job, of_group(problem, weights, group), out}.pack();
 }
@@ -278,9 +277,9 @@ ck_status pack_direct_weights(const ck_plan &plan, const ck_runtime &host, const
 
 template ck_status pack_direct_weights<float>(const ck_plan &, const ck_runtime &, const void *, char *);
 template ck_status pack_direct_weights<double>(const ck_plan &, const ck_runtime &, const void *, char *);
-template void pack_direct_block(const Problem &, const DirectForm &, const float *, int64_t, int64_t, const Range &,
-                                int64_t, int64_t, float *);
-template void pack_direct_block(const Problem &, const DirectForm &, const double *, int64_t, int64_t, const Range &,
-                                int64_t, int64_t, double *);
+template void pack_direct_block(const Problem &, const DirectForm &, const float *, int64_t, int64_t, int64_t, int64_t,
+                                int64_t, float *);
+template void pack_direct_block(const Problem &, const DirectForm &, const double *, int64_t, int64_t, int64_t, int64_t,
+                                int64_t, double *);
 
 }  // namespace convkit
